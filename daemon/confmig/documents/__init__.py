@@ -1,0 +1,1 @@
+"""Pure text <-> tree: lossless parsing, operations on values, smallest edits, verification."""

@@ -1,0 +1,486 @@
+"""A document: one parsed text, its tree, and the only ways to change it.
+
+Reading: ``get``, ``has``, ``find`` (with wildcards). Writing: ``set``, ``delete``, ``rename``,
+``move``, ``insert``, ``append``, ``wrap``; each is journalled in ``changes``. The primitives that
+work on a container and a cell (``add``, ``remove``, ``replace``, ``relocate``, ``enclose``) are
+what operations and the containers' own dict and list methods use.
+
+Refused by default, because the author cannot mean it or the text cannot express it: an edit
+through an alias or below an anchor that others point at, a key that exists only through a merge
+key, an existing target of a move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from confmig.documents import path as paths
+from confmig.documents.journal import Change
+from confmig.documents.path import AnyDepth, AnyItem, AnyKey, Index, Key, Path, Place, show
+from confmig.documents.tree import (
+    Cell,
+    Container,
+    Mapping,
+    Origin,
+    Sequence,
+    build,
+    cells_of,
+    kind_of,
+    place_of,
+    plain,
+)
+from confmig.errors import Refused
+
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Limits that keep hostile input from costing more than bounded time and memory."""
+
+    size: int = 8 * 1024 * 1024
+    depth: int = 200
+    nodes: int = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One place that a path names: the container and the cell in it."""
+
+    container: Container
+    cell: Cell
+
+    @property
+    def place(self) -> Place:
+        name = self.cell.name
+        last = self.container.position(self.cell) if name is None else name
+        return (*place_of(self.container), last)
+
+
+class Document:
+    """A parsed configuration file. Made by a format's ``parse``; see ``documents.formats``."""
+
+    def __init__(self, text: str, *, bom: bool, newline: str, format: str, dialect: str) -> None:
+        self.text = text
+        self.bom = bom
+        self.newline = newline
+        self.format = format
+        self.dialect = dialect
+        self.root_cell = Cell(None, None)
+        self.aliased: frozenset[str] = frozenset()
+        self.opaque: list[tuple[int, int]] = []
+        self.changes: list[Change] = []
+        self.allow_shared = False
+
+    @property
+    def root(self) -> Any:
+        """The value of the whole document."""
+        return self.root_cell.value
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.root[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.root[key] = value
+
+    def __delitem__(self, key: Any) -> None:
+        del self.root[key]
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self.root
+
+    # --- reading
+
+    def find(
+        self, path: str | Path, within: Any = _MISSING, *, lenient: bool = False
+    ) -> list[Hit]:
+        """Every place that ``path`` names, in document order; none if it is absent.
+
+        A null on the way counts as absent. Anything else of the wrong type on the way raises
+        ``Refused`` (``wrong_type``), or counts as absent if ``lenient``. The empty path has no
+        place and raises ``ValueError``.
+        """
+        segments = paths.parse(path) if isinstance(path, str) else path
+        if not segments:
+            raise ValueError("the empty path is the root, which has no place in a container")
+        here: list[Any] = [self.root if within is _MISSING else within]
+        for number, segment in enumerate(segments):
+            hits: list[Hit] = []
+            for value in here:
+                hits.extend(self._step(value, segment, lenient))
+            if number == len(segments) - 1:
+                return hits
+            if isinstance(segment, AnyDepth):
+                here = [*here, *(h.cell.value for h in hits)]
+                here = [v for v in here if isinstance(v, Mapping | Sequence)]
+                lenient = True
+            else:
+                here = [self._enter(h) for h in hits]
+        return []
+
+    def _enter(self, hit: Hit) -> Any:
+        node = hit.cell.node
+        if node is not None and node.alias is not None:
+            raise Refused(
+                "through_alias",
+                f"the path goes through the alias *{node.alias}",
+                place=show(hit.place),
+                fix="address the anchored value itself, or write the value out at this place",
+            )
+        return hit.cell.value
+
+    def _step(self, value: Any, segment: paths.Segment, lenient: bool) -> list[Hit]:
+        if value is None:
+            return []
+        if isinstance(segment, AnyDepth):
+            from confmig.documents.tree import walk_cells
+
+            if not isinstance(value, Mapping | Sequence):
+                return []
+            return [
+                Hit(container, cell)
+                for container, cell in walk_cells(value)
+                if isinstance(cell.value, Mapping | Sequence)
+            ]
+        wanted: type[Container] = Mapping if isinstance(segment, Key | AnyKey) else Sequence
+        if not isinstance(value, wanted):
+            if lenient:
+                return []
+            raise Refused(
+                "wrong_type",
+                f"{'an object' if wanted is Mapping else 'a list'} is expected here, "
+                f"not {kind_of(value)}",
+                place=self._name_of(value),
+            )
+        if isinstance(value, Mapping) and isinstance(segment, Key):
+            cell = value.cells.get(segment.name)
+            if cell is not None:
+                return [Hit(value, cell)]
+            if not lenient and self._merged(value, segment.name):
+                raise Refused(
+                    "merge_only_key",
+                    f"the key {segment.name!r} exists only through a merge key (<<)",
+                    place=show(place_of(value)),
+                    fix="write the key out in this mapping, or migrate the merged one by hand",
+                )
+            return []
+        cells = cells_of(value)
+        if isinstance(segment, Index):
+            return [Hit(value, cells[segment.at])] if segment.at < len(cells) else []
+        assert isinstance(segment, AnyItem | AnyKey)
+        return [Hit(value, cell) for cell in cells]
+
+    def _name_of(self, value: Any) -> str:
+        if isinstance(value, Mapping | Sequence):
+            return show(place_of(value)) or "the document"
+        return "the document"
+
+    def _merged(self, mapping: Mapping, name: str, depth: int = 0) -> bool:
+        merge = mapping.get("<<")
+        sources = merge if isinstance(merge, list) else [merge]
+        return any(
+            isinstance(s, Mapping)
+            and (name in s or (depth < 20 and self._merged(s, name, depth + 1)))
+            for s in sources
+        )
+
+    def get(self, path: str, default: Any = None, within: Any = _MISSING) -> Any:
+        """The value at a path without wildcards, or ``default``; never an error."""
+        value = self._value(paths.parse(path), within)
+        return default if value is _MISSING else value
+
+    def has(self, path: str, within: Any = _MISSING) -> bool:
+        """Whether the path names a place, be its value null."""
+        return self._value(paths.parse(path), within) is not _MISSING
+
+    def _value(self, path: Path, within: Any) -> Any:
+        value = self.root if within is _MISSING else within
+        for segment in path:
+            if isinstance(segment, Key) and isinstance(value, Mapping):
+                if segment.name not in value:
+                    return _MISSING
+                value = value[segment.name]
+            elif isinstance(segment, Index) and isinstance(value, Sequence):
+                if segment.at >= len(value):
+                    return _MISSING
+                value = value[segment.at]
+            elif isinstance(segment, Key | Index):
+                return _MISSING
+            else:
+                raise ValueError("get and has take a path without wildcards")
+        return value
+
+    # --- writing by path
+
+    def set(self, path: str, value: Any, within: Any = _MISSING) -> None:
+        """Give the place a value; missing parents are created as mappings.
+
+        Raises ``Refused`` (``wrong_type``) if a scalar or list is in the way.
+        """
+        container, name = self.reach(path, within)
+        self.put(container, name, value)
+
+    def delete(self, path: str, within: Any = _MISSING) -> int:
+        """Remove every place the path names; returns how many there were."""
+        hits = self.find(path, within)
+        for hit in reversed(hits):
+            self.remove(hit.container, hit.cell)
+        return len(hits)
+
+    def rename(self, path: str, name: str, within: Any = _MISSING) -> int:
+        """Give every key the path names another name, in place; returns how many there were."""
+        hits = self.find(path, within)
+        for hit in hits:
+            self.relocate(hit, hit.container, name)
+        return len(hits)
+
+    def move(self, source: str, target: str, within: Any = _MISSING) -> bool:
+        """Move one entry; False if the source is absent. An existing target is refused."""
+        hits = self.find(source, within)
+        if not hits:
+            return False
+        container, name = self.reach(target, within)
+        self.relocate(hits[0], container, name)
+        return True
+
+    def insert(self, path: str, at: int, value: Any, within: Any = _MISSING) -> None:
+        """Insert an item into the list at ``path`` before position ``at``."""
+        sequence = self.get(path, within=within)
+        if not isinstance(sequence, Sequence):
+            raise Refused("wrong_type", f"a list is expected, not {kind_of(sequence)}", place=path)
+        self.add(sequence, None, value, at)
+
+    def append(self, path: str, value: Any, within: Any = _MISSING) -> None:
+        """Add an item at the end of the list at ``path``."""
+        self.insert(path, 1 << 30, value, within)
+
+    def wrap(self, path: str, under: str | None = None, within: Any = _MISSING) -> int:
+        """Put the value at ``path`` under a key of a new object, or into a new list."""
+        if not paths.parse(path):
+            self.enclose(None, self.root_cell, under)
+            return 1
+        hits = self.find(path, within)
+        for hit in hits:
+            self.enclose(hit.container, hit.cell, under)
+        return len(hits)
+
+    def reach(self, path: str | Path, within: Any = _MISSING) -> tuple[Mapping, str]:
+        """The mapping that holds the last key of a path, created if need be, and that key."""
+        segments = paths.parse(path) if isinstance(path, str) else path
+        if not segments or not isinstance(segments[-1], Key):
+            raise Refused("path_invalid", f"a target must end in a key: {path!r}")
+        here: Any = self.root if within is _MISSING else within
+        for segment in segments[:-1]:
+            here = self._descend(here, segment)
+        if not isinstance(here, Mapping):
+            raise Refused(
+                "wrong_type",
+                f"an object is expected here, not {kind_of(here)}",
+                place=self._name_of(here),
+            )
+        return here, segments[-1].name
+
+    def _descend(self, here: Any, segment: paths.Segment) -> Any:
+        hits = self._step(here, segment, lenient=False)
+        if isinstance(segment, Index) and not hits:
+            raise Refused("wrong_type", f"the list has no item [{segment.at}]")
+        if not isinstance(segment, Key | Index):
+            raise Refused("path_invalid", "a target path takes no wildcards")
+        if hits and hits[0].cell.value is not None:
+            value = self._enter(hits[0])
+            if not isinstance(value, Mapping | Sequence):
+                raise Refused(
+                    "wrong_type",
+                    f"a value of type {kind_of(value)} is in the way of the target",
+                    place=show(hits[0].place),
+                )
+            return value
+        if hits:
+            self.replace(hits[0].container, hits[0].cell, {})
+            return hits[0].cell.value
+        assert isinstance(segment, Key)
+        return self.add(here, segment.name, {}).value
+
+    # --- writing by place: the journalled primitives
+
+    def put(self, container: Mapping, name: str, value: Any) -> None:
+        """Set a key of a mapping: replace its value, or add it at the end."""
+        cell = container.cells.get(name)
+        if cell is None:
+            self.add(container, name, value)
+        else:
+            self.replace(container, cell, value)
+
+    def add(
+        self, container: Container, name: str | None, value: Any, at: int | None = None
+    ) -> Cell:
+        """Add a new entry before position ``at``, or at the end."""
+        self._guard(container)
+        if isinstance(container, Mapping) and name == "<<":
+            raise Refused("merge_key", "a migration must not write a merge key (<<)")
+        size = len(container.cells)
+        at = size if at is None else min(at, size)
+        cell = Cell(name, build(self, plain(value)))
+        container.attach(cell, at)
+        self.changes.append(
+            Change("added", Hit(container, cell).place, at=at, new=plain(value))
+        )
+        return cell
+
+    def remove(self, container: Container, cell: Cell) -> None:
+        """Remove an entry."""
+        self._guard(container)
+        place = Hit(container, cell).place
+        old = plain(cell.value)
+        at = container.detach(cell)
+        self.changes.append(Change("removed", place, at=at, old=old, span=_span(cell.node)))
+
+    def replace(self, container: Container, cell: Cell, value: Any) -> None:
+        """Give an entry another value. An equal value of the same type is no change."""
+        from confmig.documents.tree import same_value
+
+        if same_value(cell.value, value):
+            return
+        self._guard(container, cell)
+        change = Change(
+            "replaced",
+            Hit(container, cell).place,
+            at=container.position(cell),
+            old=plain(cell.value),
+            new=plain(value),
+            span=_span(cell.node),
+        )
+        cell.value = build(self, plain(value))
+        cell.node = None
+        container.refresh(cell)
+        self.changes.append(change)
+
+    def relocate(
+        self, hit: Hit, target: Container, name: str | None, at: int | None = None
+    ) -> None:
+        """Move an entry to another place, text and comments included.
+
+        Under the same parent a new name keeps the place; elsewhere the entry goes before ``at``
+        or to the end. Raises ``Refused`` if the name is taken (``target_exists``) or the target
+        lies inside the entry itself (``move_into_itself``).
+        """
+        self._guard(hit.container)
+        self._guard(target)
+        cell, place = hit.cell, hit.place
+        if isinstance(target, Mapping):
+            assert name is not None
+            if name in target.cells:
+                if target.cells[name] is cell:
+                    return
+                raise Refused(
+                    "target_exists",
+                    f"the target {name!r} exists already",
+                    place=show(place_of(target)),
+                    fix="say on_conflict: keep, overwrite or append",
+                )
+        here: Container | None = target
+        while here is not None:
+            if here is cell.value:
+                raise Refused("move_into_itself", "a value cannot move into itself", place=show(place))
+            here = here.up
+        old_at = hit.container.position(cell)
+        if target is hit.container and isinstance(target, Mapping) and at is None:
+            assert name is not None
+            target.rename(cell, name)
+        elif (name is None) == (cell.name is None):
+            hit.container.detach(cell)
+            cell.name = name
+            target.attach(cell, at)
+        else:  # a value leaves its key, or an item gets one: only the value moves
+            hit.container.detach(cell)
+            cell = Cell(name, cell.value, cell.node)
+            target.attach(cell, at)
+        moved = Hit(target, cell)
+        self.changes.append(
+            Change("moved", place, at=old_at, to=moved.place, to_at=target.position(cell))
+        )
+
+    def enclose(self, container: Container | None, cell: Cell, under: str | None) -> None:
+        """Put the value of an entry under a key of a new object, or into a new list."""
+        if container is not None:
+            self._guard(container)
+        place = Hit(container, cell).place if container is not None else ()
+        outer: Container = Mapping(self) if under is not None else Sequence(self)
+        outer.attach(Cell(under, cell.value, cell.node))
+        cell.value = outer
+        cell.node = None
+        if container is not None:
+            container.refresh(cell)
+        self.changes.append(Change("wrapped", place, under=under))
+
+    def replay(self, changes: Iterable[Change]) -> None:
+        """Make the changes of another journal on this tree (which must be where it started)."""
+        for change in changes:
+            self._redo(change)
+
+    def _redo(self, change: Change) -> None:
+        if change.kind == "wrapped" and not change.place:
+            self.enclose(None, self.root_cell, change.under)
+            return
+        container = self._container(change.place)
+        last = change.place[-1]
+        name = last if isinstance(last, str) else None
+        if change.kind == "added":
+            self.add(container, name, change.new, change.at)
+            return
+        cell = self._cell(container, last)
+        if change.kind == "removed":
+            self.remove(container, cell)
+        elif change.kind == "replaced":
+            self.replace(container, cell, change.new)
+        elif change.kind == "wrapped":
+            self.enclose(container, cell, change.under)
+        else:
+            target = self._container(change.to)
+            to = change.to[-1]
+            same = target is container and isinstance(to, str)
+            self.relocate(
+                Hit(container, cell),
+                target,
+                to if isinstance(to, str) else None,
+                None if same else change.to_at,
+            )
+
+    def _container(self, place: Place) -> Container:
+        value = self.root
+        for part in place[:-1]:
+            value = value[part]
+        if not isinstance(value, Mapping | Sequence):
+            raise Refused("journal_invalid", "the journal names a place that is not there")
+        return value
+
+    def _cell(self, container: Container, last: str | int) -> Cell:
+        if isinstance(container, Mapping) and isinstance(last, str) and last in container.cells:
+            return container.cells[last]
+        if isinstance(container, Sequence) and isinstance(last, int) and last < len(container):
+            return container.cells[last]
+        raise Refused("journal_invalid", "the journal names a place that is not there")
+
+    def _guard(self, container: Container, cell: Cell | None = None) -> None:
+        """Refuse an edit of anything that other places of the document point at."""
+        if self.allow_shared or not self.aliased:
+            return
+        origins = [cell.node] if cell is not None else []
+        here: Container | None = container
+        while here is not None:
+            origins.append(here.origin)
+            here = here.up
+        for origin in origins:
+            if origin is not None and origin.alias is None and origin.anchor in self.aliased:
+                raise Refused(
+                    "shared_node",
+                    f"the value is anchored as &{origin.anchor} and used elsewhere",
+                    place=show(place_of(container)),
+                    fix="say allow_shared: true if every use shall change",
+                )
+
+
+def _span(node: Origin | None) -> tuple[int, int] | None:
+    return (node.start, node.end) if node is not None else None

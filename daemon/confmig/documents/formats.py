@@ -1,0 +1,60 @@
+"""The formats confmig edits: a format is a module (or package) with these two functions.
+
+To add one, write ``documents/<name>.py`` with ``parse`` and ``render`` and name it here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Protocol, cast
+
+from confmig.documents.document import Caps, Document
+from confmig.documents.rope import Segment
+from confmig.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """A verified text: its bytes, which source characters stand where now, and the source spans
+    of the comments that went with deleted values. Spans count characters, BOM excluded."""
+
+    data: bytes
+    segments: tuple[Segment, ...]
+    lost_comments: tuple[tuple[int, int], ...]
+
+
+class Format(Protocol):
+    """The port of a format."""
+
+    DIALECTS: tuple[str, ...]
+
+    def parse(self, data: bytes, *, dialect: str, caps: Caps) -> Document:
+        """Text to tree, or ``Refused`` with code, line and reason; bounded in time and memory."""
+
+    def render(self, document: Document) -> Rendered:
+        """The smallest edit of the source that says what the tree says, verified by an
+        independent parser, or ``Refused``."""
+
+
+_MODULES = {"yaml": "confmig.documents.yaml"}
+FORMATS = tuple(_MODULES)
+
+
+def get(name: str) -> Format:
+    """The format of that name. Raises ``Refused`` (``format_unknown``)."""
+    if name not in _MODULES:
+        raise Refused(
+            "format_unknown", f"the format {name!r} is not known", fix=f"use one of {list(FORMATS)}"
+        )
+    return cast("Format", import_module(_MODULES[name]))
+
+
+def parse(data: bytes, *, format: str, dialect: str = "yaml-1.2", caps: Caps | None = None) -> Document:
+    """Parse a file of a named format; see ``Format.parse``."""
+    return get(format).parse(data, dialect=dialect, caps=caps or Caps())
+
+
+def render(document: Document) -> Rendered:
+    """Render a document in its own format; an unchanged one is its source to the byte."""
+    return get(document.format).render(document)

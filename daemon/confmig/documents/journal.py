@@ -1,0 +1,63 @@
+"""The change journal: every mutation of a document, in order, replayable and reversible.
+
+It serves four readers: the loss ledger and the reports (what is gone, what moved), rollback (the
+inverse operations), and the parent of a forked handler (which replays the child's changes on its
+own tree instead of trusting a tree from the child).
+
+Kinds: ``added`` (new), ``removed`` (old), ``moved`` (place -> to), ``replaced`` (old -> new),
+``wrapped`` (the value went under the key ``under``, or into a one-item list when it is None).
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from confmig.documents.path import Place
+
+Kind = Literal["added", "removed", "moved", "replaced", "wrapped"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One mutation. ``at`` and ``to_at`` are positions among the siblings; ``span`` is the
+    source span of a removed or replaced value, None if it was not in the source."""
+
+    kind: Kind
+    place: Place
+    at: int = 0
+    to: Place = ()
+    to_at: int = 0
+    old: Any = None
+    new: Any = None
+    under: str | None = None
+    span: tuple[int, int] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """A JSON-able dict of the fields that are not at their defaults."""
+        fields = asdict(self)
+        keep = {"added": ("new",), "removed": ("old",), "replaced": ("old", "new")}
+        used = {"kind", "place", "at", *keep.get(self.kind, ())}
+        if self.kind == "moved":
+            used |= {"to", "to_at"}
+        if self.kind == "wrapped":
+            used.add("under")
+        if self.span is not None:
+            used.add("span")
+        return {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items() if k in used}
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Change:
+        """The inverse of ``as_json``."""
+        span = data.get("span")
+        return cls(
+            kind=data["kind"],
+            place=tuple(data["place"]),
+            at=data.get("at", 0),
+            to=tuple(data.get("to", ())),
+            to_at=data.get("to_at", 0),
+            old=data.get("old"),
+            new=data.get("new"),
+            under=data.get("under"),
+            span=(span[0], span[1]) if span else None,
+        )

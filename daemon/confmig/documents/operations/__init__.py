@@ -1,0 +1,151 @@
+"""Operations: what a migration file says, one model a kind, registered in one literal dict.
+
+A migration file is a list of operations, run in order. An absent source is no change, never an
+error; a wrong type is an error and nothing is written. Each operation is a mapping with exactly
+one operation key, and may have ``when`` (see ``conditions``), ``for_each`` and ``allow_shared``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from pydantic import BaseModel, Field, RootModel, ValidationError, model_validator
+
+from confmig.documents.document import Document
+from confmig.documents.operations.base import AnyPath, Context, Strict
+from confmig.documents.operations.conditions import Condition
+from confmig.documents.operations.structure import (
+    Default,
+    Delete,
+    Gather,
+    Move,
+    Nest,
+    Set,
+    WrapList,
+)
+from confmig.documents.operations.values import Convert, Format, MapValue, Replace
+from confmig.documents.path import show
+from confmig.documents.tree import Mapping, kind_of
+from confmig.errors import Problem, Refused
+
+__all__ = ["OPERATIONS", "Context", "Operation", "load"]
+
+
+class Custom(RootModel[str]):
+    """Run a Python handler: the path of its file below ``migrations/``."""
+
+    def apply(self, document: Document, scope: Any, context: Context) -> None:
+        """Run the handler on the whole document."""
+        context.custom(self.root, document)
+
+
+class Applicable(Protocol):
+    """What every kind of operation can do."""
+
+    def apply(self, document: Document, scope: Any, context: Context) -> None:
+        """Make the change below ``scope``, or raise ``Refused``."""
+
+
+OPERATIONS: dict[str, type[BaseModel]] = {
+    "move": Move,
+    "delete": Delete,
+    "set": Set,
+    "default": Default,
+    "map_value": MapValue,
+    "replace": Replace,
+    "wrap_list": WrapList,
+    "nest": Nest,
+    "convert": Convert,
+    "format": Format,
+    "gather": Gather,
+    "custom": Custom,
+}
+_SHORT = frozenset(("delete", "wrap_list"))  # these take a bare path as well
+
+
+class ForEach(Strict):
+    """Run the operation on every object the path names; the object is its root.
+
+    ``other_types`` says what happens to an item that is no object; it has no default, because
+    either answer is a surprise to somebody.
+    """
+
+    path: AnyPath
+    other_types: str = Field(pattern="^(skip|error)$")
+
+
+class Operation(Strict):
+    """One entry of a migration file."""
+
+    kind: str
+    body: Any
+    when: Condition | None = None
+    for_each: ForEach | None = None
+    allow_shared: bool = False
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, data: Any) -> Any:
+        if not isinstance(data, dict):
+            raise ValueError("an operation is a mapping such as {move: {from: a, to: b}}")
+        kinds = [k for k in data if k in OPERATIONS]
+        extra = [k for k in data if k not in OPERATIONS and k not in ("when", "for_each", "allow_shared")]
+        if extra:
+            raise ValueError(f"unknown key {extra[0]!r}; operations are {', '.join(OPERATIONS)}")
+        if len(kinds) != 1:
+            raise ValueError("exactly one operation key is needed; found " + (", ".join(kinds) or "none"))
+        kind = kinds[0]
+        body = data[kind]
+        if kind in _SHORT and isinstance(body, str):
+            body = {"path": body}
+        rest = {k: v for k, v in data.items() if k != kind}
+        return {"kind": kind, "body": OPERATIONS[kind].model_validate(body), **rest}
+
+    def run(self, document: Document, context: Context) -> None:
+        """Apply the operation. Raises ``Refused`` with the operation's kind in the message."""
+        body: Applicable = self.body
+        document.allow_shared = self.allow_shared
+        try:
+            for scope in self._scopes(document):
+                if self.when is None or self.when.holds(document, scope, context):
+                    body.apply(document, scope, context)
+        finally:
+            document.allow_shared = False
+
+    def _scopes(self, document: Document) -> list[Any]:
+        if self.for_each is None:
+            return [document.root]
+        scopes = []
+        for hit in document.find(self.for_each.path):
+            if isinstance(hit.cell.value, Mapping) and not (hit.cell.node and hit.cell.node.alias):
+                scopes.append(hit.cell.value)
+            elif self.for_each.other_types == "error":
+                raise Refused(
+                    "wrong_type",
+                    f"an object is expected here, not {kind_of(hit.cell.value)}",
+                    place=show(hit.place),
+                )
+        return scopes
+
+
+def load(data: Any, place: str) -> tuple[list[Operation], list[Problem]]:
+    """The operations of a migration file's plain data, and every problem found in it."""
+    if not isinstance(data, list):
+        return [], [
+            Problem("migration_file_invalid", place, "a migration file is a list of operations",
+                    "write [] for a migration that only sets the stamp")
+        ]
+    operations, problems = [], []
+    for number, item in enumerate(data, 1):
+        try:
+            operations.append(Operation.model_validate(item))
+        except ValidationError as error:
+            for one in error.errors():
+                where = ".".join(str(p) for p in one["loc"])
+                message = one["msg"].removeprefix("Value error, ")
+                problems.append(
+                    Problem("operation_invalid", f"{place}: operation {number}{': ' + where if where else ''}", message)
+                )
+        except Refused as error:
+            problems.append(Problem(error.code, f"{place}: operation {number}", error.message, error.fix))
+    return operations, problems

@@ -1,0 +1,110 @@
+"""What all operations share: the context they run in, typed look-ups, errors with a place."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+
+from confmig.documents import path as paths
+from confmig.documents.document import Document, Hit
+from confmig.documents.path import show
+from confmig.documents.tree import kind_of
+from confmig.errors import Refused
+
+TypeName = Literal["string", "int", "float", "number", "bool", "list", "object"]
+_ZERO: dict[str, Any] = {
+    "string": "",
+    "int": 0,
+    "float": 0.0,
+    "number": 0,
+    "bool": False,
+    "list": [],
+    "object": {},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an operation may ask of the world, as ports.
+
+    ``custom`` runs a Python handler on the document; ``substitute`` is a linear-time regular
+    expression engine (pattern, replacement, text -> text); ``search`` tells whether it matches;
+    ``parameters`` are the bundle's parameters.
+    """
+
+    custom: Callable[[str, Document], None]
+    substitute: Callable[[str, str, str], str]
+    search: Callable[[str, str], bool]
+
+
+class Strict(BaseModel):
+    """A model of something people write: an unknown key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+def _any_path(text: str) -> str:
+    paths.parse(text)
+    return text
+
+
+def _one_path(text: str) -> str:
+    if not paths.is_concrete(paths.parse(text)):
+        raise Refused("path_invalid", f"{text!r}: no wildcards here; use for_each")
+    return text
+
+
+def _value_error(check: Callable[[str], str]) -> Callable[[str], str]:
+    def run(text: str) -> str:
+        try:
+            return check(text)
+        except Refused as error:
+            raise ValueError(error.message) from None
+
+    return run
+
+
+AnyPath = Annotated[str, AfterValidator(_value_error(_any_path))]
+"""A path that may hold wildcards."""
+
+OnePath = Annotated[str, AfterValidator(_value_error(_one_path))]
+"""A path that names at most one place."""
+
+
+def expect(document: Document, hit: Hit, wanted: TypeName | None) -> None:
+    """Check a value's type; an explicit null becomes the zero value of the type.
+
+    Raises ``Refused`` (``wrong_type``) with the place and both types, never the value.
+    """
+    if wanted is None or is_type(document, hit, wanted):
+        return
+    if hit.cell.value is None:
+        document.replace(hit.container, hit.cell, _ZERO[wanted])
+        return
+    raise Refused(
+        "wrong_type",
+        f"{wanted} is expected here, not {kind_of(hit.cell.value)}",
+        place=show(hit.place),
+    )
+
+
+def is_type(document: Document, hit: Hit, wanted: str) -> bool:
+    """Whether a value has the type, the way the configuration's reader takes it."""
+    value = hit.cell.value
+    kind = kind_of(value)
+    if kind == wanted or (wanted == "number" and kind in ("int", "float")):
+        return True
+    node = hit.cell.node
+    if wanted == "string" and kind == "bool" and document.dialect == "go-yaml" and node is not None:
+        # go-yaml reads a plain yes, no, on or off into a string field as that text
+        return document.text[node.start : node.end] not in ("true", "True", "TRUE", "false", "False", "FALSE")
+    return False
+
+
+def one(document: Document, path: str, scope: Any) -> Hit | None:
+    """The one place a path without wildcards names, or None."""
+    hits = document.find(path, scope)
+    return hits[0] if hits else None

@@ -1,0 +1,85 @@
+"""``when``: conditions on the document, evaluated right before their operation."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field, model_validator
+
+from confmig.documents.document import Document
+from confmig.documents.operations.base import AnyPath, Context, OnePath, Strict, is_type
+from confmig.documents.tree import same_value
+
+
+class Equals(Strict):
+    """The value at ``path`` equals ``value``, types included."""
+
+    path: OnePath
+    value: Any
+
+
+class In(Strict):
+    """The value at ``path`` equals one of ``values``."""
+
+    path: OnePath
+    values: list[Any]
+
+
+class Type(Strict):
+    """The value at ``path`` has the type ``is``."""
+
+    path: OnePath
+    kind: str = Field(alias="is")
+
+
+class Matches(Strict):
+    """The string at ``path`` matches the regular expression somewhere."""
+
+    path: OnePath
+    regex: str
+
+
+class Condition(Strict):
+    """Exactly one of the conditions. An absent place never satisfies one, except ``not``."""
+
+    exists: AnyPath | None = None
+    equals: Equals | None = None
+    in_: In | None = Field(default=None, alias="in")
+    truthy: OnePath | None = None
+    type: Type | None = None
+    matches: Matches | None = None
+    all: list[Condition] | None = None
+    any: list[Condition] | None = None
+    not_: Condition | None = Field(default=None, alias="not")
+
+    @model_validator(mode="after")
+    def _exactly_one(self) -> Condition:
+        if len(self.model_fields_set) != 1:
+            raise ValueError("a condition has exactly one key: exists, equals, in, truthy, type, "
+                             "matches, all, any or not")
+        return self
+
+    def holds(self, document: Document, scope: Any, context: Context) -> bool:
+        """Whether the condition is true of ``scope`` now."""
+        if self.all is not None:
+            return all(c.holds(document, scope, context) for c in self.all)
+        if self.any is not None:
+            return any(c.holds(document, scope, context) for c in self.any)
+        if self.not_ is not None:
+            return not self.not_.holds(document, scope, context)
+        if self.exists is not None:
+            return bool(document.find(self.exists, scope, lenient=True))
+        if self.truthy is not None:
+            return bool(document.get(self.truthy, within=scope))
+        if self.equals is not None:
+            hits = document.find(self.equals.path, scope, lenient=True)
+            return bool(hits) and same_value(hits[0].cell.value, self.equals.value)
+        if self.in_ is not None:
+            hits = document.find(self.in_.path, scope, lenient=True)
+            return bool(hits) and any(same_value(hits[0].cell.value, v) for v in self.in_.values)
+        if self.type is not None:
+            hits = document.find(self.type.path, scope, lenient=True)
+            return bool(hits) and is_type(document, hits[0], self.type.kind)
+        assert self.matches is not None
+        value = document.get(self.matches.path, within=scope)
+        return isinstance(value, str) and context.search(self.matches.regex, value)

@@ -1,0 +1,150 @@
+"""Text made of copies of the source and of new pieces, and edits of the source that yield it.
+
+The renderer never builds strings from strings: a piece is either new text or a span of the
+source. So the finished text knows, for every character of the source that survived, where it is
+now: the *segments*, which verification and rollback need.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from confmig.errors import Refused
+
+Piece = str | tuple[int, int]
+Rope = list[Piece]
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """Replace the source span [start, end) by a rope. ``gone`` marks text of a removed or
+    replaced value, whose comments may be lost (they go to the loss ledger)."""
+
+    start: int
+    end: int
+    rope: Rope
+    gone: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """``length`` characters of the source at ``old`` stand at ``new`` in the result."""
+
+    old: int
+    new: int
+    length: int
+
+
+def compose(start: int, end: int, edits: Iterable[Edit]) -> Rope:
+    """The source span [start, end) with the edits made. Edits at one place keep their order."""
+    rope: Rope = []
+    at = start
+    for edit in sorted(edits, key=lambda e: (e.start, e.end)):
+        if edit.start < at or edit.end > end:
+            raise Refused("edits_overlap", "two changes of this document touch the same text")
+        if edit.start > at:
+            rope.append((at, edit.start))
+        rope.extend(edit.rope)
+        at = edit.end
+    if at < end:
+        rope.append((at, end))
+    return rope
+
+
+def text_of(source: str, rope: Rope) -> str:
+    """The text of a rope."""
+    return "".join(p if isinstance(p, str) else source[p[0] : p[1]] for p in rope)
+
+
+def segments_of(rope: Rope) -> list[Segment]:
+    """The copied spans in the order of the result; neighbours are joined."""
+    out: list[Segment] = []
+    at = 0
+    for piece in rope:
+        if isinstance(piece, str):
+            at += len(piece)
+            continue
+        length = piece[1] - piece[0]
+        if out and out[-1].old + out[-1].length == piece[0] and out[-1].new + out[-1].length == at:
+            out[-1] = Segment(out[-1].old, out[-1].new, out[-1].length + length)
+        elif length:
+            out.append(Segment(piece[0], at, length))
+        at += length
+    return out
+
+
+def split_lines(source: str, rope: Rope) -> list[Rope]:
+    """The lines of a rope without their terminators; a final terminator ends the last line."""
+    lines: list[Rope] = [[]]
+    for piece in rope:
+        if isinstance(piece, str):
+            parts = piece.split("\n")
+            for number, part in enumerate(parts):
+                if number:
+                    lines.append([])
+                if number < len(parts) - 1:
+                    part = part.removesuffix("\r")
+                if part:
+                    lines[-1].append(part)
+            continue
+        at, end = piece
+        while True:
+            cut = source.find("\n", at, end)
+            if cut < 0:
+                if at < end:
+                    lines[-1].append((at, end))
+                break
+            stop = cut - 1 if cut > at and source[cut - 1] == "\r" else cut
+            if at < stop:
+                lines[-1].append((at, stop))
+            lines.append([])
+            at = cut + 1
+    if not lines[-1]:
+        lines.pop()
+    return lines
+
+
+def join_lines(lines: list[Rope], newline: str) -> Rope:
+    """Lines put together again, without a final terminator."""
+    out: Rope = []
+    for number, line in enumerate(lines):
+        if number:
+            out.append(newline)
+        out.extend(line)
+    return out
+
+
+def indent(source: str, lines: list[Rope], by: int, *, first_has_none: bool = False) -> list[Rope]:
+    """Shift lines to the right or left. Blank lines stay as they are.
+
+    ``first_has_none``: the first line began in the middle of a source line, so it carries no
+    indentation of its own and is left alone. Raises ``Refused`` (``cannot_unindent``) where a
+    line has less indentation than must go.
+    """
+    out: list[Rope] = []
+    for number, line in enumerate(lines):
+        text = text_of(source, line)
+        if (number == 0 and first_has_none) or not text.strip() or by == 0:
+            out.append(line)
+        elif by > 0:
+            out.append([" " * by, *line])
+        else:
+            if text[:-by].strip(" "):
+                raise Refused("cannot_unindent", "a line of the moved text has no room to the left")
+            out.append(_drop(line, -by))
+    return out
+
+
+def _drop(line: Rope, count: int) -> Rope:
+    out: Rope = []
+    for piece in line:
+        size = len(piece) if isinstance(piece, str) else piece[1] - piece[0]
+        if count >= size:
+            count -= size
+            continue
+        if count:
+            piece = piece[count:] if isinstance(piece, str) else (piece[0] + count, piece[1])
+            count = 0
+        out.append(piece)
+    return out

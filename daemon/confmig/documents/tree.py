@@ -1,0 +1,378 @@
+"""The tree of a document: values that look like dict and list, and that know their source.
+
+A ``Mapping`` is a dict and a ``Sequence`` is a list of plain values and further containers, so a
+handler reads them as usual and a JSON Schema validator walks them without a copy. Beside each
+value stands a ``Cell``: which source entry it came from and which source value it still holds.
+
+* ``cell.source`` is the value's ``Origin`` in the text as it was parsed; it never changes.
+* ``cell.node`` is the ``Origin`` whose text the value still equals, or None for a new value.
+* ``cell.home`` is the source container the entry was parsed in, or None for a new entry.
+
+The renderer needs nothing else: an entry that is still in its home, with ``node is source``, is
+copied; a cell elsewhere is text that moved; a cell without origin is text to be written.
+
+Changing a container through its dict or list methods goes through the ``Document`` it belongs
+to, so that every change is journalled.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from confmig.documents.path import Place
+from confmig.errors import Refused
+
+if TYPE_CHECKING:
+    from confmig.documents.document import Document
+
+Scalar = None | bool | int | float | str
+
+
+class Origin:
+    """Where a value stands in the source text. Spans count characters, BOM excluded.
+
+    ``outer`` is ``start`` with the value's tag and anchor included. ``style`` is the quote
+    character, ``|`` or ``>`` for a scalar, None for a plain one. ``flow`` tells ``{}`` and
+    ``[]`` from block containers. ``cells`` are a container's entries in source order; ``cell``
+    is the entry that holds this value.
+    """
+
+    __slots__ = ("alias", "anchor", "cell", "cells", "end", "flow", "outer", "start", "style", "tag")
+
+    def __init__(
+        self,
+        start: int,
+        end: int,
+        outer: int,
+        style: str | None = None,
+        tag: str | None = None,
+        anchor: str | None = None,
+        alias: str | None = None,
+        flow: bool = False,
+    ) -> None:
+        self.start = start
+        self.end = end
+        self.outer = outer
+        self.style = style
+        self.tag = tag
+        self.anchor = anchor
+        self.alias = alias
+        self.flow = flow
+        self.cells: list[Cell] = []
+        self.cell: Cell | None = None
+
+
+class Cell:
+    """One entry of a container: the key (None in a sequence), the value and their sources."""
+
+    __slots__ = ("home", "key", "name", "node", "source", "value")
+
+    def __init__(
+        self,
+        name: str | None,
+        value: Any,
+        node: Origin | None = None,
+        key: Origin | None = None,
+        home: Origin | None = None,
+    ) -> None:
+        self.name = name
+        self.value = value
+        self.key = key
+        self.home = home
+        self.source = node if home is not None else None
+        self.node = node
+
+    @property
+    def untouched(self) -> bool:
+        """Whether the value is the very one this entry was parsed with."""
+        return self.node is not None and self.node is self.source
+
+
+class Mapping(dict[str, Any]):
+    """A mapping. Reads like a dict; writes are journalled."""
+
+    __slots__ = ("cell", "cells", "document", "origin", "up")
+
+    def __init__(self, document: Document, origin: Origin | None = None) -> None:
+        super().__init__()
+        self.document = document
+        self.origin = origin
+        self.cells: dict[str, Cell] = {}
+        self.up: Container | None = None
+        self.cell: Cell | None = None
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def attach(self, cell: Cell, at: int | None = None) -> None:
+        """Put a cell in, before position ``at`` or at the end. Not journalled."""
+        name = cell.name
+        assert name is not None
+        assert name not in self.cells
+        if at is None or at >= len(self.cells):
+            self.cells[name] = cell
+            dict.__setitem__(self, name, cell.value)
+        else:
+            cells = list(self.cells.values())
+            cells.insert(at, cell)
+            self._refill(cells)
+        adopt(self, cell)
+
+    def detach(self, cell: Cell) -> int:
+        """Take a cell out and return the position it had. Not journalled."""
+        at = self.position(cell)
+        assert cell.name is not None
+        del self.cells[cell.name]
+        dict.__delitem__(self, cell.name)
+        return at
+
+    def position(self, cell: Cell) -> int:
+        return next(i for i, c in enumerate(self.cells.values()) if c is cell)
+
+    def rename(self, cell: Cell, name: str) -> None:
+        """Give a cell another key in the same place. Not journalled."""
+        cells = list(self.cells.values())
+        cell.name = name
+        self._refill(cells)
+
+    def refresh(self, cell: Cell) -> None:
+        """Show the cell's value after it changed."""
+        assert cell.name is not None
+        dict.__setitem__(self, cell.name, cell.value)
+        adopt(self, cell)
+
+    def _refill(self, cells: Iterable[Cell]) -> None:
+        self.cells = {c.name: c for c in cells if c.name is not None}
+        dict.clear(self)
+        for name, c in self.cells.items():
+            dict.__setitem__(self, name, c.value)
+
+    # the dict methods that change something
+
+    def __setitem__(self, key: str, value: Any) -> None:
+        self.document.put(self, key, value)
+
+    def __delitem__(self, key: str) -> None:
+        self.document.remove(self, self.cells[key])
+
+    def setdefault(self, key: str, default: Any = None) -> Any:
+        if key not in self.cells:
+            self[key] = default
+        return self[key]
+
+    def pop(self, key: str, *default: Any) -> Any:
+        if key not in self.cells:
+            if default:
+                return default[0]
+            raise KeyError(key)
+        value = plain(self[key])
+        del self[key]
+        return value
+
+    def update(self, *args: Any, **kwargs: Any) -> None:
+        for key, value in dict(*args, **kwargs).items():
+            self[key] = value
+
+    def clear(self) -> None:
+        for key in list(self.cells):
+            del self[key]
+
+    def _unsupported(self, *_: Any) -> NoReturn:
+        raise TypeError("use the document's operations: this dict method is not journalled")
+
+    popitem = _unsupported
+    __ior__ = _unsupported  # type: ignore[assignment]
+
+
+class Sequence(list[Any]):
+    """A sequence. Reads like a list; writes are journalled."""
+
+    __slots__ = ("cell", "cells", "document", "origin", "up")
+
+    def __init__(self, document: Document, origin: Origin | None = None) -> None:
+        super().__init__()
+        self.document = document
+        self.origin = origin
+        self.cells: list[Cell] = []
+        self.up: Container | None = None
+        self.cell: Cell | None = None
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def attach(self, cell: Cell, at: int | None = None) -> None:
+        """Put a cell in, before position ``at`` or at the end. Not journalled."""
+        at = len(self.cells) if at is None else min(at, len(self.cells))
+        self.cells.insert(at, cell)
+        list.insert(self, at, cell.value)
+        adopt(self, cell)
+
+    def detach(self, cell: Cell) -> int:
+        """Take a cell out and return the position it had. Not journalled."""
+        at = self.position(cell)
+        del self.cells[at]
+        list.__delitem__(self, at)
+        return at
+
+    def position(self, cell: Cell) -> int:
+        return next(i for i, c in enumerate(self.cells) if c is cell)
+
+    def refresh(self, cell: Cell) -> None:
+        """Show the cell's value after it changed."""
+        list.__setitem__(self, self.position(cell), cell.value)
+        adopt(self, cell)
+
+    # the list methods that change something
+
+    def __setitem__(self, at: Any, value: Any) -> None:
+        self.document.replace(self, self.cells[_one(at)], value)
+
+    def __delitem__(self, at: Any) -> None:
+        self.document.remove(self, self.cells[_one(at)])
+
+    def insert(self, at: Any, value: Any) -> None:
+        size = len(self.cells)
+        self.document.add(self, None, value, max(0, at + size) if at < 0 else min(at, size))
+
+    def append(self, value: Any) -> None:
+        self.document.add(self, None, value)
+
+    def extend(self, values: Iterable[Any]) -> None:
+        for value in list(values):
+            self.append(value)
+
+    def pop(self, at: Any = -1) -> Any:
+        value = plain(self[at])
+        del self[at]
+        return value
+
+    def remove(self, value: Any) -> None:
+        del self[self.index(value)]
+
+    def clear(self) -> None:
+        while self.cells:
+            del self[-1]
+
+    def _unsupported(self, *_: Any, **__: Any) -> NoReturn:
+        raise TypeError("use the document's operations: this list method is not journalled")
+
+    sort = _unsupported
+    reverse = _unsupported
+    __iadd__ = _unsupported  # type: ignore[assignment]
+    __imul__ = _unsupported  # type: ignore[assignment]
+
+
+Container = Mapping | Sequence
+
+
+def _one(at: Any) -> int:
+    if not isinstance(at, int):
+        raise TypeError("slices are not journalled: change one item at a time")
+    return at
+
+
+def adopt(container: Container, cell: Cell) -> None:
+    """Tell a container that is a cell's own value where it hangs now."""
+    value = cell.value
+    if isinstance(value, Mapping | Sequence) and not (cell.node and cell.node.alias):
+        value.up = container
+        value.cell = cell
+
+
+def cells_of(container: Container) -> list[Cell]:
+    """The cells of a container in order."""
+    cells = container.cells
+    return list(cells.values()) if isinstance(cells, dict) else cells
+
+
+def place_of(container: Container) -> Place:
+    """The concrete path of a container from the root."""
+    parts: list[str | int] = []
+    here: Container = container
+    while here.up is not None and here.cell is not None:
+        name = here.cell.name
+        parts.append(here.up.position(here.cell) if name is None else name)
+        here = here.up
+    return tuple(reversed(parts))
+
+
+def plain(value: Any) -> Any:
+    """A deep copy made of ordinary dicts and lists."""
+    if isinstance(value, dict):
+        return {k: plain(v) for k, v in value.items()}
+    if isinstance(value, list):
+        return [plain(v) for v in value]
+    return value
+
+
+def build(document: Document, value: Any) -> Any:
+    """New containers (without any source) for a value of ordinary dicts and lists.
+
+    Raises ``Refused`` (``value_unsupported``) for anything a configuration file cannot hold.
+    """
+    if isinstance(value, dict):
+        mapping = Mapping(document)
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise Refused("value_unsupported", f"a key must be text, not {kind_of(key)}")
+            mapping.attach(Cell(key, build(document, item)))
+        return mapping
+    if isinstance(value, list | tuple):
+        sequence = Sequence(document)
+        for item in value:
+            sequence.attach(Cell(None, build(document, item)))
+        return sequence
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise Refused("value_unsupported", f"a value of type {type(value).__name__} cannot be written")
+
+
+_KINDS: dict[type, str] = {
+    type(None): "null",
+    bool: "bool",
+    int: "int",
+    float: "float",
+    str: "string",
+    Mapping: "object",
+    dict: "object",
+    Sequence: "list",
+    list: "list",
+}
+
+
+def kind_of(value: Any) -> str:
+    """The name of a value's type as migrations write it."""
+    return _KINDS.get(type(value), type(value).__name__)
+
+
+def same_value(a: Any, b: Any) -> bool:
+    """Equality of values and of types: false is not 0, 1 is not 1.0; NaN equals itself."""
+    stack = [(a, b)]
+    while stack:
+        a, b = stack.pop()
+        if kind_of(a) != kind_of(b):
+            return False
+        if isinstance(a, dict):
+            if a.keys() != b.keys():
+                return False
+            stack.extend((a[k], b[k]) for k in a)
+        elif isinstance(a, list):
+            if len(a) != len(b):
+                return False
+            stack.extend(zip(a, b, strict=True))
+        elif a != b and not (a != a and b != b):
+            return False
+    return True
+
+
+def walk_cells(container: Container) -> Iterator[tuple[Container, Cell]]:
+    """Every cell below a container, each with the container it is in; aliases not entered."""
+    stack: list[Container] = [container]
+    while stack:
+        here = stack.pop()
+        for cell in cells_of(here):
+            yield here, cell
+            if isinstance(cell.value, Mapping | Sequence) and not (cell.node and cell.node.alias):
+                stack.append(cell.value)
+
+
+Check = Callable[[Container], None]

@@ -1,0 +1,175 @@
+"""Where the entries of a YAML container stand in the source: lines, comments, indicators.
+
+Comment ownership (version 1 of the rule): comment lines directly above a key, at its column and
+with no blank line between, belong to the key; those above the first root key are the file's
+header and belong to nobody. Comment lines below an entry that are indented deeper than it belong
+to it. A trailing comment belongs to its line. Blank lines belong to nobody and stay.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from confmig.documents.tree import Cell, Origin
+
+_GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_COMMENT = re.compile(r"(?:^|(?<=[ \t\n]))#[^\r\n]*")
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """The source text of one entry of a block container.
+
+    ``first`` is the start of its leading comments' line (or the entry itself if it begins in the
+    middle of a line, ``compact``), ``start`` the key or the dash, ``column`` its column,
+    ``indicator`` the position after the colon or dash, ``last`` the start of the line after it.
+    """
+
+    first: int
+    start: int
+    column: int
+    indicator: int
+    last: int
+    compact: bool
+
+
+class Layout:
+    """Answers about one source text. Nothing is computed for containers nobody asks about."""
+
+    def __init__(self, text: str, opaque: list[tuple[int, int]]) -> None:
+        self.text = text
+        self.opaque = opaque
+        self._regions: dict[int, dict[int, Region]] = {}
+
+    # --- lines
+
+    def line_start(self, at: int) -> int:
+        return self.text.rfind("\n", 0, at) + 1
+
+    def line_end(self, at: int) -> int:
+        """The position of the line's terminator, or the end of the text."""
+        end = self.text.find("\n", at)
+        if end < 0:
+            return len(self.text)
+        return end - 1 if end > at and self.text[end - 1] == "\r" else end
+
+    def next_line(self, at: int) -> int:
+        end = self.text.find("\n", at)
+        return len(self.text) if end < 0 else end + 1
+
+    def column(self, at: int) -> int:
+        return at - self.line_start(at)
+
+    # --- entries
+
+    def region(self, cell: Cell) -> Region:
+        """The region of a cell that was parsed in a block container."""
+        home = cell.home
+        assert home is not None
+        known = self._regions.get(id(home))
+        if known is None:
+            known = self._regions[id(home)] = self._measure(home)
+        return known[id(cell)]
+
+    def _measure(self, home: Origin) -> dict[int, Region]:
+        out: dict[int, Region] = {}
+        at = home.start
+        floor = self._floor(home)
+        for number, cell in enumerate(home.cells):
+            node = cell.source
+            assert node is not None
+            if cell.key is not None:
+                start = self._key_start(cell.key, at if number else home.start)
+                gap = _GAP.match(self.text, cell.key.end)
+                colon = gap.end() if gap else cell.key.end
+                indicator = colon + 1
+            else:
+                gap = _GAP.match(self.text, at)
+                start = gap.end() if gap else at
+                indicator = start + 1
+            end = max(node.end, indicator) if node.end > node.outer else indicator
+            line = self.line_start(start)
+            compact = bool(self.text[line:start].strip(" "))
+            column = start - line
+            root_first = number == 0 and home.cell is not None and home.cell.home is home
+            if compact:
+                first = start
+            elif root_first:
+                first = line
+            else:
+                first = self._comments_above(line, column, floor)
+            last = self._last(end, column)
+            out[id(cell)] = Region(first, start, column, indicator, last, compact)
+            at = end
+            floor = last
+        return out
+
+    def _floor(self, home: Origin) -> int:
+        """No entry of the container can own a line before this position."""
+        owner = home.cell
+        if owner is None or owner.home is home:
+            return 0
+        return self.next_line(owner.key.end) if owner.key is not None else 0
+
+    def _key_start(self, key: Origin, at: int) -> int:
+        """The start of an entry: its '?' if it has one, its anchor or tag, or the key."""
+        gap = _GAP.match(self.text, at)
+        begin = gap.end() if gap else at
+        return begin if self.text[begin : begin + 1] == "?" and begin < key.outer else key.outer
+
+    def _comments_above(self, line: int, column: int, floor: int) -> int:
+        while line > floor:
+            above = self.line_start(line - 1)
+            text = self.text[above:line].rstrip("\r\n")
+            bare = text.lstrip(" ")
+            if above < floor or not bare.startswith("#") or len(text) - len(bare) != column:
+                break
+            line = above
+        return line
+
+    def _last(self, end: int, column: int) -> int:
+        """The line after an entry that ends at ``end``, its deeper comments below included."""
+        last = at = self.next_line(end)
+        while at < len(self.text):
+            text = self.text[at : self.line_end(at)]
+            bare = text.lstrip(" ")
+            if bare.startswith("#"):
+                if len(text) - len(bare) <= column:
+                    break
+                last = self.next_line(at)
+            elif bare.strip():
+                break
+            at = self.next_line(at)
+        return last
+
+    def value_lines_start(self, cell: Cell) -> int:
+        """Where the lines of a block value begin: after its key's line, or at the value itself
+        if it begins on the line of its key or dash."""
+        node = cell.source
+        assert node is not None
+        region = self.region(cell) if cell.home is not None and not cell.home.flow else None
+        if region is None:
+            return node.outer
+        after = self.line_end(region.indicator)
+        return node.outer if node.outer <= after else self.next_line(region.indicator)
+
+    # --- comments
+
+    def comments(self) -> list[tuple[int, int]]:
+        """The spans of all comments of the text."""
+        out = []
+        spans = iter(self.opaque)
+        span = next(spans, None)
+        for match in _COMMENT.finditer(self.text):
+            at = match.start()
+            while span is not None and span[1] <= at:
+                span = next(spans, None)
+            if span is None or at < span[0]:
+                out.append((at, match.end()))
+            # a comment-like run inside a scalar may reach beyond it: look again after the scalar
+            elif match.end() > span[1]:
+                again = _COMMENT.search(self.text, span[1], match.end())
+                if again:
+                    out.append((again.start(), again.end()))
+        return out

@@ -1,0 +1,547 @@
+"""Tree -> text: the smallest edits of the source that make it say what the tree says.
+
+One pass from the root. A container in its old place yields edits of its source: cuts of entries
+that left, splices of keys and values that changed, insertions of entries that came. An entry
+that came from elsewhere brings its source text, comments included, with its own edits made and
+its indentation shifted. Only what has no source is written anew, in the style of the document.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from confmig.documents.document import Document
+from confmig.documents.rope import (
+    Edit,
+    Piece,
+    Rope,
+    compose,
+    indent,
+    join_lines,
+    split_lines,
+    text_of,
+)
+from confmig.documents.tree import Cell, Container, Mapping, Sequence, cells_of
+from confmig.documents.yaml import scalars
+from confmig.documents.yaml.layout import Layout
+from confmig.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """What new text of a document looks like."""
+
+    step: int
+    dash: int
+    quote: str
+
+
+def render(document: Document, layout: Layout) -> tuple[Rope, list[tuple[int, int]]]:
+    """The rope of the finished text (BOM excluded) and the source spans whose comments may go.
+
+    Raises ``Refused`` where the change cannot be expressed in this text.
+    """
+    writer = _Writer(document, layout)
+    text = document.text
+    edits = writer.cell_edits(document.root_cell)
+    rope = compose(0, len(text), edits)
+    if text and not text.endswith("\n"):
+        rope = _without_final_newline(text, rope)
+    return rope, writer.gone
+
+
+def _without_final_newline(source: str, rope: Rope) -> Rope:
+    tail = text_of(source, rope[-1:])
+    if not tail.endswith("\n"):
+        return rope
+    cut = 2 if tail.endswith("\r\n") else 1
+    last = rope[-1]
+    short: Piece = last[:-cut] if isinstance(last, str) else (last[0], last[1] - cut)
+    return [*rope[:-1], short]
+
+
+class _Writer:
+    def __init__(self, document: Document, layout: Layout) -> None:
+        self.document = document
+        self.layout = layout
+        self.text = document.text
+        self.newline = document.newline
+        self.gone: list[tuple[int, int]] = []
+        self._style: Style | None = None
+
+    @property
+    def style(self) -> Style:
+        if self._style is None:
+            self._style = self._measure()
+        return self._style
+
+    def _measure(self) -> Style:
+        steps: Counter[int] = Counter()
+        dashes: Counter[int] = Counter()
+        quotes: Counter[str] = Counter()
+        root = self.document.root_cell.source
+        stack = [(c, 0) for c in (root.cells if root is not None and not root.flow else [])]
+        seen = 0
+        while stack and seen < 2000:
+            cell, column = stack.pop()
+            seen += 1
+            node = cell.source
+            if node is None:
+                continue
+            if node.style in ("'", '"'):
+                quotes[node.style] += 1
+            if node.flow or not node.cells:
+                continue
+            first = node.cells[0]
+            at = first.key.start if first.key is not None else node.start
+            inner = self.layout.column(at)
+            if cell.key is not None and first.key is not None:
+                steps[inner - column] += 1
+            elif cell.key is not None:
+                dashes[inner - column] += 1
+            stack.extend((c, inner) for c in node.cells)
+        step = max((s for s in steps if s > 0), key=lambda s: steps[s], default=2)
+        dash = max((d for d in dashes if d >= 0), key=lambda d: dashes[d], default=2)
+        quote = "'" if quotes["'"] >= quotes['"'] else '"'
+        return Style(step, dash, quote)
+
+    # --- entries that stay
+
+    def container_edits(self, container: Container) -> list[Edit]:
+        """The edits of a container that stands where its source stands."""
+        origin = container.origin
+        assert origin is not None
+        now = cells_of(container)
+        if origin.flow:
+            return self._flow_edits(container, now)
+        edits: list[Edit] = []
+        kept: list[Cell] = []
+        order = {id(c): i for i, c in enumerate(origin.cells)}
+        highest = -1
+        for cell in now:
+            rank = order.get(id(cell), -1)
+            if rank > highest:
+                kept.append(cell)
+                highest = rank
+        staying = {id(c) for c in kept}
+        if len(kept) == len(now) == len(origin.cells):
+            for cell in kept:
+                edits.extend(self.cell_edits(cell))
+            return edits
+        first_kept = kept[0] if kept else None
+        for number, cell in enumerate(origin.cells):
+            if id(cell) in staying:
+                edits.extend(self.cell_edits(cell))
+            else:
+                after = origin.cells[number + 1] if number + 1 < len(origin.cells) else None
+                edits.append(self._cut(cell, after, whole=first_kept is None and not now))
+        edits.extend(self._insertions(container, now, staying, first_kept))
+        return edits
+
+    def _cut(self, cell: Cell, after: Cell | None, *, whole: bool) -> Edit:
+        region = self.layout.region(cell)
+        end = region.last
+        if region.compact:
+            if after is None or whole:
+                end = self.layout.line_end(max(region.start, end - 1)) if whole else end
+                if end > region.start and self.text[end - 1 : end] == "\n":
+                    end -= 1
+            else:  # the next entry takes the place on the dash's line
+                end += len(self.text[end:]) - len(self.text[end:].lstrip(" \r\n"))
+        self.gone.append((region.first, end))
+        return Edit(region.first, end, [], gone=True)
+
+    def _insertions(
+        self, container: Container, now: list[Cell], staying: set[int], first: Cell | None
+    ) -> list[Edit]:
+        origin = container.origin
+        assert origin is not None
+        sample = self.layout.region(first if first is not None else origin.cells[0])
+        column = sample.column
+        edits: list[Edit] = []
+        previous: Cell | None = None
+        for cell in now:
+            if id(cell) in staying:
+                previous = cell
+                continue
+            lines = self.entry_lines(cell, column)
+            if previous is not None:
+                at = self.layout.region(previous).last
+                if at == len(self.text) and not self.text.endswith("\n"):
+                    edits.append(Edit(at, at, [self.newline, *join_lines(lines, self.newline)]))
+                else:
+                    edits.append(Edit(at, at, [*join_lines(lines, self.newline), self.newline]))
+                continue
+            region = sample
+            rope = join_lines(lines, self.newline)
+            if region.compact:
+                rope = _strip_start(self.text, rope)
+                rope = [*rope, self.newline, " " * column] if first is not None else rope
+                edits.append(Edit(region.first, region.first, rope))
+            else:
+                edits.append(Edit(region.first, region.first, [*rope, self.newline]))
+        return edits
+
+    def cell_edits(self, cell: Cell) -> list[Edit]:
+        """The edits of an entry that stands where its source stands."""
+        edits: list[Edit] = []
+        if cell.key is not None and cell.home is not None:
+            edits.extend(self._key_edits(cell))
+        if not cell.untouched:
+            edits.extend(self._value_edits(cell))
+        elif isinstance(cell.value, Mapping | Sequence) and not (cell.node and cell.node.alias):
+            if cell.value.origin is not None and not cells_of(cell.value) and cell.value.origin.cells:
+                edits.extend(self._emptied(cell))
+            elif cell.value.origin is not None and not cell.value.origin.cells and len(cell.value):
+                edits.extend(self._value_edits(cell))
+            else:
+                edits.extend(self.container_edits(cell.value))
+        return edits
+
+    def _key_edits(self, cell: Cell) -> list[Edit]:
+        key = cell.key
+        assert key is not None
+        assert cell.name is not None
+        old = self.text[key.start : key.end]
+        if self._key_reads(old, key.style) == cell.name:
+            return []
+        flow = cell.home is not None and cell.home.flow
+        return [Edit(key.start, key.end, [scalars.write(cell.name, style=key.style, flow=flow)])]
+
+    def _key_reads(self, token: str, style: str | None) -> str:
+        if style == "'":
+            return token[1:-1].replace("''", "'")
+        if style == '"' and "\\" in token:
+            return ""  # an escaped key is written anew when it is renamed, and only then
+        return token[1:-1] if style == '"' else token
+
+    def _emptied(self, cell: Cell) -> list[Edit]:
+        """A container that lost all its entries: {} or [] on the line of its key."""
+        container = cell.value
+        origin = container.origin
+        brackets = "{}" if isinstance(container, Mapping) else "[]"
+        if origin.flow:
+            return self._flow_edits(container, [])
+        cuts = [self._cut(c, None, whole=True) for c in origin.cells]
+        first = self.layout.region(origin.cells[0])
+        if first.compact:
+            return [Edit(first.first, first.first, [brackets]), *cuts]
+        if cell.home is None or cell is self.document.root_cell:
+            return [Edit(first.first, first.first, [brackets, self.newline]), *cuts]
+        at = self._indicator(cell)
+        return [Edit(at, at, [" " + brackets]), *cuts]
+
+    def _indicator(self, cell: Cell) -> int:
+        """The position after the colon or the dash of an entry of a block container."""
+        return self.layout.region(cell).indicator
+
+    def _value_edits(self, cell: Cell) -> list[Edit]:
+        """Put another value where the source value stands."""
+        source = cell.source
+        assert source is not None
+        root = cell is self.document.root_cell
+        in_flow = cell.home is not None and cell.home.flow and not root
+        block_source = bool(source.cells) and not source.flow
+        if in_flow or (root and source.flow):
+            self.gone.append((source.outer, source.end))
+            return [Edit(source.outer, source.end, self.flow_value(cell), gone=True)]
+        if root:
+            return self._root_edits(cell, block_source)
+        region = self.layout.region(cell)
+        is_item = cell.key is None
+        if not self._is_block(cell):
+            rope = self.inline_value(cell)
+            if not block_source:
+                lead = " " if source.outer == source.end or source.outer <= region.indicator else ""
+                start = source.outer if source.end > source.outer else region.indicator
+                self.gone.append((start, max(start, source.end)))
+                return [Edit(start, max(start, source.end), [lead, *rope] if lead else rope)]
+            start, end = self._block_span(cell)
+            self.gone.append((start, end))
+            if start == source.outer or self.layout.line_start(start) < start:
+                return [Edit(start, end, rope, gone=True)]
+            at = region.indicator
+            cut_from = max(at, self.layout.line_end(at))
+            return [Edit(at, at, [" ", *rope]), Edit(cut_from, end, [], gone=True)]
+        column = region.column + self._offset(cell)
+        lines = self.value_lines(cell, column)
+        if block_source:
+            start, end = self._block_span(cell)
+            self.gone.append((start, end))
+            rope = join_lines(lines, self.newline)
+            if self.layout.line_start(start) < start:
+                return [Edit(start, end, _strip_start(self.text, rope), gone=True)]
+            return [Edit(start, end, rope, gone=True)]
+        if is_item:
+            start = source.outer if source.end > source.outer else region.indicator
+            lead = " " * (column - region.column - 1) if start == region.indicator else ""
+            if start != region.indicator:
+                column = self.layout.column(start)
+                lines = self.value_lines(cell, column)
+            rope = _strip_start(self.text, join_lines(lines, self.newline))
+            self.gone.append((start, max(start, source.end)))
+            return [Edit(start, max(start, source.end), [lead, *rope], gone=True)]
+        end = max(region.indicator, source.end)
+        self.gone.append((region.indicator, end))
+        stop = self.layout.line_end(end)
+        return [
+            Edit(region.indicator, end, [], gone=True),
+            Edit(stop, stop, [self.newline, *join_lines(lines, self.newline)]),
+        ]
+
+    def _root_edits(self, cell: Cell, block_source: bool) -> list[Edit]:
+        source = cell.source
+        assert source is not None
+        if block_source:
+            first = self.layout.region(source.cells[0]).first
+            last = self.layout.region(source.cells[-1]).last
+        else:
+            first, last = source.outer, source.end
+        self.gone.append((first, last))
+        lines = self.value_lines(cell, 0) if self._is_block(cell) else [self.inline_value(cell)]
+        rope = join_lines(lines, self.newline)
+        if self.text[last - 1 : last] == "\n":
+            rope = [*rope, self.newline]
+        return [Edit(first, last, rope, gone=True)]
+
+    def _block_span(self, cell: Cell) -> tuple[int, int]:
+        """The source span of a block value: whole lines, the last terminator excluded."""
+        source = cell.source
+        assert source is not None
+        last = self.layout.region(cell).last
+        end = last
+        if end > 0 and self.text[end - 1 : end] == "\n":
+            end -= 2 if self.text[end - 2 : end - 1] == "\r" else 1
+        return self.layout.value_lines_start(cell), end
+
+    # --- entries that are new here
+
+    def entry_lines(self, cell: Cell, column: int) -> list[Rope]:
+        """The lines of an entry at a column of a block container."""
+        if cell.home is not None and not cell.home.flow and cell is not self.document.root_cell:
+            region = self.layout.region(cell)
+            rope = compose(region.first, region.last, self.cell_edits(cell))
+            lines = split_lines(self.text, rope)
+            return indent(
+                self.text,
+                [[" " * column, *lines[0]], *lines[1:]] if region.compact else lines,
+                column - region.column,
+                first_has_none=region.compact,
+            )
+        pad = " " * column
+        if cell.name is not None:
+            quoted = cell.key is not None and self._key_reads(
+                self.text[cell.key.start : cell.key.end], cell.key.style
+            )
+            style = cell.key.style if cell.key is not None and quoted else None
+            head = f"{pad}{scalars.write(cell.name, style=style, quote=self.style.quote)}:"
+            if not self._is_block(cell):
+                return split_lines(self.text, [head + " ", *self.inline_value(cell)])
+            return [[head], *self.value_lines(cell, column + self._offset(cell))]
+        if not self._is_block(cell):
+            return split_lines(self.text, [f"{pad}- ", *self.inline_value(cell)])
+        lines = self.value_lines(cell, column + 2)
+        first = _strip_start(self.text, lines[0])
+        return [[f"{pad}- ", *first], *lines[1:]]
+
+    def _offset(self, cell: Cell) -> int:
+        """How far a block value is indented from its entry."""
+        if cell.name is None:
+            return 2
+        return self.style.dash if isinstance(cell.value, Sequence) else self.style.step
+
+    def _is_block(self, cell: Cell) -> bool:
+        """Whether a value that is new at its place is written over several lines."""
+        value, node = cell.value, cell.node
+        if not isinstance(value, Mapping | Sequence) or not len(value):
+            return False
+        if node is not None and (node.alias or (node.flow and node.cells)):
+            return False
+        return not (value.origin is not None and value.origin.flow and value.origin.cells)
+
+    def value_lines(self, cell: Cell, column: int) -> list[Rope]:
+        """The lines of a non-empty block container at a column."""
+        container, node = cell.value, cell.node
+        origin = container.origin
+        if node is None or origin is None or not origin.cells or node.cell is None:
+            lines = []
+            for inner in cells_of(container):
+                lines.extend(self.entry_lines(inner, column))
+            return lines
+        if node.outer != node.start:
+            raise Refused(
+                "anchored_move",
+                "an anchored or tagged block value cannot move out of its entry",
+                fix="move the whole entry, or edit this file by hand",
+            )
+        owner = node.cell
+        first = self.layout.region(origin.cells[0])
+        if owner is self.document.root_cell:
+            start, end = first.first, self.layout.region(origin.cells[-1]).last
+        else:
+            start, end = self.layout.value_lines_start(owner), self.layout.region(owner).last
+        rope = compose(start, end, self.container_edits(container))
+        lines = split_lines(self.text, rope)
+        if first.compact:
+            lines = [[" " * column, *lines[0]], *lines[1:]]
+        return indent(self.text, lines, column - first.column, first_has_none=first.compact)
+
+    def inline_value(self, cell: Cell) -> Rope:
+        """A value that follows its key or dash on the same line, in block context."""
+        value, node = cell.value, cell.node
+        if node is not None:
+            if isinstance(value, Mapping | Sequence) and not node.alias:
+                if node.flow and (node.cells or not len(value)):
+                    return compose(node.outer, node.end, self.container_edits(value))
+            elif node.end > node.outer:
+                if node.style in ("|", ">"):
+                    return self._moved_block_scalar(cell)
+                return [(node.outer, node.end)]
+            else:
+                return ["null"]
+        if isinstance(value, Mapping | Sequence):
+            return self.flow_value(cell) if len(value) else ["{}" if isinstance(value, Mapping) else "[]"]
+        style = cell.source.style if cell.source is not None and isinstance(value, str) else None
+        style = style if style in ("'", '"') else None
+        return [scalars.write(value, style=style, quote=self.style.quote)]
+
+    def _moved_block_scalar(self, cell: Cell) -> Rope:
+        if not isinstance(cell.value, str):
+            raise Refused("block_scalar_move", "a tagged block scalar cannot leave its key")
+        return [scalars.double_quoted(cell.value)]
+
+    # --- flow style
+
+    def flow_value(self, cell: Cell) -> Rope:
+        """A value in flow context."""
+        value, node = cell.value, cell.node
+        if node is not None:
+            if isinstance(value, Mapping | Sequence) and not node.alias:
+                if node.flow and node.cells:
+                    return compose(node.outer, node.end, self.container_edits(value))
+            elif node.end > node.outer and self._fits_flow(cell):
+                return [(node.outer, node.end)]
+        if isinstance(value, Mapping):
+            inner = [self._flow_entry(c) for c in cells_of(value)]
+            return ["{", *_joined(inner, ", "), "}"]
+        if isinstance(value, Sequence):
+            return ["[", *_joined([self.flow_value(c) for c in cells_of(value)], ", "), "]"]
+        return [scalars.write(value, quote=self.style.quote, flow=True)]
+
+    def _fits_flow(self, cell: Cell) -> bool:
+        node = cell.node
+        assert node is not None
+        if node.alias or node.style in ("'", '"'):
+            return True
+        token = self.text[node.start : node.end]
+        return node.style is None and not any(c in token for c in ",[]{}:#\n")
+
+    def _flow_entry(self, cell: Cell) -> Rope:
+        if cell.name is None:
+            return self.flow_value(cell)
+        style = cell.key.style if cell.key is not None else None
+        key = scalars.write(cell.name, style=style, quote=self.style.quote, flow=True)
+        return [key, ": ", *self.flow_value(cell)]
+
+    def _flow_edits(self, container: Container, now: list[Cell]) -> list[Edit]:
+        """The edits of a flow container: cut runs of entries with their commas, insert others."""
+        origin = container.origin
+        assert origin is not None
+        source = origin.cells
+        staying = {id(c) for c in now if c.home is origin}
+        edits: list[Edit] = []
+        if not source:
+            if now:
+                inner = _joined([self._flow_entry(c) for c in now], ", ")
+                edits.append(Edit(origin.start + 1, origin.end - 1, inner))
+            return edits
+        ranks = [i for c in now for i, s in enumerate(source) if s is c]
+        if ranks != sorted(ranks):
+            raise Refused("flow_reorder", "entries of a flow collection cannot be reordered")
+        spans = [self._flow_span(c) for c in source]
+        for number, cell in enumerate(source):
+            if id(cell) in staying:
+                edits.extend(self.cell_edits(cell))
+                continue
+            later = [i for i in range(number + 1, len(source)) if id(source[i]) in staying]
+            before = [i for i in range(number) if id(source[i]) in staying]
+            if later:
+                cut = (spans[number][0], spans[number + 1][0])
+            elif before:
+                cut = (spans[number - 1][1], spans[number][1])
+            else:
+                cut = (spans[number][0], spans[number + 1][0] if number + 1 < len(source) else spans[number][1])
+            self._no_comment(cut)
+            self.gone.append(cut)
+            edits.append(Edit(cut[0], cut[1], [], gone=True))
+        if not staying and not now:
+            tail = self.text[spans[-1][1] : origin.end - 1]
+            if tail.lstrip().startswith(","):
+                at = self.text.index(",", spans[-1][1])
+                edits.append(Edit(at, at + 1, [], gone=True))
+        edits.extend(self._flow_insertions(container, now, staying, spans))
+        return edits
+
+    def _flow_insertions(
+        self, container: Container, now: list[Cell], staying: set[int], spans: list[tuple[int, int]]
+    ) -> list[Edit]:
+        origin = container.origin
+        assert origin is not None
+        rank = {id(c): i for i, c in enumerate(origin.cells)}
+        gap = self.text[origin.start + 1 : spans[0][0]]
+        separator = "," + (gap if "\n" in gap and "#" not in gap else " ")
+        edits: list[Edit] = []
+        previous: int | None = None
+        pending: list[Rope] = []
+        for cell in now:
+            if id(cell) not in staying:
+                if previous is None:
+                    pending.append(self._flow_entry(cell))
+                else:
+                    edits.append(Edit(previous, previous, [separator, *self._flow_entry(cell)]))
+                continue
+            start, previous = spans[rank[id(cell)]]
+            for rope in pending:
+                edits.append(Edit(start, start, [*rope, separator]))
+            pending = []
+        if pending:
+            start = spans[0][0]
+            edits.append(Edit(start, start, _joined(pending, separator)))
+        return edits
+
+    def _flow_span(self, cell: Cell) -> tuple[int, int]:
+        node = cell.source
+        assert node is not None
+        if cell.key is None:
+            return node.outer, node.end
+        return cell.key.outer, max(node.end, cell.key.end)
+
+    def _no_comment(self, span: tuple[int, int]) -> None:
+        if "#" in self.text[span[0] : span[1]] and "\n" in self.text[span[0] : span[1]]:
+            raise Refused("flow_comment", "a comment stands inside the flow collection to be changed")
+
+
+def _joined(ropes: list[Rope], separator: str) -> Rope:
+    out: Rope = []
+    for number, rope in enumerate(ropes):
+        if number:
+            out.append(separator)
+        out.extend(rope)
+    return out
+
+
+def _strip_start(source: str, rope: Rope) -> Rope:
+    """The rope without its leading spaces."""
+    out = list(rope)
+    while out:
+        text = text_of(source, out[:1])
+        bare = text.lstrip(" ")
+        if bare:
+            first = out[0]
+            cut = len(text) - len(bare)
+            out[0] = first[cut:] if isinstance(first, str) else (first[0] + cut, first[1])
+            return out
+        out.pop(0)
+    return out

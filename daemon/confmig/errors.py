@@ -1,0 +1,106 @@
+"""The three families of errors and the exit codes, in one place.
+
+``Refused``: your input cannot be taken (a document, a bundle, a policy, an argument).
+``Blocked``: our state or the policy says no.
+``Fault``: the disk, the network or confmig itself failed.
+
+Every error carries a machine-readable ``code`` (low cardinality, fit for ``error.type``), the
+``place`` it is about and the ``fix``: what to do next. A message never holds a value out of a
+configuration file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+DONE = 0
+REFUSED = 1
+INVALID = 2
+DEFERRED = 3
+FAILED = 4
+PARTIAL_FAILURE = 5
+LOCK_HELD = 6
+LATE_FAILURE = 7
+BUG = 70
+INTERRUPTED = 130
+
+_PRECEDENCE = (BUG, PARTIAL_FAILURE, INVALID, LATE_FAILURE, FAILED, REFUSED, LOCK_HELD, DEFERRED)
+
+
+def worst(codes: Iterable[int]) -> int:
+    """The exit code of several outcomes: the first of 70, 5, 2, 7, 4, 1, 6, 3, 0."""
+    seen = set(codes)
+    return next((code for code in _PRECEDENCE if code in seen), DONE)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One defect of an input: what is wrong, where, and how to mend it."""
+
+    code: str
+    place: str
+    message: str
+    fix: str = ""
+
+    def __str__(self) -> str:
+        tail = f" Fix: {self.fix}" if self.fix else ""
+        return f"{self.code}: {self.place}: {self.message}{tail}"
+
+
+class ConfmigError(Exception):
+    """Base of all errors that confmig raises on purpose."""
+
+    exit_code = BUG
+
+    def __init__(self, code: str, message: str, *, place: str = "", fix: str = "") -> None:
+        super().__init__(message)
+        self.code = code
+        self.message = message
+        self.place = place
+        self.fix = fix
+
+    def __str__(self) -> str:
+        where = f"{self.place}: " if self.place else ""
+        tail = f" Fix: {self.fix}" if self.fix else ""
+        return f"{where}{self.message} [{self.code}]{tail}"
+
+
+class Refused(ConfmigError):
+    """Your input cannot be taken; nothing was written."""
+
+    exit_code = REFUSED
+
+
+class Invalid(Refused):
+    """Settings, manifest or policy are not valid. Carries every problem found, not the first."""
+
+    exit_code = INVALID
+
+    def __init__(self, code: str, message: str, problems: Sequence[Problem], **kwargs: str) -> None:
+        super().__init__(code, message, **kwargs)
+        self.problems = tuple(problems)
+
+
+class Blocked(ConfmigError):
+    """Our state or the policy says no; the next command is in ``fix``."""
+
+    exit_code = DEFERRED
+
+
+class PartialFailure(Blocked):
+    """An unresolved partial failure blocks the target."""
+
+    exit_code = PARTIAL_FAILURE
+
+
+class LockHeld(Blocked):
+    """Another confmig works on the same state or configuration directory."""
+
+    exit_code = LOCK_HELD
+
+
+class Fault(ConfmigError):
+    """The disk, the network or a handler failed; nothing was changed."""
+
+    exit_code = FAILED

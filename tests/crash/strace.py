@@ -1,0 +1,207 @@
+"""Run a command under strace, list the calls that write, and stop it right before one of them.
+
+What is relied upon, each point tried with strace 6.1 (and tried again by test_kill):
+
+- A SIGKILL that is injected on entry takes effect before the call does anything, so killing
+  "at" call N leaves exactly what calls 1 .. N-1 did.
+- `when=N` counts per call name *and per tracee* (thread or process), whatever `trace=` shows. So
+  calls are numbered per tracee over the whole trace, and filtered by file afterwards. The first
+  tracee to reach N is the one that is killed: with several threads it need not be the one meant.
+- Hence an exit by SIGKILL alone does not prove that the right call was met. The injected run is
+  traced as well, and `Outcome.hit` is the line of the call that was; `places` says whether two
+  lines of two runs are about the same directories.
+- `--seccomp-bpf` would be faster and silently disables the injection. It is not used.
+- `-y` shows the path behind each descriptor, which is what tells a write to a target from one to
+  standard output, without following descriptors ourselves.
+
+Stores through a memory mapping (SQLite's -shm file) are no calls and cannot be seen. They need not
+be: that file carries nothing that survives.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+# Calls that change what is on disk or when it is durable, by what their arguments name.
+ON_DESCRIPTORS = frozenset(
+    [
+        *("write", "pwrite64", "writev", "pwritev", "pwritev2", "copy_file_range", "sendfile"),
+        *("splice", "ftruncate", "fallocate", "ioctl", "fchmod", "fchown", "fsetxattr"),
+        *("fremovexattr", "fsync", "fdatasync", "syncfs", "sync_file_range"),
+    ]
+)
+ON_PATHS = frozenset(
+    [
+        *("open", "openat", "openat2", "creat", "truncate", "mknod", "mknodat", "mkdir", "mkdirat"),
+        *("rename", "renameat", "renameat2", "link", "linkat", "symlink", "symlinkat"),
+        *("unlink", "unlinkat", "rmdir", "chmod", "fchmodat", "fchmodat2"),
+        *("chown", "lchown", "fchownat", "setxattr", "lsetxattr", "removexattr", "lremovexattr"),
+        *("utime", "utimes", "futimesat", "utimensat"),
+    ]
+)
+# Of these only some do; the flag decides.
+ONLY_WITH = {
+    "open": re.compile(r"O_CREAT|O_TRUNC|O_TMPFILE"),
+    "openat": re.compile(r"O_CREAT|O_TRUNC|O_TMPFILE"),
+    "openat2": re.compile(r"O_CREAT|O_TRUNC|O_TMPFILE"),
+    "ioctl": re.compile(r"FICLONE"),
+}
+
+TRACER = ("strace", "-f", "-qq", "-y", "-s", "64", "-e", "signal=none")
+TIMEOUT = 120.0  # seconds; a run takes a few
+
+_CALL = re.compile(r"(?P<tracee>\d+) +(?P<syscall>\w+)\((?P<arguments>.*)")
+_TOKEN = re.compile(
+    r"(?P<descriptor>\d+|AT_FDCWD)<(?P<behind>[^>]*)>(?:\(deleted\))?"
+    r'|"(?P<text>(?:[^"\\]|\\.)*)"'
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """The moment before one call: the `nth` of its name that its tracee makes, from 1.
+
+    `line` is the call as the listing run made it, for messages and for comparison.
+    """
+
+    syscall: str
+    nth: int
+    line: str
+
+    def __str__(self) -> str:
+        return f"{self.syscall}#{self.nth}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How an injected run ended. `hit` is the call that was met, None if there was none."""
+
+    returncode: int
+    hit: str | None
+    stderr: str
+
+
+def points(
+    command: Sequence[str], env: Mapping[str, str], roots: Sequence[Path], *, cwd: Path
+) -> list[Point]:
+    """Every write-type call that `command`, run in `cwd`, makes at or below one of `roots`.
+
+    In order. The command really runs, so give it a copy; RuntimeError if it does not succeed.
+    """
+    wanted = ",".join(f"?{name}" for name in sorted(ON_DESCRIPTORS | ON_PATHS))
+    log = _log(cwd)
+    returncode, stderr = _run(["-e", f"trace={wanted}"], command, env, cwd, log)
+    if returncode != 0:
+        raise RuntimeError(f"the run to be listed ended with {returncode}: {stderr[-2000:]}")
+    found = []
+    for syscall, nth, line in _numbered(log):
+        only = ONLY_WITH.get(syscall)
+        if (only is None or only.search(line)) and places(line, roots, cwd=cwd):
+            found.append(Point(syscall, nth, line))
+    return found
+
+
+def run_injected(
+    command: Sequence[str], point: Point, what: str, env: Mapping[str, str], *, cwd: Path
+) -> Outcome:
+    """Run `command` with `what` ("signal=SIGKILL", "error=ENOSPC", ...) done at `point`."""
+    injection = [
+        "-e",
+        f"trace={point.syscall}",
+        "-e",
+        f"inject={point.syscall}:{what}:when={point.nth}",
+    ]
+    log = _log(cwd)
+    returncode, stderr = _run(injection, command, env, cwd, log)
+    hit = next((line for _, nth, line in _numbered(log) if nth == point.nth), None)
+    return Outcome(returncode, hit, stderr)
+
+
+def run_killed(command: Sequence[str], point: Point, env: Mapping[str, str], *, cwd: Path) -> int:
+    """Kill `command` right before `point`; its exit code, -9 (137 in a shell) if it was."""
+    return run_injected(command, point, "signal=SIGKILL", env, cwd=cwd).returncode
+
+
+def places(line: str, roots: Sequence[Path], *, cwd: Path) -> tuple[str, ...]:
+    """The directories at or below `roots` in which the call of `line` writes, as "<root>:<dir>".
+
+    Empty: the call is none of our business. Directories and not names, since the names of
+    temporary files differ from run to run.
+    """
+    found = []
+    for path in _paths(line, cwd):
+        for number, root in enumerate(roots):
+            if path == root:
+                found.append(f"{number}:")
+            elif path.is_relative_to(root):
+                found.append(f"{number}:{path.relative_to(root).parent}")
+    return tuple(found)
+
+
+def _paths(line: str, cwd: Path) -> list[Path]:
+    call = _CALL.match(line)
+    if call is None:
+        return []
+    arguments = call["arguments"].rpartition(") = ")[0] or call["arguments"]
+    behind: list[Path] = []
+    named: list[Path] = []
+    base = cwd
+    for token in _TOKEN.finditer(arguments):
+        if token["descriptor"] is None:
+            named.append(Path(os.path.normpath(base / token["text"])))
+            base = cwd
+        else:
+            base = Path(token["behind"])
+            if token["descriptor"] != "AT_FDCWD":
+                behind.append(base)
+    # Text after a descriptor is a buffer for the one family and a name for the other; a name may
+    # be left out (utimensat with NULL), then the descriptor is the file.
+    return behind if call["syscall"] in ON_DESCRIPTORS else named or behind
+
+
+def _numbered(log: Path) -> Iterator[tuple[str, int, str]]:
+    """(call, its number, line) in order; the number counts per tracee, as `when=` does."""
+    counts: Counter[tuple[str, str]] = Counter()
+    with open(log, encoding="utf-8", errors="replace") as lines:
+        for line in lines:
+            call = _CALL.match(line)
+            if call is None:
+                continue  # a resumed call, the end of a tracee
+            key = (call["tracee"], call["syscall"])
+            counts[key] += 1
+            yield call["syscall"], counts[key], line.rstrip("\n")
+
+
+def _log(cwd: Path) -> Path:
+    return cwd.with_name(cwd.name + ".strace")
+
+
+def _run(
+    options: Sequence[str], command: Sequence[str], env: Mapping[str, str], cwd: Path, log: Path
+) -> tuple[int, str]:
+    """Exit code and standard error. A run that does not end is killed with all it started."""
+    process = subprocess.Popen(
+        [*TRACER, "-o", str(log), *options, "--", *command],
+        cwd=cwd,
+        env=dict(env),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
+    try:
+        _, stderr = process.communicate(timeout=TIMEOUT)
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise
+    return process.returncode, stderr
