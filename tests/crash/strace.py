@@ -102,8 +102,7 @@ def points(
         raise RuntimeError(f"the run to be listed ended with {returncode}: {stderr[-2000:]}")
     found = []
     for syscall, nth, line in _numbered(log):
-        only = ONLY_WITH.get(syscall)
-        if (only is None or only.search(line)) and places(line, roots, cwd=cwd):
+        if places(line, roots, cwd=cwd):
             found.append(Point(syscall, nth, line))
     return found
 
@@ -132,11 +131,18 @@ def run_killed(command: Sequence[str], point: Point, env: Mapping[str, str], *, 
 def places(line: str, roots: Sequence[Path], *, cwd: Path) -> tuple[str, ...]:
     """The directories at or below `roots` in which the call of `line` writes, as "<root>:<dir>".
 
-    Empty: the call is none of our business. Directories and not names, since the names of
-    temporary files differ from run to run.
+    Empty: it writes nothing there. Directories and not names, since the names of temporary files
+    differ from run to run.
     """
+    call = _CALL.match(line)
+    if call is None:
+        return ()
+    arguments = call["arguments"].rpartition(") = ")[0] or call["arguments"]
+    only = ONLY_WITH.get(call["syscall"])
+    if only is not None and not only.search(arguments):
+        return ()
     found = []
-    for path in _paths(line, cwd):
+    for path in _paths(call["syscall"], arguments, cwd):
         for number, root in enumerate(roots):
             if path == root:
                 found.append(f"{number}:")
@@ -145,11 +151,8 @@ def places(line: str, roots: Sequence[Path], *, cwd: Path) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _paths(line: str, cwd: Path) -> list[Path]:
-    call = _CALL.match(line)
-    if call is None:
-        return []
-    arguments = call["arguments"].rpartition(") = ")[0] or call["arguments"]
+def _paths(syscall: str, arguments: str, cwd: Path) -> list[Path]:
+    """The files a call names, through descriptors or by paths relative to them or to `cwd`."""
     behind: list[Path] = []
     named: list[Path] = []
     base = cwd
@@ -163,7 +166,7 @@ def _paths(line: str, cwd: Path) -> list[Path]:
                 behind.append(base)
     # Text after a descriptor is a buffer for the one family and a name for the other; a name may
     # be left out (utimensat with NULL), then the descriptor is the file.
-    return behind if call["syscall"] in ON_DESCRIPTORS else named or behind
+    return behind if syscall in ON_DESCRIPTORS else named or behind
 
 
 def _numbered(log: Path) -> Iterator[tuple[str, int, str]]:

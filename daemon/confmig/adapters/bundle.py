@@ -1,0 +1,193 @@
+"""A bundle on disk: read all of it once, validate it, and be able to run it.
+
+Nothing of a bundle is used before every problem in it has been looked for; ``load`` either
+returns a bundle that can run or raises ``Invalid`` with all problems.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from confmig.adapters import handlers, regex
+from confmig.adapters.schemas import Schemas
+from confmig.core import contract as contracts
+from confmig.core import manifest as manifests
+from confmig.core.contract import Contract
+from confmig.core.manifest import Config, Files, Manifest
+from confmig.documents import formats
+from confmig.documents.chain import Program, Step, run, version_of
+from confmig.documents.document import Caps, Document
+from confmig.documents.formats import Rendered
+from confmig.documents.operations import Context, load as load_operations
+from confmig.documents.tree import plain
+from confmig.errors import Invalid, Problem, Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Transformed:
+    """One document taken through a chain in memory. ``rendered`` is None if not a byte changes."""
+
+    before: int
+    after: int
+    steps: tuple[Step, ...]
+    document: Document
+    rendered: Rendered | None
+
+
+@dataclass(frozen=True, slots=True)
+class Bundle:
+    """A valid bundle, ready to run."""
+
+    root: Path
+    manifest: Manifest
+    contract: Contract
+    files: Files
+    programs: dict[str, Program]
+    schemas: Schemas
+    caps: Caps = Caps()
+
+    def parse(self, config: Config, data: bytes) -> Document:
+        """A document of one of the bundle's configurations."""
+        dialect = self.contract.of(config.name).dialect
+        return formats.parse(data, format=config.format, dialect=dialect, caps=self.caps)
+
+    def version(self, config: Config, data: bytes) -> int:
+        """The schema version that a document's stamp says; see ``chain.version_of``."""
+        return version_of(self.parse(config, data), config)
+
+    def transform(
+        self, config: Config, data: bytes, migrations: Iterable[str], key: bytes = b""
+    ) -> Transformed:
+        """Take a document through migrations (ids, in order) in memory.
+
+        ``key`` makes derived bytes of handlers unpredictable. Raises ``Refused`` or ``Fault``
+        with migration, place and reason; nothing is written anywhere.
+        """
+        document = self.parse(config, data)
+        before = version_of(document, config)
+
+        def custom(name: str, target: Document) -> None:
+            contract = handlers.HandlerContract(
+                config.name, lambda v: self.schemas.raw(config.name, v), key, data
+            )
+            self._trusted(name)
+            handlers.run(name, self.code(name), target, contract)
+
+        context = Context(custom=custom, substitute=regex.substitute, search=regex.search)
+        steps = run(
+            document,
+            config,
+            [self.programs[m] for m in migrations],
+            context,
+            lambda version, doc: self.schemas.errors(config.name, version, doc),
+        )
+        after = steps[-1].after if steps else before
+        if not document.changes:
+            return Transformed(before, after, tuple(steps), document, None)
+        rendered = formats.render(document)
+        return Transformed(
+            before, after, tuple(steps), document, rendered if rendered.data != data else None
+        )
+
+    def code(self, name: str) -> bytes:
+        """The source of a handler, as it was when the bundle was read and summed."""
+        return self.files.handlers[name] if name in self.files.handlers else self.files.migrations[name]
+
+    def _trusted(self, name: str) -> None:
+        """Handlers run only from files that nobody else can have written."""
+        folder = self.root / "migrations"
+        for path in (self.root, self.root / "manifest.json", folder, (folder / name).parent, folder / name):
+            facts = os.stat(path)
+            if facts.st_uid not in (0, os.geteuid()) or facts.st_mode & stat.S_IWOTH:
+                raise Refused(
+                    "handler_untrusted",
+                    f"{path.relative_to(self.root)} belongs to somebody else or is world-writable",
+                    fix="make the bundle's files owned by root or this user, and not world-writable",
+                )
+
+
+def read_files(root: Path) -> Files:
+    """Read a bundle's files. Raises ``Invalid`` if the directory cannot be read."""
+    folder = root / "migrations"
+    try:
+        return Files(
+            manifest=_maybe(root / "manifest.json"),
+            sums=_maybe(root / "manifest.sum"),
+            migrations={p.name: p.read_bytes() for p in _files_in(folder)},
+            handlers={f"handlers/{p.name}": p.read_bytes() for p in _files_in(folder / "handlers")},
+            schemas=frozenset(
+                str(p.relative_to(folder / "schemas")) for p in (folder / "schemas").rglob("*.json")
+            ),
+            fixtures={
+                d.name: tuple(sorted(f.name for f in _files_in(d)))
+                for d in sorted((folder / "fixtures").glob("*/"))
+            },
+        )
+    except OSError as error:
+        raise Invalid(
+            "manifest_unreadable",
+            "the bundle cannot be read",
+            [Problem("manifest_unreadable", str(root), str(error.strerror), "check path and rights")],
+        ) from None
+
+
+def _maybe(path: Path) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _files_in(folder: Path) -> list[Path]:
+    if not folder.is_dir():
+        return []
+    return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
+
+
+def load(root: Path) -> Bundle:
+    """Read and validate a bundle. Raises ``Invalid`` with every problem."""
+    files = read_files(root)
+    contract, problems = contracts.read(_maybe(root / contracts.PLACE))
+    manifest, found = manifests.read(files, contract)
+    problems += found
+    programs, found = _programs(files, manifest)
+    problems += found
+    schemas = Schemas(root / "migrations" / "schemas", contract)
+    problems += schemas.problems()
+    if problems or manifest is None:
+        raise Invalid("manifest_invalid", f"the bundle {root.name} has {len(problems)} problem(s)", problems)
+    return Bundle(root, manifest, contract, files, programs, schemas)
+
+
+def _programs(files: Files, manifest: Manifest | None) -> tuple[dict[str, Program], list[Problem]]:
+    """Parse every migration file, also of a bundle whose manifest is broken."""
+    programs, problems = {}, []
+    for file, content in files.migrations.items():
+        place = f"migrations/{file}"
+        name = file.rpartition(".")[0]
+        migration = manifest.by_id.get(name) if manifest is not None else None
+        if file.endswith(".py"):
+            if migration is not None:
+                programs[name] = Program(migration, (), handler=file)
+            continue
+        if not file.endswith(".yaml"):
+            continue
+        try:
+            data = plain(formats.parse(content, format="yaml").root)
+        except Refused as error:
+            problems.append(Problem("migration_file_invalid", place, error.message, error.fix))
+            continue
+        operations, found = load_operations(data if data is not None else [], place)
+        problems += found
+        for operation in operations:
+            if operation.kind == "custom" and operation.body.root not in files.handlers:
+                problems.append(Problem(
+                    "handler_missing", place, f"there is no migrations/{operation.body.root}",
+                    "add the file, as handlers/<name>.py"))
+        if migration is not None:
+            programs[name] = Program(migration, tuple(operations))
+    return programs, problems

@@ -1,0 +1,198 @@
+"""Python handlers run in a forked child with limits; only a journal of changes comes back.
+
+The child inherits the tree, so nothing is copied in. It loses the environment, its open files,
+the right to write files, to start processes and (where the kernel allows) the network; time and
+memory are limited. It runs the handler and sends its change journal as JSON; the parent replays
+that journal on its own tree through the same guarded operations. Each handler runs twice and the
+two journals must be equal: a handler that reads a clock or a random source is refused.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import hmac
+import json
+import os
+import resource
+import select
+import signal
+import sys
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from confmig.documents.document import Document
+from confmig.documents.journal import Change
+from confmig.errors import ConfmigError, Fault, Refused
+
+_NEWUSER, _NEWNET = 0x10000000, 0x40000000
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Of one handler run: seconds of wall time, bytes of memory above what the parent uses."""
+
+    seconds: float = 10.0
+    memory: int = 512 * 1024 * 1024
+    answer: int = 64 * 1024 * 1024
+
+
+class HandlerContract:
+    """What a handler is given beside the document: read access to shapes, and derived bytes."""
+
+    def __init__(self, config: str, schema: Callable[[int], Any], key: bytes, source: bytes) -> None:
+        self.config = config
+        self._schema = schema
+        self._key = key
+        self._source = source
+
+    def schema(self, version: int) -> Any:
+        """The JSON Schema of a version as plain data, or None."""
+        return self._schema(version)
+
+    def derive(self, purpose: str, length: int) -> bytes:
+        """Bytes (at most 32) that are the same for the same document on this installation and
+        unpredictable elsewhere: for salts, where a random source would not be repeatable."""
+        mac = hmac.new(self._key, purpose.encode() + b"\0" + self._source, hashlib.sha256)
+        return mac.digest()[:length]
+
+
+def run(
+    name: str, code: bytes, document: Document, contract: HandlerContract, limits: Limits | None = None
+) -> None:
+    """Run a handler on a document, in children, and replay what it changed.
+
+    Raises ``Refused`` if the handler refuses or is not deterministic (``handler_refused``,
+    ``handler_not_deterministic``) and ``Fault`` if it fails, runs too long or needs too much.
+    """
+    limits = limits or Limits()
+    first = _child(name, code, document, contract, limits)
+    if _child(name, code, document, contract, limits) != first:
+        raise Refused(
+            "handler_not_deterministic",
+            f"{name} gave two different results for one document",
+            fix="derive what must be random with contract.derive()",
+        )
+    document.replay(Change.from_json(c) for c in json.loads(first))
+
+
+def _child(
+    name: str, code: bytes, document: Document, contract: HandlerContract, limits: Limits
+) -> bytes:
+    reader, writer = os.pipe()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # the child runs Python code only
+        pid = os.fork()
+    if pid == 0:
+        status = 70
+        try:
+            os.close(reader)
+            status = _work(name, code, document, contract, limits, writer)
+        finally:
+            os._exit(status)
+    os.close(writer)
+    try:
+        answer, late = _collect(reader, limits)
+    finally:
+        os.close(reader)
+        if _alive(pid):
+            os.kill(pid, signal.SIGKILL)
+        _, status = os.waitpid(pid, 0)
+    if late:
+        raise Fault("handler_timeout", f"{name} ran longer than {limits.seconds:g} s")
+    try:
+        reply = json.loads(answer)
+    except ValueError:
+        how = f"signal {os.WTERMSIG(status)}" if os.WIFSIGNALED(status) else "no answer"
+        raise Fault("handler_died", f"{name} died ({how}): it needs too much, or crashed") from None
+    if "refused" in reply:
+        raise Refused(reply["refused"], f"{name}: {reply['message']}", place=reply.get("place", ""))
+    if "failed" in reply:
+        raise Fault("handler_failed", f"{name}: {reply['failed']} in line {reply['line']}")
+    return json.dumps(reply["changes"]).encode()
+
+
+def _alive(pid: int) -> bool:
+    return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None
+
+
+def _collect(reader: int, limits: Limits) -> tuple[bytes, bool]:
+    deadline = time.monotonic() + limits.seconds
+    chunks: list[bytes] = []
+    size = 0
+    while True:
+        left = deadline - time.monotonic()
+        ready, _, _ = select.select([reader], [], [], max(0.0, left))
+        if not ready:
+            return b"", True
+        chunk = os.read(reader, 1 << 16)
+        if not chunk:
+            return b"".join(chunks), False
+        chunks.append(chunk)
+        size += len(chunk)
+        if size > limits.answer:
+            return b"", False
+
+
+def _work(
+    name: str, code: bytes, document: Document, contract: HandlerContract, limits: Limits, writer: int
+) -> int:
+    """In the child: harden, run, answer."""
+    reply: dict[str, Any]
+    start = len(document.changes)
+    try:
+        namespace: dict[str, Any] = {"__name__": f"confmig_handler_{name}"}
+        exec(compile(code, name, "exec"), namespace)  # noqa: S102 - the bundle is trusted
+        _harden(limits, writer)
+        namespace["migrate"](document, contract)
+        changes = [c.as_json() for c in document.changes[start:]]
+        reply = {"changes": changes}
+        answer = json.dumps(reply).encode()
+    except ConfmigError as error:
+        answer = json.dumps(
+            {"refused": error.code, "message": error.message, "place": error.place}
+        ).encode()
+    except BaseException as error:  # noqa: BLE001 - whatever it was, the parent must learn of it
+        # the type and the line, never the message: it could hold a value
+        line = 0
+        trace = error.__traceback__
+        while trace is not None:
+            if trace.tb_frame.f_code.co_filename == name:
+                line = trace.tb_lineno
+            trace = trace.tb_next
+        answer = json.dumps({"failed": type(error).__name__, "line": line}).encode()
+    view = memoryview(answer)
+    while view:
+        view = view[os.write(writer, view) :]
+    return 0
+
+
+def _harden(limits: Limits, writer: int) -> None:
+    os.environ.clear()
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.unshare(_NEWNET) != 0:
+        libc.unshare(_NEWUSER | _NEWNET)  # best effort: not every kernel lets us
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    top = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    os.closerange(3, writer)
+    os.closerange(writer + 1, min(top, 1 << 16))
+    with open("/proc/self/statm", "rb") as statm:
+        used = int(statm.read().split()[0]) * resource.getpagesize()
+    _limit(resource.RLIMIT_AS, used + limits.memory)
+    _limit(resource.RLIMIT_CPU, int(limits.seconds) + 1)
+    _limit(resource.RLIMIT_FSIZE, 0)
+    _limit(resource.RLIMIT_NPROC, 0)
+    _limit(resource.RLIMIT_CORE, 0)
+
+
+def _limit(kind: int, value: int) -> None:
+    hard = resource.getrlimit(kind)[1]
+    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
+    resource.setrlimit(kind, (value, value))
