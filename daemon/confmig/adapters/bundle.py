@@ -22,7 +22,8 @@ from confmig.documents import formats
 from confmig.documents.chain import Program, Step, run, version_of
 from confmig.documents.document import Caps, Document
 from confmig.documents.formats import Rendered
-from confmig.documents.operations import Context, load as load_operations
+from confmig.documents.operations import Context
+from confmig.documents.operations import load as load_operations
 from confmig.documents.tree import plain
 from confmig.errors import Invalid, Problem, Refused
 
@@ -95,12 +96,22 @@ class Bundle:
 
     def code(self, name: str) -> bytes:
         """The source of a handler, as it was when the bundle was read and summed."""
-        return self.files.handlers[name] if name in self.files.handlers else self.files.migrations[name]
+        return (
+            self.files.handlers[name]
+            if name in self.files.handlers
+            else self.files.migrations[name]
+        )
 
     def _trusted(self, name: str) -> None:
         """Handlers run only from files that nobody else can have written."""
         folder = self.root / "migrations"
-        for path in (self.root, self.root / "manifest.json", folder, (folder / name).parent, folder / name):
+        for path in (
+            self.root,
+            self.root / "manifest.json",
+            folder,
+            (folder / name).parent,
+            folder / name,
+        ):
             facts = os.stat(path)
             if facts.st_uid not in (0, os.geteuid()) or facts.st_mode & stat.S_IWOTH:
                 raise Refused(
@@ -131,7 +142,11 @@ def read_files(root: Path) -> Files:
         raise Invalid(
             "manifest_unreadable",
             "the bundle cannot be read",
-            [Problem("manifest_unreadable", str(root), str(error.strerror), "check path and rights")],
+            [
+                Problem(
+                    "manifest_unreadable", str(root), str(error.strerror), "check path and rights"
+                )
+            ],
         ) from None
 
 
@@ -159,7 +174,9 @@ def load(root: Path) -> Bundle:
     schemas = Schemas(root / "migrations" / "schemas", contract)
     problems += schemas.problems()
     if problems or manifest is None:
-        raise Invalid("manifest_invalid", f"the bundle {root.name} has {len(problems)} problem(s)", problems)
+        raise Invalid(
+            "manifest_invalid", f"the bundle {root.name} has {len(problems)} problem(s)", problems
+        )
     return Bundle(root, manifest, contract, files, programs, schemas)
 
 
@@ -185,9 +202,14 @@ def _programs(files: Files, manifest: Manifest | None) -> tuple[dict[str, Progra
         problems += found
         for operation in operations:
             if operation.kind == "custom" and operation.body.root not in files.handlers:
-                problems.append(Problem(
-                    "handler_missing", place, f"there is no migrations/{operation.body.root}",
-                    "add the file, as handlers/<name>.py"))
+                problems.append(
+                    Problem(
+                        "handler_missing",
+                        place,
+                        f"there is no migrations/{operation.body.root}",
+                        "add the file, as handlers/<name>.py",
+                    )
+                )
         if migration is not None:
             programs[name] = Program(migration, tuple(operations))
     return programs, problems

@@ -43,7 +43,9 @@ class Limits:
 class HandlerContract:
     """What a handler is given beside the document: read access to shapes, and derived bytes."""
 
-    def __init__(self, config: str, schema: Callable[[int], Any], key: bytes, source: bytes) -> None:
+    def __init__(
+        self, config: str, schema: Callable[[int], Any], key: bytes, source: bytes
+    ) -> None:
         self.config = config
         self._schema = schema
         self._key = key
@@ -61,7 +63,11 @@ class HandlerContract:
 
 
 def run(
-    name: str, code: bytes, document: Document, contract: HandlerContract, limits: Limits | None = None
+    name: str,
+    code: bytes,
+    document: Document,
+    contract: HandlerContract,
+    limits: Limits | None = None,
 ) -> None:
     """Run a handler on a document, in children, and replay what it changed.
 
@@ -140,7 +146,12 @@ def _collect(reader: int, limits: Limits) -> tuple[bytes, bool]:
 
 
 def _work(
-    name: str, code: bytes, document: Document, contract: HandlerContract, limits: Limits, writer: int
+    name: str,
+    code: bytes,
+    document: Document,
+    contract: HandlerContract,
+    limits: Limits,
+    writer: int,
 ) -> int:
     """In the child: harden, run, answer."""
     reply: dict[str, Any]

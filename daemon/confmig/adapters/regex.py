@@ -15,7 +15,9 @@ def _compiled(pattern: str) -> Any:
     try:
         return re2.compile(pattern)
     except re2.error as error:
-        raise Refused("regex_invalid", f"RE2 does not take the pattern {pattern!r}: {error}") from None
+        raise Refused(
+            "regex_invalid", f"RE2 does not take the pattern {pattern!r}: {error}"
+        ) from None
 
 
 def substitute(pattern: str, replacement: str, text: str) -> str:

@@ -17,8 +17,21 @@ from confmig.documents.document import Document
 from confmig.documents.tree import Mapping, Sequence
 from confmig.errors import Problem
 
-_TELLING = ("type", "required", "pattern", "format", "minimum", "maximum", "minItems", "maxItems",
-            "minLength", "maxLength", "enum", "const", "additionalProperties")
+_TELLING = (
+    "type",
+    "required",
+    "pattern",
+    "format",
+    "minimum",
+    "maximum",
+    "minItems",
+    "maxItems",
+    "minLength",
+    "maxLength",
+    "enum",
+    "const",
+    "additionalProperties",
+)
 
 
 class Schemas:
@@ -46,9 +59,14 @@ class Schemas:
                 try:
                     self._validator(config, version)
                 except ValueError as error:
-                    out.append(Problem(
-                        "schema_invalid", f"migrations/schemas/{entry.schema_file}",
-                        str(error).splitlines()[0][:200], "mend the schema"))
+                    out.append(
+                        Problem(
+                            "schema_invalid",
+                            f"migrations/schemas/{entry.schema_file}",
+                            str(error).splitlines()[0][:200],
+                            "mend the schema",
+                        )
+                    )
         return out
 
     def _validator(self, config: str, version: int) -> Any:
@@ -92,9 +110,9 @@ def _is_open(document: Document, place: tuple[str | int, ...]) -> bool:
     value = document.root
     cell = document.root_cell
     for part in place:
-        if isinstance(value, Mapping) and isinstance(part, str):
-            cell = value.cells[part]
-        elif isinstance(value, Sequence) and isinstance(part, int):
+        if (isinstance(value, Mapping) and isinstance(part, str)) or (
+            isinstance(value, Sequence) and isinstance(part, int)
+        ):
             cell = value.cells[part]
         value = value[part]
     if isinstance(value, str) and ("${" in value or "{{" in value):

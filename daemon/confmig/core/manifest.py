@@ -117,7 +117,9 @@ def sums(files: Files, ids: list[str]) -> list[tuple[str, str]]:
         file = file_of(name, files)
         if file is None:
             continue
-        previous = hashlib.sha256(f"{previous}\n{name}\n{checksum(file, files)}".encode()).hexdigest()
+        previous = hashlib.sha256(
+            f"{previous}\n{name}\n{checksum(file, files)}".encode()
+        ).hexdigest()
         out.append((name, previous))
     return out
 
@@ -164,8 +166,12 @@ class _Check:
     def run(self) -> Manifest | None:
         raw = self.files.manifest
         if raw is None:
-            self.say("manifest_unreadable", "manifest.json", "the file is not there",
-                     "put manifest.json into the bundle directory")
+            self.say(
+                "manifest_unreadable",
+                "manifest.json",
+                "the file is not there",
+                "put manifest.json into the bundle directory",
+            )
             return None
         try:
             data = json.loads(normalised(raw), object_pairs_hook=self._pairs)
@@ -173,12 +179,16 @@ class _Check:
             self.say("manifest_unreadable", "manifest.json", f"not JSON: {error}", "mend the JSON")
             return None
         if not isinstance(data, dict):
-            self.say("manifest_unreadable", "manifest.json", "the file is no JSON object",
-                     "write an object with configs and migrations")
+            self.say(
+                "manifest_unreadable",
+                "manifest.json",
+                "the file is no JSON object",
+                "write an object with configs and migrations",
+            )
             return None
         self._known_keys(data, _KEYS, "manifest.json")
         if data.get("_config_version") != 1:
-            self._field("manifest.json: _config_version", "must be 1", "write \"_config_version\": 1")
+            self._field("manifest.json: _config_version", "must be 1", 'write "_config_version": 1')
         bundle = self._text(data, "bundle", "manifest.json")
         configs = self._configs(data.get("configs"))
         entries = data.get("migrations")
@@ -186,8 +196,12 @@ class _Check:
             self._field("manifest.json: migrations", "must be a list", "list the migrations")
             entries = []
         elif not entries:
-            self.say("manifest_empty", "manifest.json: migrations", "no migration is listed",
-                     "add the first migration")
+            self.say(
+                "manifest_empty",
+                "manifest.json: migrations",
+                "no migration is listed",
+                "add the first migration",
+            )
         migrations = [m for n, e in enumerate(entries) if (m := self._migration(n, e, configs))]
         self._ids(entries)
         self._orders(entries)
@@ -210,8 +224,11 @@ class _Check:
         seen: set[str] = set()
         for key, _ in pairs:
             if key in seen:
-                self._field("manifest.json", f"the key {key!r} stands twice in one object",
-                            "keep one of the two")
+                self._field(
+                    "manifest.json",
+                    f"the key {key!r} stands twice in one object",
+                    "keep one of the two",
+                )
             seen.add(key)
         return dict(pairs)
 
@@ -223,8 +240,11 @@ class _Check:
     def _known_keys(self, data: dict[str, Any], known: set[str], place: str) -> None:
         for key in data:
             if key not in known:
-                self._field(f"{place}: {key}", "the key is not known",
-                            f"remove it; known are {', '.join(sorted(known))}")
+                self._field(
+                    f"{place}: {key}",
+                    "the key is not known",
+                    f"remove it; known are {', '.join(sorted(known))}",
+                )
 
     def _text(self, data: dict[str, Any], key: str, place: str) -> str:
         value = data.get(key)
@@ -235,8 +255,11 @@ class _Check:
 
     def _configs(self, data: Any) -> dict[str, Config]:
         if not isinstance(data, dict) or not data:
-            self._field("manifest.json: configs", "must be an object with at least one configuration",
-                        "name the configuration and its files")
+            self._field(
+                "manifest.json: configs",
+                "must be an object with at least one configuration",
+                "name the configuration and its files",
+            )
             return {}
         out = {}
         for name, entry in data.items():
@@ -246,29 +269,44 @@ class _Check:
                 continue
             self._known_keys(entry, _CONFIG_KEYS, place)
             files = entry.get("files")
-            if not (isinstance(files, list) and files and all(isinstance(f, str) and f for f in files)):
+            if not (
+                isinstance(files, list) and files and all(isinstance(f, str) and f for f in files)
+            ):
                 self._field(f"{place}.files", "must be a list of file patterns", "name the files")
                 files = []
             for pattern in files:
                 if pattern.startswith("/") or ".." in pattern.split("/"):
-                    self._field(f"{place}.files", f"{pattern!r} leaves the target's root",
-                                "write patterns relative to the root")
+                    self._field(
+                        f"{place}.files",
+                        f"{pattern!r} leaves the target's root",
+                        "write patterns relative to the root",
+                    )
             if entry.get("format") not in FORMATS:
-                self._field(f"{place}.format", f"must be one of {', '.join(FORMATS)}",
-                            "name a format that is supported")
-            out[name] = Config(name, tuple(files), str(entry.get("format")), self._stamp(entry, place))
+                self._field(
+                    f"{place}.format",
+                    f"must be one of {', '.join(FORMATS)}",
+                    "name a format that is supported",
+                )
+            out[name] = Config(
+                name, tuple(files), str(entry.get("format")), self._stamp(entry, place)
+            )
         return out
 
     def _stamp(self, entry: dict[str, Any], place: str) -> Stamp:
         data = entry.get("version")
         if not isinstance(data, dict) or not isinstance(data.get("path"), str) or not data["path"]:
-            self._field(f"{place}.version", "must be an object with the path of the stamp "
-                        "(configurations without a stamp are not supported yet)",
-                        'write {"path": "schema_version", "absent": 0}')
+            self._field(
+                f"{place}.version",
+                "must be an object with the path of the stamp "
+                "(configurations without a stamp are not supported yet)",
+                'write {"path": "schema_version", "absent": 0}',
+            )
             return Stamp("", None)
         self._known_keys(data, {"path", "absent"}, f"{place}.version")
         absent = data.get("absent")
-        if absent is not None and (isinstance(absent, bool) or not isinstance(absent, int) or absent < 0):
+        if absent is not None and (
+            isinstance(absent, bool) or not isinstance(absent, int) or absent < 0
+        ):
             self._field(f"{place}.version.absent", "must be a version number", "write 0 or more")
             absent = None
         return Stamp(data["path"], absent)
@@ -282,52 +320,84 @@ class _Check:
         place += f" {name}" if name else ""
         self._known_keys(entry, _MIGRATION_KEYS, place)
         if not _ID.match(name or ""):
-            self.say("migration_id_invalid", place, "the id must be four digits, _ and a-z 0-9 _",
-                     "name it like 0007_move_dns")
+            self.say(
+                "migration_id_invalid",
+                place,
+                "the id must be four digits, _ and a-z 0-9 _",
+                "name it like 0007_move_dns",
+            )
         order = entry.get("order")
         if isinstance(order, bool) or not isinstance(order, int):
             self._field(f"{place}: order", "must be a number", "number the migrations from 1")
         elif _ID.match(name or "") and int(name[:4]) != order:  # type: ignore[index]
-            self.say("migration_id_invalid", place, f"the number of the id is not its order {order}",
-                     f"name it {order:04d}_..., or set order to {int(name[:4])}")  # type: ignore[index]
+            self.say(
+                "migration_id_invalid",
+                place,
+                f"the number of the id is not its order {order}",
+                f"name it {order:04d}_..., or set order to {int(name[:4])}",
+            )  # type: ignore[index]
         kind = entry.get("class")
         if kind is None:
-            self.say("migration_class_missing", place, "every migration says its class",
-                     f"add \"class\": one of {', '.join(CLASSES)}")
+            self.say(
+                "migration_class_missing",
+                place,
+                "every migration says its class",
+                f'add "class": one of {", ".join(CLASSES)}',
+            )
         elif kind not in CLASSES:
-            self.say("migration_class_invalid", place, f"the class {kind!r} is not known",
-                     f"use one of {', '.join(CLASSES)}")
+            self.say(
+                "migration_class_invalid",
+                place,
+                f"the class {kind!r} is not known",
+                f"use one of {', '.join(CLASSES)}",
+            )
         if entry.get("impact", "normal") not in ("normal", "high"):
             self._field(f"{place}: impact", "must be normal or high", "use one of the two")
         sets = self._sets(entry.get("sets"), place, configs)
         depends = entry.get("depends_on", [])
         if not isinstance(depends, list) or not all(isinstance(d, str) for d in depends):
-            self._field(f"{place}: depends_on", "must be a list of ids", "list ids, or leave it out")
+            self._field(
+                f"{place}: depends_on", "must be a list of ids", "list ids, or leave it out"
+            )
             depends = []
         file = file_of(name or "", self.files)
         if self.problems or file is None:
             return None
         return Migration(
-            str(name), int(order or 0), str(kind), sets, tuple(depends),
-            str(entry.get("description", "")), str(entry.get("impact", "normal")),
+            str(name),
+            int(order or 0),
+            str(kind),
+            sets,
+            tuple(depends),
+            str(entry.get("description", "")),
+            str(entry.get("impact", "normal")),
             checksum(file, self.files),
         )
 
     def _sets(self, data: Any, place: str, configs: dict[str, Config]) -> dict[str, int]:
         if not isinstance(data, dict) or not data:
-            self._field(f"{place}: sets", "must name the configuration and the version it makes",
-                        'write "sets": {"<config>": <version>}')
+            self._field(
+                f"{place}: sets",
+                "must name the configuration and the version it makes",
+                'write "sets": {"<config>": <version>}',
+            )
             return {}
         for config, version in data.items():
             if config not in configs:
-                self.say("config_unknown", f"{place}: sets.{config}",
-                         f"no configuration {config!r} is declared",
-                         f"declare it under configs, or use one of {', '.join(configs) or 'none'}")
+                self.say(
+                    "config_unknown",
+                    f"{place}: sets.{config}",
+                    f"no configuration {config!r} is declared",
+                    f"declare it under configs, or use one of {', '.join(configs) or 'none'}",
+                )
             if isinstance(version, bool) or not isinstance(version, int) or version < 0:
                 self._field(f"{place}: sets.{config}", "must be a version number", "write a number")
         if len(data) > 1:
-            self._field(f"{place}: sets", "migrations over several configurations are not supported yet",
-                        "split it into one migration a configuration")
+            self._field(
+                f"{place}: sets",
+                "migrations over several configurations are not supported yet",
+                "split it into one migration a configuration",
+            )
         return dict(data)
 
     # --- the whole list
@@ -337,8 +407,12 @@ class _Check:
         for entry in _objects(entries):
             name = entry.get("id")
             if isinstance(name, str) and name in seen:
-                self.say("migration_id_duplicate", f"manifest.json: {name}", "the id stands twice",
-                         "give every migration its own id")
+                self.say(
+                    "migration_id_duplicate",
+                    f"manifest.json: {name}",
+                    "the id stands twice",
+                    "give every migration its own id",
+                )
             seen.add(str(name))
 
     def _orders(self, entries: list[Any]) -> None:
@@ -348,13 +422,21 @@ class _Check:
             if isinstance(order, bool) or not isinstance(order, int):
                 continue
             if order in seen:
-                self.say("migration_order_duplicate", f"manifest.json: {name}",
-                         f"order {order} is taken by {seen[order]}", "number them one by one")
+                self.say(
+                    "migration_order_duplicate",
+                    f"manifest.json: {name}",
+                    f"order {order} is taken by {seen[order]}",
+                    "number them one by one",
+                )
             seen.setdefault(order, name)
         for order in range(1, max(seen, default=0)):
             if order not in seen:
-                self.say("migration_order_gap", "manifest.json: migrations",
-                         f"no migration has order {order}", "number them from 1 without a gap")
+                self.say(
+                    "migration_order_gap",
+                    "manifest.json: migrations",
+                    f"no migration has order {order}",
+                    "number them from 1 without a gap",
+                )
 
     def _dependencies(self, entries: list[Any]) -> None:
         known = {str(e.get("id")): e for e in _objects(entries)}
@@ -366,22 +448,36 @@ class _Check:
             place = f"manifest.json: {name}: depends_on"
             for other in listed:
                 if other not in known:
-                    self.say("migration_dependency_unknown", place, f"{other} is not in the manifest",
-                             "name an id of this manifest")
+                    self.say(
+                        "migration_dependency_unknown",
+                        place,
+                        f"{other} is not in the manifest",
+                        "name an id of this manifest",
+                    )
                     continue
                 a, b = entry.get("order"), known[other].get("order")
                 if isinstance(a, int) and isinstance(b, int) and b >= a:
-                    self.say("migration_dependency_order_invalid", place,
-                             f"{other} (order {b}) does not come before it (order {a})",
-                             "order it after what it depends on")
+                    self.say(
+                        "migration_dependency_order_invalid",
+                        place,
+                        f"{other} (order {b}) does not come before it (order {a})",
+                        "order it after what it depends on",
+                    )
                 later = known[other].get("class")
                 if entry.get("class") == "online" and later in CLASSES[1:]:
-                    self.say("migration_class_order_invalid", place,
-                             f"an online migration depends on {other}, whose class is {later}",
-                             "give it the later class, or drop the dependency")
+                    self.say(
+                        "migration_class_order_invalid",
+                        place,
+                        f"an online migration depends on {other}, whose class is {later}",
+                        "give it the later class, or drop the dependency",
+                    )
         for cycle in cycles(edges):
-            self.say("migration_dependency_cycle", f"manifest.json: {', '.join(cycle)}",
-                     "they depend on each other", "remove one of the dependencies")
+            self.say(
+                "migration_dependency_cycle",
+                f"manifest.json: {', '.join(cycle)}",
+                "they depend on each other",
+                "remove one of the dependencies",
+            )
 
     def _versions(self, entries: list[Any], configs: dict[str, Config]) -> None:
         for config in configs:
@@ -394,29 +490,47 @@ class _Check:
             made.sort()
             for (_, before, _), (_, version, name) in zip(made, made[1:], strict=False):
                 if version != before + 1:
-                    self.say("migration_version_gap", f"manifest.json: {name}: sets.{config}",
-                             f"version {version} does not follow {before}",
-                             f"set {before + 1}, or add the migration that is missing")
+                    self.say(
+                        "migration_version_gap",
+                        f"manifest.json: {name}: sets.{config}",
+                        f"version {version} does not follow {before}",
+                        f"set {before + 1}, or add the migration that is missing",
+                    )
 
     def _registry(self, entries: list[Any]) -> None:
         listed = {str(e.get("id")) for e in _objects(entries)}
         for name in sorted(listed):
             if file_of(name, self.files) is None:
-                self.say("migration_registry_missing", f"migrations/{name}.yaml",
-                         "the manifest lists it, the file is not there",
-                         "add the file, or remove the entry")
+                self.say(
+                    "migration_registry_missing",
+                    f"migrations/{name}.yaml",
+                    "the manifest lists it, the file is not there",
+                    "add the file, or remove the entry",
+                )
         for file in sorted(self.files.migrations):
             if file.rpartition(".")[0] not in listed or not file.endswith((".yaml", ".py")):
-                self.say("migration_registry_orphan", f"migrations/{file}",
-                         "the file is not in the manifest",
-                         "list it, or move it out of migrations/")
+                self.say(
+                    "migration_registry_orphan",
+                    f"migrations/{file}",
+                    "the file is not in the manifest",
+                    "list it, or move it out of migrations/",
+                )
 
     def _sums(self, entries: list[Any]) -> None:
-        ids = [str(e.get("id")) for e in sorted(
-            _objects(entries), key=lambda e: e["order"] if isinstance(e.get("order"), int) else 0)]
+        ids = [
+            str(e.get("id"))
+            for e in sorted(
+                _objects(entries),
+                key=lambda e: e["order"] if isinstance(e.get("order"), int) else 0,
+            )
+        ]
         if self.files.sums is None:
-            self.say("migration_checksum_mismatch", "manifest.sum", "the file is not there",
-                     "run `confmig sum` and commit the result")
+            self.say(
+                "migration_checksum_mismatch",
+                "manifest.sum",
+                "the file is not there",
+                "run `confmig sum` and commit the result",
+            )
             return
         recorded: dict[str, str] = {}
         for line in normalised(self.files.sums).decode("utf-8", "replace").split("\n"):
@@ -428,9 +542,12 @@ class _Check:
             if name not in wanted and name not in recorded:
                 continue
             if wanted.get(name) != recorded.get(name):
-                self.say("migration_checksum_mismatch", f"manifest.sum: {name}",
-                         "the recorded sum is not the sum of the files",
-                         "if the change is meant, run `confmig sum`; all later lines follow from it")
+                self.say(
+                    "migration_checksum_mismatch",
+                    f"manifest.sum: {name}",
+                    "the recorded sum is not the sum of the files",
+                    "if the change is meant, run `confmig sum`; all later lines follow from it",
+                )
                 return
 
     def _schemas(self, entries: list[Any]) -> None:
@@ -443,18 +560,29 @@ class _Check:
         for config, contract in self.contract.configs.items():
             place = f"migrations/schemas/contract.json: {config}"
             if config not in made:
-                self.say("config_unknown", place, "no migration sets this configuration",
-                         "name a configuration of the manifest")
+                self.say(
+                    "config_unknown",
+                    place,
+                    "no migration sets this configuration",
+                    "name a configuration of the manifest",
+                )
                 continue
             first = min(made[config]) - 1
             for version, entry in sorted(contract.versions.items()):
                 if entry.schema_file is not None and entry.schema_file not in self.files.schemas:
-                    self.say("schema_missing", f"{place} version {version}",
-                             f"migrations/schemas/{entry.schema_file} is not there",
-                             "add the schema, or leave the version without one")
+                    self.say(
+                        "schema_missing",
+                        f"{place} version {version}",
+                        f"migrations/schemas/{entry.schema_file} is not there",
+                        "add the schema, or leave the version without one",
+                    )
                 if version > first and version not in made[config]:
-                    self.say("schema_bump_without_migration", f"{place} version {version}",
-                             "no migration makes this version", "add the migration that sets it")
+                    self.say(
+                        "schema_bump_without_migration",
+                        f"{place} version {version}",
+                        "no migration makes this version",
+                        "add the migration that sets it",
+                    )
 
 
 def _objects(entries: list[Any]) -> list[dict[str, Any]]:
@@ -470,9 +598,21 @@ def replays_missing(manifest: Manifest, files: Files) -> list[Problem]:
         outputs = {c.replace(".expected.", ".") for c in cases if ".expected." in c}
         place = f"migrations/fixtures/{migration.id}"
         if not inputs:
-            out.append(Problem("replay_missing", place, "the migration has no replay fixture",
-                               "add <case>.input.<ext> and <case>.expected.<ext>"))
+            out.append(
+                Problem(
+                    "replay_missing",
+                    place,
+                    "the migration has no replay fixture",
+                    "add <case>.input.<ext> and <case>.expected.<ext>",
+                )
+            )
         for case in sorted(inputs ^ outputs):
-            out.append(Problem("replay_missing", f"{place}/{case}",
-                               "the case has not both input and expected", "add the other half"))
+            out.append(
+                Problem(
+                    "replay_missing",
+                    f"{place}/{case}",
+                    "the case has not both input and expected",
+                    "add the other half",
+                )
+            )
     return out

@@ -93,9 +93,7 @@ class Document:
 
     # --- reading
 
-    def find(
-        self, path: str | Path, within: Any = _MISSING, *, lenient: bool = False
-    ) -> list[Hit]:
+    def find(self, path: str | Path, within: Any = _MISSING, *, lenient: bool = False) -> list[Hit]:
         """Every place that ``path`` names, in document order; none if it is absent.
 
         A null on the way counts as absent. Anything else of the wrong type on the way raises
@@ -324,9 +322,7 @@ class Document:
         at = size if at is None else min(at, size)
         cell = Cell(name, build(self, plain(value)))
         container.attach(cell, at)
-        self.changes.append(
-            Change("added", Hit(container, cell).place, at=at, new=plain(value))
-        )
+        self.changes.append(Change("added", Hit(container, cell).place, at=at, new=plain(value)))
         return cell
 
     def remove(self, container: Container, cell: Cell) -> None:
@@ -383,7 +379,9 @@ class Document:
         here: Container | None = target
         while here is not None:
             if here is cell.value:
-                raise Refused("move_into_itself", "a value cannot move into itself", place=show(place))
+                raise Refused(
+                    "move_into_itself", "a value cannot move into itself", place=show(place)
+                )
             here = here.up
         old_at = hit.container.position(cell)
         if target is hit.container and isinstance(target, Mapping) and at is None:

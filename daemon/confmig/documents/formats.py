@@ -50,7 +50,9 @@ def get(name: str) -> Format:
     return cast("Format", import_module(_MODULES[name]))
 
 
-def parse(data: bytes, *, format: str, dialect: str = "yaml-1.2", caps: Caps | None = None) -> Document:
+def parse(
+    data: bytes, *, format: str, dialect: str = "yaml-1.2", caps: Caps | None = None
+) -> Document:
     """Parse a file of a named format; see ``Format.parse``."""
     return get(format).parse(data, dialect=dialect, caps=caps or Caps())
 

@@ -38,7 +38,18 @@ class Origin:
     is the entry that holds this value.
     """
 
-    __slots__ = ("alias", "anchor", "cell", "cells", "end", "flow", "outer", "start", "style", "tag")
+    __slots__ = (
+        "alias",
+        "anchor",
+        "cell",
+        "cells",
+        "end",
+        "flow",
+        "outer",
+        "start",
+        "style",
+        "tag",
+    )
 
     def __init__(
         self,

@@ -89,11 +89,15 @@ class Operation(Strict):
         if not isinstance(data, dict):
             raise ValueError("an operation is a mapping such as {move: {from: a, to: b}}")
         kinds = [k for k in data if k in OPERATIONS]
-        extra = [k for k in data if k not in OPERATIONS and k not in ("when", "for_each", "allow_shared")]
+        extra = [
+            k for k in data if k not in OPERATIONS and k not in ("when", "for_each", "allow_shared")
+        ]
         if extra:
             raise ValueError(f"unknown key {extra[0]!r}; operations are {', '.join(OPERATIONS)}")
         if len(kinds) != 1:
-            raise ValueError("exactly one operation key is needed; found " + (", ".join(kinds) or "none"))
+            raise ValueError(
+                "exactly one operation key is needed; found " + (", ".join(kinds) or "none")
+            )
         kind = kinds[0]
         body = data[kind]
         if kind in _SHORT and isinstance(body, str):
@@ -132,8 +136,12 @@ def load(data: Any, place: str) -> tuple[list[Operation], list[Problem]]:
     """The operations of a migration file's plain data, and every problem found in it."""
     if not isinstance(data, list):
         return [], [
-            Problem("migration_file_invalid", place, "a migration file is a list of operations",
-                    "write [] for a migration that only sets the stamp")
+            Problem(
+                "migration_file_invalid",
+                place,
+                "a migration file is a list of operations",
+                "write [] for a migration that only sets the stamp",
+            )
         ]
     operations, problems = [], []
     for number, item in enumerate(data, 1):
@@ -144,8 +152,14 @@ def load(data: Any, place: str) -> tuple[list[Operation], list[Problem]]:
                 where = ".".join(str(p) for p in one["loc"])
                 message = one["msg"].removeprefix("Value error, ")
                 problems.append(
-                    Problem("operation_invalid", f"{place}: operation {number}{': ' + where if where else ''}", message)
+                    Problem(
+                        "operation_invalid",
+                        f"{place}: operation {number}{': ' + where if where else ''}",
+                        message,
+                    )
                 )
         except Refused as error:
-            problems.append(Problem(error.code, f"{place}: operation {number}", error.message, error.fix))
+            problems.append(
+                Problem(error.code, f"{place}: operation {number}", error.message, error.fix)
+            )
     return operations, problems

@@ -100,7 +100,14 @@ def is_type(document: Document, hit: Hit, wanted: str) -> bool:
     node = hit.cell.node
     if wanted == "string" and kind == "bool" and document.dialect == "go-yaml" and node is not None:
         # go-yaml reads a plain yes, no, on or off into a string field as that text
-        return document.text[node.start : node.end] not in ("true", "True", "TRUE", "false", "False", "FALSE")
+        return document.text[node.start : node.end] not in (
+            "true",
+            "True",
+            "TRUE",
+            "false",
+            "False",
+            "FALSE",
+        )
     return False
 
 

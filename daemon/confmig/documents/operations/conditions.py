@@ -55,8 +55,10 @@ class Condition(Strict):
     @model_validator(mode="after")
     def _exactly_one(self) -> Condition:
         if len(self.model_fields_set) != 1:
-            raise ValueError("a condition has exactly one key: exists, equals, in, truthy, type, "
-                             "matches, all, any or not")
+            raise ValueError(
+                "a condition has exactly one key: exists, equals, in, truthy, type, "
+                "matches, all, any or not"
+            )
         return self
 
     def holds(self, document: Document, scope: Any, context: Context) -> bool:

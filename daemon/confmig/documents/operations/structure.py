@@ -43,7 +43,9 @@ class Move(Strict):
     wrap: bool = False
     type: TypeName | None = None
 
-    model_config = Strict.model_config | {"alias_generator": lambda n: "from" if n == "source" else n}
+    model_config = Strict.model_config | {
+        "alias_generator": lambda n: "from" if n == "source" else n
+    }
 
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Move the entry if it is there."""
@@ -111,7 +113,9 @@ class Delete(Strict):
         for hit in reversed(document.find(self.path, scope)):
             document.remove(hit.container, hit.cell)
             here = hit.container
-            while self.prune_empty and not len(here) and here.up is not None and here.cell is not None:
+            while (
+                self.prune_empty and not len(here) and here.up is not None and here.cell is not None
+            ):
                 parent, cell = here.up, here.cell
                 document.remove(parent, cell)
                 here = parent
@@ -189,7 +193,9 @@ class Gather(Strict):
     on_conflict: Literal["error", "overwrite", "append", "append_unique"] = "error"
     type: TypeName | None = None
 
-    model_config = Strict.model_config | {"alias_generator": lambda n: "from" if n == "sources" else n}
+    model_config = Strict.model_config | {
+        "alias_generator": lambda n: "from" if n == "sources" else n
+    }
 
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Collect what is there."""
@@ -216,10 +222,14 @@ class Gather(Strict):
         into = target.cell.value
         if self.on_conflict == "error":
             if not same_value(plain(into), values):
-                raise Refused("target_exists", f"{self.to} exists already", place=show(target.place))
+                raise Refused(
+                    "target_exists", f"{self.to} exists already", place=show(target.place)
+                )
             return
         if not isinstance(into, Sequence):
-            raise Refused("wrong_type", f"a list is expected, not {kind_of(into)}", place=show(target.place))
+            raise Refused(
+                "wrong_type", f"a list is expected, not {kind_of(into)}", place=show(target.place)
+            )
         for value in values:
             if self.on_conflict == "append" or not any(same_value(value, x) for x in into):
                 document.add(into, None, value)

@@ -28,7 +28,9 @@ class Pair(Strict):
     value: Any
     to: Any
 
-    model_config = Strict.model_config | {"alias_generator": lambda n: "from" if n == "value" else n}
+    model_config = Strict.model_config | {
+        "alias_generator": lambda n: "from" if n == "value" else n
+    }
 
 
 class MapValue(Strict):
@@ -41,7 +43,11 @@ class MapValue(Strict):
 
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Map every value the path names."""
-        table = [(p.value, p.to) for p in self.map] if isinstance(self.map, list) else list(self.map.items())
+        table = (
+            [(p.value, p.to) for p in self.map]
+            if isinstance(self.map, list)
+            else list(self.map.items())
+        )
         for hit in document.find(self.path, scope):
             value = hit.cell.value
             for known, to in table:
@@ -61,7 +67,9 @@ class Replace(Strict):
     regex: str
     replacement: str
 
-    model_config = Strict.model_config | {"alias_generator": lambda n: "with" if n == "replacement" else n}
+    model_config = Strict.model_config | {
+        "alias_generator": lambda n: "with" if n == "replacement" else n
+    }
 
     @field_validator("regex")
     @classmethod
@@ -81,8 +89,14 @@ class Replace(Strict):
 
 
 _WORDS = {
-    "true": True, "yes": True, "on": True, "1": True,
-    "false": False, "no": False, "off": False, "0": False,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "1": True,
+    "false": False,
+    "no": False,
+    "off": False,
+    "0": False,
 }
 
 

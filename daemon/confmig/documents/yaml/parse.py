@@ -122,9 +122,13 @@ class _Builder:
                 if (event.anchor or event.tag) and text[start] in "&!":
                     match = _PROPERTIES.match(text, start)
                     start = match.end() if match else start
-                origin = Origin(start, -1, outer, None, event.tag, event.anchor, flow=bool(event.flow_style))
+                origin = Origin(
+                    start, -1, outer, None, event.tag, event.anchor, flow=bool(event.flow_style)
+                )
                 container: Mapping | Sequence = (
-                    Mapping(document, origin) if kind is mapping_event else Sequence(document, origin)
+                    Mapping(document, origin)
+                    if kind is mapping_event
+                    else Sequence(document, origin)
                 )
                 if len(stack) >= self.caps.depth:
                     raise self._refuse(origin, "too_deep", f"nesting deeper than {self.caps.depth}")
@@ -153,7 +157,9 @@ class _Builder:
                 pending = keys.pop()
             elif kind is ev.AliasEvent:
                 origin = Origin(
-                    event.start_mark.index, event.end_mark.index, event.start_mark.index,
+                    event.start_mark.index,
+                    event.end_mark.index,
+                    event.start_mark.index,
                     alias=event.anchor,
                 )
                 if event.anchor not in self.anchors:
@@ -180,7 +186,9 @@ class _Builder:
                 continue
             nodes += 1
             if nodes > self.caps.nodes:
-                raise Refused("too_many_nodes", f"more than {self.caps.nodes} values, aliases counted")
+                raise Refused(
+                    "too_many_nodes", f"more than {self.caps.nodes} values, aliases counted"
+                )
             if top is None:
                 cell = Cell(None, value, origin, None, origin)
                 origin.cell = cell
@@ -204,7 +212,11 @@ class _Builder:
         text = self.text
         outer = start = event.start_mark.index
         end = event.end_mark.index
-        if (event.anchor is not None or event.tag is not None) and start < end and text[start] in "&!":
+        if (
+            (event.anchor is not None or event.tag is not None)
+            and start < end
+            and text[start] in "&!"
+        ):
             match = _PROPERTIES.match(text, start, end)
             start = match.end() if match else start
         style = event.style or None

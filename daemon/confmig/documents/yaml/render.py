@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any
 
 from confmig.documents.document import Document
 from confmig.documents.rope import (
@@ -192,7 +191,11 @@ class _Writer:
         if not cell.untouched:
             edits.extend(self._value_edits(cell))
         elif isinstance(cell.value, Mapping | Sequence) and not (cell.node and cell.node.alias):
-            if cell.value.origin is not None and not cells_of(cell.value) and cell.value.origin.cells:
+            if (
+                cell.value.origin is not None
+                and not cells_of(cell.value)
+                and cell.value.origin.cells
+            ):
                 edits.extend(self._emptied(cell))
             elif cell.value.origin is not None and not cell.value.origin.cells and len(cell.value):
                 edits.extend(self._value_edits(cell))
@@ -402,7 +405,11 @@ class _Writer:
             else:
                 return ["null"]
         if isinstance(value, Mapping | Sequence):
-            return self.flow_value(cell) if len(value) else ["{}" if isinstance(value, Mapping) else "[]"]
+            return (
+                self.flow_value(cell)
+                if len(value)
+                else ["{}" if isinstance(value, Mapping) else "[]"]
+            )
         style = cell.source.style if cell.source is not None and isinstance(value, str) else None
         style = style if style in ("'", '"') else None
         return [scalars.write(value, style=style, quote=self.style.quote)]
@@ -472,7 +479,10 @@ class _Writer:
             elif before:
                 cut = (spans[number - 1][1], spans[number][1])
             else:
-                cut = (spans[number][0], spans[number + 1][0] if number + 1 < len(source) else spans[number][1])
+                cut = (
+                    spans[number][0],
+                    spans[number + 1][0] if number + 1 < len(source) else spans[number][1],
+                )
             self._no_comment(cut)
             self.gone.append(cut)
             edits.append(Edit(cut[0], cut[1], [], gone=True))
@@ -520,7 +530,9 @@ class _Writer:
 
     def _no_comment(self, span: tuple[int, int]) -> None:
         if "#" in self.text[span[0] : span[1]] and "\n" in self.text[span[0] : span[1]]:
-            raise Refused("flow_comment", "a comment stands inside the flow collection to be changed")
+            raise Refused(
+                "flow_comment", "a comment stands inside the flow collection to be changed"
+            )
 
 
 def _joined(ropes: list[Rope], separator: str) -> Rope:

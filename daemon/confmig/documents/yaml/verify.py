@@ -152,4 +152,3 @@ def _census(
     if texts != sorted(again.text[a:b] for a, b in after):
         raise Refused("comment_lost", "the comments do not balance after the edit")
     return lost
-

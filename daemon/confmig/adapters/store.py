@@ -1,0 +1,558 @@
+"""The state: one SQLite file, one writer, facts and events in the same commit.
+
+``commit()`` is the only way to write; what is inside one ``with`` becomes durable together or not
+at all. Readers (``status``, ``plan``, ``events``) open the same file read-only at any time. A
+state written by a newer confmig is refused.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sqlite3
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from confmig.adapters.disk import fsync
+from confmig.core.gate import Approval
+from confmig.core.transaction import UNFINISHED, Phase, check_move
+from confmig.errors import Fault, Refused
+from confmig_otel import events as ev
+
+FORMAT = 1
+_SCHEMA = """
+CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
+CREATE TABLE documents(
+  target TEXT NOT NULL, config TEXT NOT NULL, path TEXT NOT NULL,
+  version INTEGER NOT NULL, digest TEXT NOT NULL, tx TEXT NOT NULL,
+  PRIMARY KEY(target, path)) STRICT;
+CREATE TABLE applied(
+  target TEXT NOT NULL, id TEXT NOT NULL, ord INTEGER NOT NULL, depends_on TEXT NOT NULL,
+  class TEXT NOT NULL, description TEXT NOT NULL, checksum TEXT NOT NULL, program TEXT NOT NULL,
+  tx TEXT NOT NULL, applied_at TEXT NOT NULL, duration REAL NOT NULL, actor TEXT NOT NULL,
+  PRIMARY KEY(target, id)) STRICT;
+CREATE TABLE transactions(
+  id TEXT PRIMARY KEY, seq INTEGER NOT NULL UNIQUE, target TEXT NOT NULL, kind TEXT NOT NULL,
+  class TEXT NOT NULL, phase TEXT NOT NULL, plan TEXT NOT NULL, checkpoint TEXT NOT NULL,
+  reverses TEXT, reversed_by TEXT, started_at TEXT NOT NULL, ended_at TEXT, error TEXT) STRICT;
+CREATE TABLE events(
+  seq INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT UNIQUE, name TEXT NOT NULL,
+  time_ns INTEGER NOT NULL, severity INTEGER NOT NULL, attributes TEXT NOT NULL,
+  trace_id TEXT, span_id TEXT, delivered_at TEXT, rejected TEXT) STRICT;
+CREATE INDEX events_pending ON events(seq) WHERE delivered_at IS NULL AND rejected IS NULL;
+CREATE TABLE approvals(
+  id TEXT PRIMARY KEY, target TEXT NOT NULL, migration TEXT NOT NULL, checksum TEXT NOT NULL,
+  policy TEXT NOT NULL, uid INTEGER NOT NULL, reason TEXT NOT NULL, created_at TEXT NOT NULL,
+  expires_at TEXT NOT NULL, consumed_by TEXT) STRICT;
+CREATE TABLE holds(
+  target TEXT NOT NULL, migration TEXT NOT NULL, reason TEXT NOT NULL, key TEXT NOT NULL,
+  detail TEXT NOT NULL, since TEXT NOT NULL, PRIMARY KEY(target, migration)) STRICT;
+CREATE TABLE announced(
+  target TEXT NOT NULL, subject TEXT NOT NULL, state TEXT NOT NULL,
+  PRIMARY KEY(target, subject)) STRICT;
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """A row of the transactions table; ``plan`` is plain data."""
+
+    id: str
+    seq: int
+    target: str
+    kind: str
+    class_: str
+    phase: Phase
+    plan: dict[str, Any]
+    checkpoint: str
+    reverses: str | None
+    reversed_by: str | None
+    started_at: str
+    ended_at: str | None
+    error: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutboxRow:
+    """An event as it waits for delivery."""
+
+    seq: int
+    uid: str
+    name: str
+    time_ns: int
+    severity: int
+    attributes: dict[str, Any]
+    trace_id: str | None
+    span_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """A migration that does not run again by itself: it failed or was rolled back.
+
+    A failure is tried again when its ``key`` (document, bundle and policy digests) changes.
+    """
+
+    migration: str
+    reason: str
+    key: str
+    detail: str
+    since: str
+
+
+def stamp(now: datetime) -> str:
+    """A time as it is recorded: RFC 3339 in UTC, microseconds always written."""
+    return now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+class Store:
+    """The open state. One writer; see the module's promise."""
+
+    def __init__(self, db: sqlite3.Connection, folder: Path) -> None:
+        self.db = db
+        self.folder = folder
+        self.install_id = self._meta("install_id")
+        self.install_key = bytes.fromhex(self._meta("install_key"))
+
+    @classmethod
+    def open(cls, folder: Path) -> Store:
+        """Open the state for writing (the caller holds the lock); make it if it is not there."""
+        path = folder / "state.db"
+        new = not path.exists()
+        if new:
+            _create(folder, path)
+        db = sqlite3.connect(path, isolation_level=None)
+        try:
+            db.execute("PRAGMA synchronous=FULL")
+            db.execute("PRAGMA foreign_keys=ON")
+            _check_format(db)
+        except sqlite3.DatabaseError as error:
+            db.close()
+            raise _unreadable(path, error) from None
+        except BaseException:
+            db.close()
+            raise
+        return cls(db, folder)
+
+    @classmethod
+    def read_only(cls, folder: Path) -> Store | None:
+        """Open the state for reading only, at any time; None if there is none yet."""
+        path = folder / "state.db"
+        if not path.exists():
+            return None
+        try:
+            db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, isolation_level=None)
+            _check_format(db)
+        except sqlite3.DatabaseError as error:
+            raise _unreadable(path, error) from None
+        return cls(db, folder)
+
+    def close(self) -> None:
+        """Close the file."""
+        self.db.close()
+
+    def __enter__(self) -> Store:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @contextmanager
+    def commit(self) -> Iterator[None]:
+        """Everything written inside becomes durable together, or not at all."""
+        self.db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+            self.db.execute("COMMIT")
+        except BaseException:
+            if self.db.in_transaction:
+                self.db.execute("ROLLBACK")
+            raise
+
+    def _meta(self, key: str) -> str:
+        row = self.db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
+        return str(row[0])
+
+    def _inside(self) -> None:
+        if not self.db.in_transaction:
+            raise RuntimeError("state is written inside commit() only")
+
+    # --- events
+
+    def add_events(
+        self, events: Iterable[ev.Event], now: datetime, trace: tuple[str, str] | None = None
+    ) -> None:
+        """Write events to the outbox, in order."""
+        self._inside()
+        time_ns = int(now.timestamp() * 1_000_000) * 1000
+        for event in events:
+            cursor = self.db.execute(
+                "INSERT INTO events(name, time_ns, severity, attributes, trace_id, span_id) "
+                "VALUES(?,?,?,?,?,?)",
+                (
+                    event.name,
+                    time_ns,
+                    event.severity,
+                    json.dumps(dict(event.attributes)),
+                    *(trace or (None, None)),
+                ),
+            )
+            self.db.execute(
+                "UPDATE events SET uid=? WHERE seq=?",
+                (f"{self.install_id}-{cursor.lastrowid}", cursor.lastrowid),
+            )
+
+    def outbox(self, after: int = 0, limit: int = 512) -> list[OutboxRow]:
+        """Events that wait for delivery, oldest first."""
+        rows = self.db.execute(
+            "SELECT seq, uid, name, time_ns, severity, attributes, trace_id, span_id FROM events "
+            "WHERE delivered_at IS NULL AND rejected IS NULL AND seq>? ORDER BY seq LIMIT ?",
+            (after, limit),
+        )
+        return [OutboxRow(*r[:5], json.loads(r[5]), r[6], r[7]) for r in rows]
+
+    def outbox_size(self) -> tuple[int, int | None]:
+        """How many events wait, and the time (ns) of the oldest."""
+        row = self.db.execute(
+            "SELECT count(*), min(time_ns) FROM events WHERE delivered_at IS NULL AND rejected IS NULL"
+        ).fetchone()
+        return int(row[0]), row[1]
+
+    def rejected_count(self) -> int:
+        """How many events the receiver refused for good; they are kept."""
+        return int(
+            self.db.execute("SELECT count(*) FROM events WHERE rejected IS NOT NULL").fetchone()[0]
+        )
+
+    def mark_delivered(self, seqs: Sequence[int], now: datetime) -> None:
+        """The receiver has these."""
+        self._inside()
+        self.db.executemany(
+            "UPDATE events SET delivered_at=? WHERE seq=?", [(stamp(now), s) for s in seqs]
+        )
+
+    def mark_rejected(self, seqs: Sequence[int], why: str) -> None:
+        """The receiver will never take these; they are kept and counted."""
+        self._inside()
+        self.db.executemany("UPDATE events SET rejected=? WHERE seq=?", [(why, s) for s in seqs])
+
+    def history(self, since_ns: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
+        """Events, oldest first, as plain data."""
+        rows = self.db.execute(
+            "SELECT seq, uid, name, time_ns, severity, attributes, delivered_at, rejected "
+            "FROM events WHERE time_ns>=? ORDER BY seq DESC LIMIT ?",
+            (since_ns, limit),
+        ).fetchall()
+        keys = (
+            "seq",
+            "uid",
+            "name",
+            "time_ns",
+            "severity",
+            "attributes",
+            "delivered_at",
+            "rejected",
+        )
+        out = [dict(zip(keys, r, strict=True)) for r in reversed(rows)]
+        for row in out:
+            row["attributes"] = json.loads(row["attributes"])
+        return out
+
+    def announce(self, target: str, subject: str, state: str) -> bool:
+        """Remember what was said last about a subject; False if it is the same again."""
+        self._inside()
+        if self.announced(target, subject) == state:
+            return False
+        self.db.execute("INSERT OR REPLACE INTO announced VALUES(?,?,?)", (target, subject, state))
+        return True
+
+    def forget_announced(self, target: str, subject: str) -> None:
+        """Whatever is said next about a subject is news."""
+        self._inside()
+        self.db.execute("DELETE FROM announced WHERE target=? AND subject=?", (target, subject))
+
+    def announced(self, target: str, subject: str) -> str | None:
+        """What was said last about a subject."""
+        row = self.db.execute(
+            "SELECT state FROM announced WHERE target=? AND subject=?", (target, subject)
+        ).fetchone()
+        return str(row[0]) if row else None
+
+    # --- transactions
+
+    def begin(self, row: Transaction) -> None:
+        """Record the intent of a transaction."""
+        self._inside()
+        seq = self.db.execute("SELECT coalesce(max(seq),0)+1 FROM transactions").fetchone()[0]
+        self.db.execute(
+            "INSERT INTO transactions VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+            (
+                row.id,
+                seq,
+                row.target,
+                row.kind,
+                row.class_,
+                row.phase.value,
+                json.dumps(row.plan),
+                row.checkpoint,
+                row.reverses,
+                None,
+                row.started_at,
+                None,
+                None,
+            ),
+        )
+
+    def move(
+        self,
+        transaction: str,
+        phase: Phase,
+        *,
+        now: datetime | None = None,
+        error: dict[str, Any] | None = None,
+    ) -> None:
+        """Move a transaction to its next phase; a move that is not in the table is a bug."""
+        self._inside()
+        row = self.db.execute(
+            "SELECT phase FROM transactions WHERE id=?", (transaction,)
+        ).fetchone()
+        check_move(Phase(row[0]), phase)
+        self.db.execute(
+            "UPDATE transactions SET phase=?, ended_at=coalesce(?,ended_at), error=coalesce(?,error) "
+            "WHERE id=?",
+            (
+                phase.value,
+                stamp(now) if now else None,
+                json.dumps(error) if error else None,
+                transaction,
+            ),
+        )
+
+    def mark_reversed(self, transaction: str, by: str) -> None:
+        """A rollback undid this transaction."""
+        self._inside()
+        self.db.execute("UPDATE transactions SET reversed_by=? WHERE id=?", (by, transaction))
+
+    def transaction(self, transaction: str) -> Transaction | None:
+        """One transaction, or None."""
+        found = self._transactions("WHERE id=?", (transaction,))
+        return found[0] if found else None
+
+    def unfinished(self, target: str) -> list[Transaction]:
+        """Transactions that recovery must finish or undo, oldest first."""
+        phases = ",".join(f"'{p.value}'" for p in UNFINISHED)
+        return self._transactions(f"WHERE target=? AND phase IN ({phases}) ORDER BY seq", (target,))
+
+    def conflicts(self, target: str) -> list[Transaction]:
+        """Transactions that block the target, oldest first."""
+        return self._transactions("WHERE target=? AND phase='CONFLICT' ORDER BY seq", (target,))
+
+    def committed(self, target: str) -> list[Transaction]:
+        """Transactions that changed documents, newest first."""
+        return self._transactions(
+            "WHERE target=? AND phase IN ('COMMITTED','DONE') ORDER BY seq DESC", (target,)
+        )
+
+    def last(self, target: str) -> Transaction | None:
+        """The newest transaction of a target, whatever became of it."""
+        found = self._transactions("WHERE target=? ORDER BY seq DESC LIMIT 1", (target,))
+        return found[0] if found else None
+
+    def known_ids(self) -> set[str]:
+        """The ids of all transactions."""
+        return {str(r[0]) for r in self.db.execute("SELECT id FROM transactions")}
+
+    def _transactions(self, where: str, args: tuple[Any, ...]) -> list[Transaction]:
+        rows = self.db.execute(
+            "SELECT id, seq, target, kind, class, phase, plan, checkpoint, reverses, reversed_by, "
+            f"started_at, ended_at, error FROM transactions {where}",
+            args,
+        )
+        return [
+            Transaction(
+                *r[:5],
+                Phase(r[5]),
+                json.loads(r[6]),
+                *r[7:12],
+                json.loads(r[12]) if r[12] else None,
+            )
+            for r in rows
+        ]
+
+    # --- documents and migrations
+
+    def record_document(
+        self, target: str, config: str, path: str, version: int, digest: str, tx: str
+    ) -> None:
+        """What a transaction left a document at."""
+        self._inside()
+        self.db.execute(
+            "INSERT OR REPLACE INTO documents VALUES(?,?,?,?,?,?)",
+            (target, config, path, version, digest, tx),
+        )
+
+    def documents(self, target: str) -> dict[str, tuple[int, str, str]]:
+        """Path -> (version, digest, transaction) as recorded."""
+        rows = self.db.execute(
+            "SELECT path, version, digest, tx FROM documents WHERE target=?", (target,)
+        )
+        return {r[0]: (r[1], r[2], r[3]) for r in rows}
+
+    def record_applied(self, row: Sequence[Any]) -> None:
+        """Record a migration as applied in a target; see the table for the columns."""
+        self._inside()
+        self.db.execute(f"INSERT OR REPLACE INTO applied VALUES({','.join('?' * 12)})", tuple(row))
+
+    def forget_applied(self, target: str, migration: str) -> None:
+        """A rollback took a migration back."""
+        self._inside()
+        self.db.execute("DELETE FROM applied WHERE target=? AND id=?", (target, migration))
+
+    def applied(self, target: str) -> list[dict[str, Any]]:
+        """Recorded migrations in order."""
+        keys = (
+            "id",
+            "order",
+            "depends_on",
+            "class",
+            "description",
+            "checksum",
+            "program",
+            "transaction",
+            "applied_at",
+            "duration",
+            "actor",
+        )
+        rows = self.db.execute(
+            "SELECT id, ord, depends_on, class, description, checksum, program, tx, applied_at, "
+            "duration, actor FROM applied WHERE target=? ORDER BY ord",
+            (target,),
+        )
+        out = [dict(zip(keys, r, strict=True)) for r in rows]
+        for row in out:
+            row["depends_on"] = json.loads(row["depends_on"])
+        return out
+
+    # --- holds and approvals
+
+    def set_hold(self, target: str, hold: Hold) -> None:
+        """Hold a migration."""
+        self._inside()
+        self.db.execute(
+            "INSERT OR REPLACE INTO holds VALUES(?,?,?,?,?,?)",
+            (target, hold.migration, hold.reason, hold.key, hold.detail, hold.since),
+        )
+
+    def clear_hold(self, target: str, migration: str) -> bool:
+        """Let a migration run again; False if it was not held."""
+        self._inside()
+        cursor = self.db.execute(
+            "DELETE FROM holds WHERE target=? AND migration=?", (target, migration)
+        )
+        return cursor.rowcount > 0
+
+    def holds(self, target: str) -> dict[str, Hold]:
+        """Held migrations by id."""
+        rows = self.db.execute(
+            "SELECT migration, reason, key, detail, since FROM holds WHERE target=?", (target,)
+        )
+        return {r[0]: Hold(*r) for r in rows}
+
+    def approve(self, approval: Approval, reason: str, now: datetime) -> None:
+        """Record an approval."""
+        self._inside()
+        self.db.execute(
+            "INSERT INTO approvals VALUES(?,?,?,?,?,?,?,?,?,NULL)",
+            (
+                approval.id,
+                approval.target,
+                approval.migration_id,
+                approval.checksum,
+                approval.policy_digest,
+                approval.uid,
+                reason,
+                stamp(now),
+                stamp(approval.expires_at),
+            ),
+        )
+
+    def consume(self, approvals: Iterable[str], transaction: str) -> None:
+        """Spend approvals, in the commit of the transaction they allowed."""
+        self._inside()
+        self.db.executemany(
+            "UPDATE approvals SET consumed_by=? WHERE id=?", [(transaction, a) for a in approvals]
+        )
+
+    def approvals(self, target: str) -> tuple[Approval, ...]:
+        """Approvals that are not spent, expired ones too."""
+        rows = self.db.execute(
+            "SELECT id, target, migration, checksum, policy, uid, expires_at FROM approvals "
+            "WHERE target=? AND consumed_by IS NULL ORDER BY created_at",
+            (target,),
+        )
+        return tuple(
+            Approval(*r[:6], expires_at=datetime.fromisoformat(r[6].replace("Z", "+00:00")))
+            for r in rows
+        )
+
+
+def _create(folder: Path, path: Path) -> None:
+    """Make a state file whole or not at all: build it aside, then rename it into place."""
+    building = folder / "state.db.new"
+    for left in folder.glob("state.db.new*"):
+        left.unlink()
+    fd = os.open(building, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    os.close(fd)
+    db = sqlite3.connect(building, isolation_level=None)
+    try:
+        db.execute("PRAGMA synchronous=FULL")
+        db.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
+        db.execute("BEGIN")
+        db.executemany(
+            "INSERT INTO meta VALUES(?,?)",
+            [
+                ("format", str(FORMAT)),
+                ("install_id", secrets.token_hex(8)),
+                ("install_key", secrets.token_hex(32)),
+            ],
+        )
+        db.execute("COMMIT")
+        db.execute("PRAGMA journal_mode=WAL")
+    finally:
+        db.close()
+    building.rename(path)
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fsync(fd)
+    finally:
+        os.close(fd)
+
+
+def _check_format(db: sqlite3.Connection) -> None:
+    row = db.execute("SELECT value FROM meta WHERE key='format'").fetchone()
+    if row is None or int(row[0]) > FORMAT:
+        raise Refused(
+            "state_too_new",
+            f"the state has format {row[0] if row else 'unknown'}, this program reads {FORMAT}",
+            fix="run the confmig that wrote it, or a newer one",
+        )
+
+
+def _unreadable(path: Path, error: sqlite3.DatabaseError) -> Fault:
+    return Fault(
+        "state_unreadable",
+        f"the state cannot be read: {error}",
+        place=str(path),
+        fix="restore the state directory from a backup",
+    )
+
+
+def _quoted(path: Path) -> str:
+    from urllib.parse import quote
+
+    return quote(str(path.absolute()))

@@ -1,0 +1,398 @@
+"""Forward: take the documents of one class segment through their steps, as one transaction.
+
+Everything is computed and validated in memory first; what is then written is described by a
+``Plan`` that recovery can finish without the bundle.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from confmig import __version__
+from confmig.adapters.bundle import Bundle, Transformed
+from confmig.adapters.checkpoints import Checkpoints
+from confmig.adapters.disk import PREFIX, Disk, FsyncFailed, Snapshot, digest_of
+from confmig.adapters.store import Store, stamp
+from confmig.core.plan import Segment
+from confmig.core.transaction import Phase
+from confmig.errors import ConfmigError
+from confmig.transact import (
+    Conflict,
+    Drifted,
+    FilePlan,
+    Plan,
+    Records,
+    Transactor,
+    as_error,
+)
+from confmig_otel import events as ev
+from confmig_otel import spans
+
+MANY = 1000
+"""Above this many documents one ``config.migrated`` a migration is written, with a count."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a segment ended: ``committed``, ``drifted``, ``failed``, ``document_failed`` (only
+    ``document`` is held) or ``partial``. ``migration`` is the one that failed."""
+
+    kind: str
+    segment: Segment
+    transaction: str | None = None
+    error: ConfmigError | None = None
+    document: str | None = None
+    migration: str | None = None
+    changed: tuple[str, ...] = ()
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one apply works with."""
+
+    target: str
+    bundle: Bundle
+    store: Store
+    checkpoints: Checkpoints
+    disk: Disk
+    clock: Callable[[], datetime]
+    recorder: spans.Recorder
+    actor: str
+    rollout: str
+
+
+def new_id(now: datetime) -> str:
+    """A transaction id: time first, so that ids sort as they happened; 26 characters."""
+    return f"{int(now.timestamp() * 1000):012x}{uuid.uuid4().hex[:14]}"
+
+
+def apply(
+    job: Job,
+    segment: Segment,
+    digests: dict[str, str],
+    approvals: tuple[str, ...],
+    late: Callable[[str, str], bool],
+) -> Outcome:
+    """Run one segment to its end.
+
+    ``digests`` are the hashes the plan was made from: a file that differs by now has drifted.
+    ``late(path, migration)`` tells whether the migration is applied elsewhere, so that a failing
+    document holds only itself. Raises ``FsyncFailed`` only.
+    """
+    began = time.monotonic()
+    now = job.clock()
+    ids = [m.id for m in segment.migrations]
+    attributes = {
+        ev.TARGET: job.target,
+        ev.ID: ids[0],
+        ev.IDS: ids,
+        ev.CLASS: segment.kind,
+        ev.MANIFEST_DIGEST: job.bundle.manifest.digest,
+    }
+    with job.recorder.span(spans.APPLY, f"apply {ids[0]}", attributes) as span:
+        outcome = _apply(job, segment, digests, approvals, late, now, span)
+        seconds = time.monotonic() - began
+        span.set(ev.OUTCOME, _OUTCOMES[outcome.kind])
+        if outcome.transaction is not None:
+            span.set(ev.TRANSACTION, outcome.transaction)
+        measured = {ev.CLASS: segment.kind, ev.OUTCOME: _OUTCOMES[outcome.kind]}
+        if outcome.error is not None:
+            span.fail(outcome.error.code)
+            measured[ev.ERROR_TYPE] = outcome.error.code
+        job.recorder.duration(seconds, measured)
+    return Outcome(
+        outcome.kind,
+        outcome.segment,
+        outcome.transaction,
+        outcome.error,
+        outcome.document,
+        outcome.migration,
+        outcome.changed,
+        seconds,
+    )
+
+
+_OUTCOMES = {
+    "committed": "committed",
+    "drifted": "failed",
+    "failed": "failed",
+    "document_failed": "failed",
+    "partial": "partial",
+}
+
+
+def _apply(
+    job: Job,
+    segment: Segment,
+    digests: dict[str, str],
+    approvals: tuple[str, ...],
+    late: Callable[[str, str], bool],
+    now: datetime,
+    span: spans.Span,
+) -> Outcome:
+    transaction = new_id(now)
+    work: list[tuple[Snapshot, Transformed]] = []
+    with job.recorder.span(spans.PHASE, "transform", {ev.PHASE: "transform"}):
+        for path, steps in segment.steps.items():
+            config = job.bundle.manifest.configs[steps[0].config]
+            try:
+                snapshot = job.disk.read(path)
+                if snapshot.digest != digests[path]:
+                    raise Drifted(
+                        "target_drifted", "the file was changed since it was planned", place=path
+                    )
+                result = job.bundle.transform(
+                    config, snapshot.data, [m.id for m in steps], job.store.install_key
+                )
+                work.append((snapshot, result))
+            except Drifted as error:
+                return Outcome("drifted", segment, error=error, document=path)
+            except ConfmigError as error:
+                error.place = f"{path}: {error.place}" if error.place else path
+                failed = next((m.id for m in steps if error.message.startswith(m.id)), steps[0].id)
+                kind = "document_failed" if late(path, failed) else "failed"
+                return Outcome(kind, segment, error=error, document=path, migration=failed)
+    try:
+        with job.recorder.span(spans.PHASE, "checkpoint", {ev.PHASE: "checkpoint"}):
+            plan = _plan(job, segment, transaction, work, approvals, now)
+        with job.recorder.span(spans.PHASE, "commit", {ev.PHASE: "commit"}):
+            Transactor(job.store, job.checkpoints, job.disk, job.clock, span.context).run(
+                plan, RECORDS
+            )
+    except FsyncFailed:
+        raise
+    except Drifted as error:
+        return Outcome("drifted", segment, transaction, error, error.place)
+    except Conflict as error:
+        return Outcome("partial", segment, transaction, error)
+    except (ConfmigError, OSError) as error:
+        return Outcome(
+            "failed", segment, transaction, as_error(error), migration=segment.migrations[0].id
+        )
+    return Outcome("committed", segment, transaction, changed=tuple(f.path for f in plan.files))
+
+
+def _plan(
+    job: Job,
+    segment: Segment,
+    transaction: str,
+    work: list[tuple[Snapshot, Transformed]],
+    approvals: tuple[str, ...],
+    now: datetime,
+) -> Plan:
+    files: list[FilePlan] = []
+    images: list[bytes] = []
+    described: list[dict[str, Any]] = []
+    for number, (snapshot, result) in enumerate(work):
+        if result.rendered is None:
+            continue
+        folder, slash, _ = snapshot.path.rpartition("/")
+        config = job.bundle.manifest.configs[result.steps[0].migration.config]
+        file = FilePlan(
+            path=snapshot.path,
+            temporary=f"{folder}{slash}{PREFIX}{transaction}-{number}",
+            config=config.name,
+            format=config.format,
+            old=snapshot.digest,
+            new=digest_of(result.rendered.data),
+            before=result.before,
+            after=result.after,
+            migrations=tuple(s.migration.id for s in result.steps),
+            metadata=snapshot.metadata,
+        )
+        files.append(file)
+        images += [snapshot.data, result.rendered.data]
+        described.append(_describe(file, result))
+    job.checkpoints.put(images)
+    checkpoint = job.checkpoints.save(
+        transaction,
+        {
+            "format": 1,
+            "transaction": transaction,
+            "target": job.target,
+            "created_at": stamp(now),
+            "program": __version__,
+            "files": described,
+        },
+    )
+    details = {
+        "migrations": [
+            {
+                "id": m.id,
+                "order": m.order,
+                "depends_on": list(m.depends_on),
+                "class": m.kind,
+                "description": m.description,
+                "checksum": m.checksum,
+                "version": m.version,
+            }
+            for m in segment.migrations
+        ],
+        "manifest": job.bundle.manifest.digest,
+        "approvals": list(approvals),
+        "rollout": job.rollout,
+        "actor": job.actor,
+        "began": now.timestamp(),
+    }
+    return Plan(transaction, job.target, "apply", segment.kind, tuple(files), checkpoint, details)
+
+
+def _describe(file: FilePlan, result: Transformed) -> dict[str, Any]:
+    """What a checkpoint keeps of one file: enough to restore it, and to place later edits."""
+    assert result.rendered is not None
+    metadata = file.metadata
+    return {
+        "path": file.path,
+        "config": file.config,
+        "format": file.format,
+        "old": file.old,
+        "new": file.new,
+        "before": file.before,
+        "after": file.after,
+        "migrations": list(file.migrations),
+        "metadata": {
+            "mode": metadata.mode,
+            "uid": metadata.uid,
+            "gid": metadata.gid,
+            "xattrs": metadata.xattrs,
+        },
+        "segments": [[s.old, s.new, s.length] for s in result.rendered.segments],
+        "lost_comments": [list(span) for span in result.rendered.lost_comments],
+        "changes": [
+            {"migration": step.migration.id, "changes": [c.as_json() for c in step.changes]}
+            for step in result.steps
+        ],
+    }
+
+
+# --- what the state and the events say of an apply
+
+
+def _common(plan: Plan) -> dict[str, Any]:
+    details = plan.details
+    ids = [m["id"] for m in details["migrations"]]
+    return {
+        ev.TARGET: plan.target,
+        ev.ID: ids[0],
+        ev.IDS: ids,
+        ev.CLASS: plan.class_,
+        ev.TRANSACTION: plan.id,
+        ev.ROLLOUT: details["rollout"],
+        ev.MANIFEST_DIGEST: f"sha256:{details['manifest']}",
+        ev.DOCUMENTS: len(plan.files),
+    }
+
+
+def _started(plan: Plan) -> list[ev.Event]:
+    return [ev.event(ev.STARTED, _common(plan) | {ev.CHECKPOINT: plan.checkpoint})]
+
+
+def _commit(store: Store, plan: Plan, now: datetime) -> list[ev.Event]:
+    """In the one commit: applied migrations, spent approvals, and the events."""
+    details = plan.details
+    seconds = round(max(0.0, now.timestamp() - details["began"]), 6)
+    for m in details["migrations"]:
+        store.record_applied(
+            (
+                plan.target,
+                m["id"],
+                m["order"],
+                json.dumps(m["depends_on"]),
+                m["class"],
+                m["description"],
+                m["checksum"],
+                __version__,
+                plan.id,
+                stamp(now),
+                seconds,
+                details["actor"],
+            )
+        )
+        store.clear_hold(plan.target, m["id"])
+        store.forget_announced(plan.target, f"migration:{m['id']}")
+    store.consume(details["approvals"], plan.id)
+    common = _common(plan)
+    events = _migrated(plan, common)
+    events.append(
+        ev.event(
+            ev.COMPLETED,
+            common
+            | {
+                ev.OUTCOME: "committed",
+                ev.DURATION: seconds,
+                ev.CHECKPOINT: plan.checkpoint,
+            },
+        )
+    )
+    return events
+
+
+def _migrated(plan: Plan, common: dict[str, Any]) -> list[ev.Event]:
+    """One ``config.migrated`` for each document and migration, or counts for very many."""
+    known = {m["id"]: m for m in plan.details["migrations"]}
+    shared = {k: common[k] for k in (ev.TARGET, ev.CLASS, ev.TRANSACTION, ev.MANIFEST_DIGEST)}
+    out = []
+    if sum(len(f.migrations) for f in plan.files) > MANY:
+        for name, m in known.items():
+            count = sum(name in f.migrations for f in plan.files)
+            out.append(
+                ev.event(
+                    ev.MIGRATED,
+                    shared
+                    | {
+                        ev.ID: name,
+                        ev.ORDER: m["order"],
+                        ev.TO: str(m["version"]),
+                        ev.DOCUMENTS: count,
+                    },
+                )
+            )
+        return out
+    for file in plan.files:
+        before = file.before
+        for name in file.migrations:
+            m = known[name]
+            last = name == file.migrations[-1]
+            out.append(
+                ev.event(
+                    ev.MIGRATED,
+                    shared
+                    | {
+                        ev.ID: name,
+                        ev.ORDER: m["order"],
+                        ev.PATH: file.path,
+                        ev.FORMAT: file.format,
+                        ev.SCHEMA: file.config,
+                        ev.FROM: str(before),
+                        ev.TO: str(m["version"]),
+                        ev.DIGEST: f"sha256:{file.new}" if last else None,
+                    },
+                )
+            )
+            before = m["version"]
+    return out
+
+
+def _failed(plan: Plan, error: ConfmigError, phase: Phase, during: str) -> list[ev.Event]:
+    outcome = "partial" if phase is Phase.CONFLICT else "failed"
+    return [ev.event(ev.FAILED, _common(plan) | failure(error, during.lower(), outcome))]
+
+
+def failure(error: ConfmigError, phase: str, outcome: str) -> dict[str, Any]:
+    """The attributes of a failure."""
+    return {
+        ev.ERROR_TYPE: error.code,
+        ev.PHASE: phase,
+        ev.OUTCOME: outcome,
+        ev.PATH: error.place.split(": ")[0] or None,
+    }
+
+
+RECORDS = Records(commit=_commit, started=_started, failed=_failed)

@@ -1,0 +1,601 @@
+"""One pass over one target: look, settle what a crash left, decide, apply, and say what happened.
+
+Level-triggered: whatever woke us, a pass reads the facts (files, state, policy, clock) and acts
+on them. ``run --once`` is this pass, once; the daemon runs the same function.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from confmig import apply as forward
+from confmig import rollback as backward
+from confmig.adapters import bundle as bundles
+from confmig.adapters.bundle import Bundle
+from confmig.adapters.checkpoints import Checkpoints
+from confmig.adapters.disk import Disk, digest_of
+from confmig.adapters.lock import DirectoryLock
+from confmig.adapters.store import Hold, Store, Transaction, stamp
+from confmig.core import policy as policies
+from confmig.core.gate import Decision, Facts, decide
+from confmig.core.manifest import Migration
+from confmig.core.plan import (
+    DocumentFact,
+    Outlook,
+    Standing,
+    forecast,
+    next_segment,
+    placed,
+    standings,
+)
+from confmig.core.policy import Policy
+from confmig.core.transaction import Phase
+from confmig.documents import formats
+from confmig.documents.tree import plain
+from confmig.errors import (
+    DEFERRED,
+    DONE,
+    FAILED,
+    INVALID,
+    PARTIAL_FAILURE,
+    REFUSED,
+    ConfmigError,
+    Fault,
+    PartialFailure,
+    Problem,
+    Refused,
+    worst,
+)
+from confmig.settings import Settings, Target
+from confmig.transact import Conflict, Records, Transactor
+from confmig_otel import events as ev
+from confmig_otel import spans
+
+REPLANS = 2
+"""How often one pass plans again after a file drifted under it."""
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What is known of a target at one moment; enough to decide, and to show."""
+
+    target: Target
+    bundle: Bundle
+    policy: Policy
+    documents: tuple[DocumentFact, ...]
+    standings: tuple[Standing, ...]
+    outlook: tuple[Outlook, ...]
+    conflicts: tuple[Transaction, ...] = ()
+    holds: dict[str, Hold] = field(default_factory=dict)
+    recorded: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+
+    @property
+    def retry_at(self) -> datetime | None:
+        """The earliest instant at which time alone may change a decision."""
+        times = [o.decision.retry_at for o in self.outlook if o.decision.retry_at is not None]
+        return min(times, default=None)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """How a pass ended."""
+
+    view: View
+    outcomes: tuple[forward.Outcome, ...]
+    exit_code: int
+
+
+# --- looking
+
+
+def load_policy(target: Target) -> Policy:
+    """The policy of a target: missing, invalid or present."""
+    if target.policy is None:
+        return policies.MISSING
+    name = target.policy.name
+    try:
+        data = plain(formats.parse(target.policy.read_bytes(), format="yaml").root)
+    except OSError as error:
+        return policies.invalid(
+            [
+                Problem(
+                    "policy_invalid",
+                    str(target.policy),
+                    f"the file cannot be read: {error.strerror}",
+                    "put the policy there, or take the policy key out of the settings",
+                )
+            ]
+        )
+    except Refused as error:
+        return policies.invalid([Problem("policy_invalid", name, error.message, "mend the policy")])
+    return policies.read(data, name)
+
+
+def observe(disk: Disk, bundle: Bundle) -> tuple[DocumentFact, ...]:
+    """Every document of the target, each with its version or its problem."""
+    out: dict[str, DocumentFact] = {}
+    for config in bundle.manifest.configs.values():
+        for path in disk.find(config.files):
+            digest = ""
+            try:
+                snapshot = disk.read(path)
+                digest = snapshot.digest
+                version = bundle.version(config, snapshot.data)
+                fact = placed(bundle.manifest, DocumentFact(config.name, path, version, digest))
+            except ConfmigError as error:
+                fact = DocumentFact(config.name, path, None, digest, error.code, str(error.message))
+            if path in out:
+                fact = DocumentFact(
+                    config.name,
+                    path,
+                    None,
+                    digest,
+                    "config_ambiguous",
+                    f"two configurations claim the file: {out[path].config} and {config.name}",
+                )
+            out[path] = fact
+    return tuple(out[p] for p in sorted(out))
+
+
+def view(
+    target: Target,
+    bundle: Bundle,
+    policy: Policy,
+    disk: Disk,
+    store: Store | None,
+    now: datetime,
+    *,
+    outbox_full: bool = False,
+) -> View:
+    """Look at a target and decide about everything pending. Writes nothing."""
+    documents = observe(disk, bundle)
+    holds = store.holds(target.name) if store is not None else {}
+    conflicts = tuple(store.conflicts(target.name)) if store is not None else ()
+    approvals = store.approvals(target.name) if store is not None else ()
+    general: list[str] = []
+    if conflicts:
+        general.append("blocked_by_partial_failure")
+    if outbox_full:
+        general.append("outbox_full")
+    if disk.read_only():
+        general.append("target_read_only")
+    key = failure_key(bundle, policy, documents)
+    failed = [
+        bundle.manifest.by_id[h.migration].order
+        for h in holds.values()
+        if h.reason == "document_failed" and h.key == key and h.migration in bundle.manifest.by_id
+    ]
+    changed = changed_since(bundle, store, target.name)
+
+    def answer(migration: Migration, inherited: tuple[str, ...]) -> Decision:
+        standing = [*general, *inherited]
+        hold = holds.get(migration.id)
+        if hold is not None and (hold.reason == "rolled_back" or hold.key == key):
+            standing.append(hold.reason)
+        if changed:
+            standing.append("blocked_by_partial_failure")
+        if any(order < migration.order for order in failed):
+            standing.append("dependency_failed")
+        return decide(policy, Facts(target.name, migration, tuple(standing), approvals), now)
+
+    outlook = forecast(bundle.manifest, documents, answer)
+    recorded = store.documents(target.name) if store is not None else {}
+    return View(
+        target,
+        bundle,
+        policy,
+        documents,
+        tuple(standings(bundle.manifest, documents)),
+        tuple(outlook),
+        conflicts,
+        holds,
+        recorded,
+    )
+
+
+def changed_since(bundle: Bundle, store: Store | None, target: str) -> list[str]:
+    """Applied migrations whose content is no longer what was applied."""
+    if store is None:
+        return []
+    return [
+        row["id"]
+        for row in store.applied(target)
+        if row["id"] in bundle.manifest.by_id
+        and bundle.manifest.by_id[row["id"]].checksum != row["checksum"]
+    ]
+
+
+def failure_key(bundle: Bundle, policy: Policy, documents: tuple[DocumentFact, ...]) -> str:
+    """A failed migration is tried again when one of these changes."""
+    text = json.dumps(
+        [bundle.manifest.digest, policy.digest, [(d.path, d.digest) for d in documents]]
+    )
+    return digest_of(text.encode())
+
+
+# --- acting
+
+
+class Workspace:
+    """The open state of a settings file, for one writer: locks, store, checkpoints."""
+
+    def __init__(
+        self, settings: Settings, clock: Clock, recorder: spans.Recorder, actor: str
+    ) -> None:
+        self.settings = settings
+        self.clock = clock
+        self.recorder = recorder
+        self.actor = actor
+        self.delivery = False
+        try:
+            settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise Fault(
+                "state_unreadable",
+                f"the state directory cannot be made: {error.strerror}",
+                place=str(settings.state_dir),
+            ) from None
+        self._lock = DirectoryLock(str(settings.state_dir), "state directory")
+        try:
+            self.checkpoints = Checkpoints(settings.state_dir)
+            self.checkpoints.prepare()
+            self.store = Store.open(settings.state_dir)
+        except BaseException:
+            self._lock.close()
+            raise
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the state and release the lock."""
+        self.store.close()
+        self._lock.close()
+
+    def outbox_full(self) -> bool:
+        """Whether so many events wait that migrations must stop. Never without delivery."""
+        return self.delivery and self.store.outbox_size()[0] >= self.settings.telemetry.outbox_limit
+
+    # --- the pass
+
+    def reconcile(self, target: Target) -> Pass:
+        """One pass over one target.
+
+        Raises ``Invalid`` for a bad bundle, ``LockHeld``, ``FsyncFailed`` and what the state
+        itself raises; everything else is in the result.
+        """
+        with self.recorder.span(
+            spans.RUN, "run_config_migrations", {ev.TARGET: target.name}
+        ) as span:
+            bundle = bundles.load(target.bundle)
+            span.set(ev.MANIFEST_DIGEST, f"sha256:{bundle.manifest.digest}")
+            with self._open(target) as disk:
+                result = self._pass(target, bundle, disk)
+            if result.exit_code not in (DONE, DEFERRED):
+                span.fail(_error_type(result))
+            return result
+
+    def _open(self, target: Target) -> Disk:
+        disk = Disk(str(target.root), size_cap=self.settings.limits.size)
+        try:
+            lock = DirectoryLock(str(target.root), "configuration directory")
+        except BaseException:
+            disk.close()
+            raise
+        return _Locked(disk, lock)
+
+    def _pass(self, target: Target, bundle: Bundle, disk: Disk) -> Pass:
+        self.recover(target, disk)
+        policy = load_policy(target)
+        self._announce_policy(target, policy)
+        outcomes: list[forward.Outcome] = []
+        replans = 0
+        excluded: set[str] = set()
+        rollout = forward.new_id(self.clock())
+        while True:
+            now = self.clock()
+            seen = view(
+                target, bundle, policy, disk, self.store, now, outbox_full=self.outbox_full()
+            )
+            decisions = {o.standing.migration.id: o.decision for o in seen.outlook}
+
+            def allowed(migration: Migration, known: dict[str, Decision] = decisions) -> bool:
+                decision = known.get(migration.id)
+                return decision is not None and decision.verdict == "allow"
+
+            segment = next_segment(bundle.manifest, seen.documents, allowed, frozenset(excluded))
+            if segment is None:
+                break
+            used = tuple(a for m in segment.migrations for a in decisions[m.id].approvals)
+            digests = {d.path: d.digest for d in seen.documents}
+            job = forward.Job(
+                target.name,
+                bundle,
+                self.store,
+                self.checkpoints,
+                disk,
+                self.clock,
+                self.recorder,
+                self.actor,
+                rollout,
+            )
+            outcome = forward.apply(job, segment, digests, used, _late(seen))
+            outcomes.append(outcome)
+            if outcome.kind == "drifted":
+                replans += 1
+                if replans > REPLANS:
+                    break
+            elif outcome.kind == "document_failed":
+                assert outcome.document is not None
+                excluded.add(outcome.document)
+                self._record_failure(seen, outcome)
+            elif outcome.kind == "failed":
+                self._record_failure(seen, outcome)
+            elif outcome.kind == "partial":
+                break
+        seen = view(
+            target, bundle, policy, disk, self.store, self.clock(), outbox_full=self.outbox_full()
+        )
+        self._announce(seen)
+        return Pass(seen, tuple(outcomes), _exit_code(seen, outcomes, excluded))
+
+    def recover(self, target: Target, disk: Disk) -> None:
+        """Finish or undo what a crash left. Raises ``Conflict`` never: it is recorded."""
+        for row in self.store.unfinished(target.name):
+            transactor = Transactor(self.store, self.checkpoints, disk, self.clock)
+            try:
+                transactor.recover(row, records_of(row))
+            except Conflict:
+                continue
+
+    def _record_failure(self, seen: View, outcome: forward.Outcome) -> None:
+        """A failed migration is held until something changes; a failed late document is not: it
+        is tried in every pass, and said once."""
+        error = outcome.error
+        assert error is not None
+        assert outcome.migration is not None
+        now = self.clock()
+        key = failure_key(seen.bundle, seen.policy, seen.documents)
+        detail = str(error)
+        target = seen.target.name
+        with self.store.commit():
+            if outcome.kind == "failed":
+                self.store.set_hold(
+                    target, Hold(outcome.migration, "document_failed", key, detail, stamp(now))
+                )
+            news = self.store.announce(
+                target, f"failure:{outcome.migration}:{outcome.document}", key
+            )
+            if news and outcome.transaction is None:
+                migration = seen.bundle.manifest.by_id[outcome.migration]
+                self.store.add_events(
+                    [
+                        ev.event(
+                            ev.FAILED,
+                            {
+                                ev.TARGET: target,
+                                ev.ID: migration.id,
+                                ev.CLASS: migration.kind,
+                                ev.ROLLOUT: None,
+                                ev.MANIFEST_DIGEST: f"sha256:{seen.bundle.manifest.digest}",
+                                **forward.failure(error, "transform", "failed"),
+                                ev.PATH: outcome.document,
+                            },
+                        )
+                    ],
+                    now,
+                )
+
+    # --- saying
+
+    def _announce_policy(self, target: Target, policy: Policy) -> None:
+        state = f"{policy.state}:{policy.digest}"
+        if policy.state == "missing" or self.store.announced(target.name, "policy") == state:
+            return
+        name = ev.POLICY_REJECTED if policy.state == "invalid" else ev.POLICY_LOADED
+        attributes: dict[str, Any] = {
+            ev.TARGET: target.name,
+            ev.POLICY_DIGEST: f"sha256:{policy.digest}",
+        }
+        if policy.state == "invalid":
+            attributes[ev.REASON] = "policy_invalid"
+        with self.store.commit():
+            self.store.announce(target.name, "policy", state)
+            self.store.add_events([ev.event(name, attributes)], self.clock())
+
+    def _announce(self, seen: View) -> None:
+        """Blocked, unblocked and deferred: events on change only."""
+        target = seen.target.name
+        news: list[tuple[str, str, ev.Event]] = []
+        blocked = seen.conflicts[0].id if seen.conflicts else ""
+        before = self.store.announced(target, "blocked") or ""
+        if blocked != before:
+            attributes = {ev.TARGET: target, ev.BLOCKING: blocked or before}
+            if blocked:
+                ids = [m["id"] for m in seen.conflicts[0].plan["details"]["migrations"]]
+                attributes |= {ev.ID: ids[0], ev.ERROR_TYPE: "partial_failure"}
+            news.append(
+                ("blocked", blocked, ev.event(ev.BLOCKED if blocked else ev.UNBLOCKED, attributes))
+            )
+        for outlook in seen.outlook:
+            decision, migration = outlook.decision, outlook.standing.migration
+            if decision.verdict == "allow" or blocked:
+                continue
+            subject = f"migration:{migration.id}"
+            if self.store.announced(target, subject) == decision.primary:
+                continue
+            news.append(
+                (
+                    subject,
+                    decision.primary,
+                    ev.event(
+                        ev.DEFERRED,
+                        {
+                            ev.TARGET: target,
+                            ev.ID: migration.id,
+                            ev.CLASS: migration.kind,
+                            ev.ORDER: migration.order,
+                            ev.REASON: decision.primary,
+                            ev.REASONS: decision.reasons,
+                            ev.RETRY_AT: stamp(decision.retry_at) if decision.retry_at else None,
+                            ev.POLICY_DIGEST: f"sha256:{seen.policy.digest}",
+                            ev.DOCUMENTS: len(outlook.standing.pending),
+                        },
+                    ),
+                )
+            )
+        if news:
+            with self.store.commit():
+                for subject, state, _ in news:
+                    self.store.announce(target, subject, state)
+                self.store.add_events([event for _, _, event in news], self.clock())
+
+    # --- commands that change something
+
+    def guard(self, target: Target) -> None:
+        """Refuse a changing command while a partial failure is unresolved."""
+        conflicts = self.store.conflicts(target.name)
+        if conflicts:
+            raise PartialFailure(
+                "blocked_by_partial_failure",
+                f"transaction {conflicts[0].id} left {target.name} half-way",
+                fix=f"confmig resolve {conflicts[0].id} --verify-and-clear, or confmig rollback",
+            )
+
+    def rollback(
+        self, target: Target, *, transaction: str | None, checkpoint: str | None
+    ) -> dict[str, Any]:
+        """Undo a transaction; see ``rollback``. Returns what was done."""
+        with self._open(target) as disk:
+            self.recover(target, disk)
+            if checkpoint is not None:
+                row = backward.choose_checkpoint(
+                    self.store, self.checkpoints, target.name, checkpoint
+                )
+            else:
+                row = backward.choose(self.store, target.name, transaction=transaction)
+            job = backward.Job(
+                target.name,
+                self.store,
+                self.checkpoints,
+                disk,
+                self.clock,
+                self.recorder,
+                self.actor,
+            )
+            plan = backward.rollback(job, row, forward.new_id(self.clock()))
+        return {
+            "transaction": plan.id,
+            "reverses": row.id,
+            "files": [f.path for f in plan.files],
+            "migrations": [m["id"] for m in plan.details["migrations"]],
+            "rollback_checkpoint_path": row.checkpoint,
+        }
+
+    def resolve(self, target: Target, transaction: str) -> dict[str, Any]:
+        """``resolve --verify-and-clear``: end a partial failure whose files agree again."""
+        with self._open(target) as disk:
+            row = self.store.transaction(transaction)
+            if row is None or row.target != target.name:
+                raise Refused(
+                    "transaction_unknown",
+                    f"there is no transaction {transaction} in {target.name}",
+                    fix="`confmig status` names the one that blocks",
+                )
+            if row.phase is not Phase.CONFLICT:
+                raise Refused(
+                    "not_blocking",
+                    f"transaction {transaction} ended in {row.phase}: nothing to resolve",
+                )
+            transactor = Transactor(self.store, self.checkpoints, disk, self.clock)
+            phase = transactor.settle(row, records_of(row))
+            if phase is None:
+                raise PartialFailure(
+                    "files_mixed",
+                    "the files are neither all old nor all new",
+                    fix=f"restore them to one side; the images are named in {row.checkpoint}",
+                )
+            self._unblocked(target, transaction)
+        return {"transaction": transaction, "phase": phase.value}
+
+    def _unblocked(self, target: Target, transaction: str) -> None:
+        with self.store.commit():
+            if self.store.announce(target.name, "blocked", ""):
+                self.store.add_events(
+                    [ev.event(ev.UNBLOCKED, {ev.TARGET: target.name, ev.BLOCKING: transaction})],
+                    self.clock(),
+                )
+
+    def retry(self, target: Target, migration: str) -> bool:
+        """Let a held migration run again; False if it was not held."""
+        self.guard(target)
+        if migration not in self.store.holds(target.name):
+            return False
+        with self.store.commit():
+            self.store.forget_announced(target.name, f"migration:{migration}")
+            return self.store.clear_hold(target.name, migration)
+
+
+class _Locked(Disk):
+    """A disk that releases the directory's lock when it is closed."""
+
+    def __init__(self, disk: Disk, lock: DirectoryLock) -> None:
+        self.__dict__.update(disk.__dict__)
+        self._lock = lock
+
+    def close(self) -> None:
+        super().close()
+        self._lock.close()
+
+
+def records_of(row: Transaction) -> Records:
+    """Which records a recovered transaction writes."""
+    return backward.RECORDS if row.kind == "rollback" else forward.RECORDS
+
+
+def _late(seen: View) -> Callable[[str, str], bool]:
+    """Whether a migration is applied on some other document already."""
+    versions = {d.path: d.version for d in seen.documents if d.version is not None}
+    configs = {d.path: d.config for d in seen.documents}
+
+    def late(path: str, migration: str) -> bool:
+        wanted = seen.bundle.manifest.by_id[migration]
+        return any(
+            p != path and configs[p] == wanted.config and v >= wanted.version
+            for p, v in versions.items()
+        )
+
+    return late
+
+
+def _error_type(result: Pass) -> str:
+    errors = [o.error.code for o in result.outcomes if o.error is not None]
+    return errors[0] if errors else "blocked_by_partial_failure"
+
+
+def _exit_code(seen: View, outcomes: list[forward.Outcome], excluded: set[str]) -> int:
+    codes = [DONE]
+    if seen.conflicts:
+        codes.append(PARTIAL_FAILURE)
+    if seen.policy.state == "invalid":
+        codes.append(INVALID)
+    if any(o.kind == "failed" for o in outcomes) or excluded:
+        codes.append(FAILED)
+    for outlook in seen.outlook:
+        decision = outlook.decision
+        if "document_failed" in decision.reasons or "dependency_failed" in decision.reasons:
+            codes.append(FAILED)
+        elif decision.verdict == "hold" or decision.verdict == "allow":
+            codes.append(DEFERRED)
+    if any(not d.healthy for d in seen.documents):
+        codes.append(REFUSED)
+    return worst(codes)

@@ -1,0 +1,188 @@
+"""The settings file (``confmig.yaml``): one model, checked whole, relative to its own directory.
+
+Precedence: environment ``CONFMIG__SECTION__KEY``, then the file, then the defaults. An unknown
+key is an error, in the file and in the environment; other ``CONFMIG_`` names belong to Kubernetes
+and are ignored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from confmig.documents import formats
+from confmig.documents.document import Caps
+from confmig.documents.tree import plain
+from confmig.errors import Invalid, Problem, Refused
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Target(_Model):
+    """A directory of configuration files, the bundle that migrates them, and the policy."""
+
+    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$")
+    root: Path
+    bundle: Path
+    policy: Path | None = None
+    mode: Literal["in_place"] = "in_place"
+
+
+class Telemetry(_Model):
+    """Where events, spans and metrics go. ``OTEL_*`` variables work too and say the rest.
+
+    ``exporter``: ``otlp`` delivers to ``endpoint`` (or ``OTEL_EXPORTER_OTLP_ENDPOINT``);
+    ``none`` keeps events as history only. ``outbox_limit``: with that many undelivered events
+    migrations stop rather than lose one.
+    """
+
+    exporter: Literal["otlp", "none"] = "otlp"
+    endpoint: str | None = None
+    service_name: str = "confmig"
+    outbox_limit: int = Field(default=100_000, ge=1)
+    drain_seconds: float = Field(default=5.0, ge=0, le=60)
+
+
+class Http(_Model):
+    """Probes and /metrics, on loopback unless told otherwise. Port 0 takes a free one."""
+
+    host: str = "127.0.0.1"
+    port: int = Field(default=8686, ge=0, le=65535)
+    enabled: bool = True
+
+
+class Watch(_Model):
+    """Seconds: how long it must be quiet after a file event, at most how long to wait for that,
+    and how often to look without any event."""
+
+    settle: float = Field(default=0.1, ge=0, le=10)
+    settle_at_most: float = Field(default=2.0, ge=0, le=60)
+    rescan: float = Field(default=60.0, gt=0, le=3600)
+
+
+class Limits(_Model):
+    """Caps on documents; see ``documents.document.Caps``."""
+
+    size: int = Field(default=8 * 1024 * 1024, ge=1)
+    depth: int = Field(default=200, ge=1, le=500)
+    nodes: int = Field(default=1_000_000, ge=1)
+
+    def caps(self) -> Caps:
+        return Caps(self.size, self.depth, self.nodes)
+
+
+class Settings(_Model):
+    """All settings. Paths are absolute after ``load``."""
+
+    targets: tuple[Target, ...] = Field(min_length=1)
+    state_dir: Path
+    telemetry: Telemetry = Telemetry()
+    http: Http = Http()
+    watch: Watch = Watch()
+    limits: Limits = Limits()
+
+    @model_validator(mode="after")
+    def _names(self) -> Settings:
+        names = [t.name for t in self.targets]
+        if len(set(names)) != len(names):
+            raise ValueError("two targets have the same name")
+        return self
+
+    def target(self, name: str | None) -> Target:
+        """The named target, or the only one. Raises ``Refused``."""
+        if name is None and len(self.targets) == 1:
+            return self.targets[0]
+        for target in self.targets:
+            if target.name == name:
+                return target
+        listed = ", ".join(t.name for t in self.targets)
+        raise Refused(
+            "target_unknown", f"which target? there are {listed}", fix="name one with --target"
+        )
+
+
+def load(path: Path, environment: Mapping[str, str]) -> Settings:
+    """Read a settings file. Raises ``Invalid`` with every problem in it."""
+    try:
+        data = plain(formats.parse(path.read_bytes(), format="yaml", dialect="yaml-1.2").root)
+    except OSError as error:
+        raise Invalid(
+            "settings_unreadable",
+            f"the settings cannot be read: {error.strerror}",
+            [
+                Problem(
+                    "settings_unreadable",
+                    str(path),
+                    str(error.strerror),
+                    "name the file with --settings",
+                )
+            ],
+        ) from None
+    except Refused as error:
+        raise Invalid(
+            "settings_invalid",
+            "the settings are no YAML",
+            [Problem(error.code, str(path), error.message, error.fix)],
+        ) from None
+    if not isinstance(data, dict):
+        data = {}
+    problems = _overlay(data, environment)
+    try:
+        settings = Settings.model_validate(data)
+    except ValidationError as error:
+        problems += [
+            Problem(
+                "settings_invalid",
+                f"{path.name}: {'.'.join(str(p) for p in one['loc']) or 'file'}",
+                one["msg"].removeprefix("Value error, "),
+                "mend the settings",
+            )
+            for one in error.errors()
+        ]
+    if problems:
+        raise Invalid("settings_invalid", f"the settings have {len(problems)} problem(s)", problems)
+    base = path.absolute().parent
+
+    def absolute(p: Path) -> Path:
+        return p if p.is_absolute() else base / p
+
+    targets = tuple(
+        t.model_copy(
+            update={
+                "root": absolute(t.root),
+                "bundle": absolute(t.bundle),
+                "policy": absolute(t.policy) if t.policy is not None else None,
+            }
+        )
+        for t in settings.targets
+    )
+    return settings.model_copy(
+        update={"targets": targets, "state_dir": absolute(settings.state_dir)}
+    )
+
+
+def _overlay(data: dict[str, Any], environment: Mapping[str, str]) -> list[Problem]:
+    problems = []
+    for name in sorted(environment):
+        if not name.startswith("CONFMIG__"):
+            continue
+        keys = name.removeprefix("CONFMIG__").lower().split("__")
+        here: Any = data
+        for key in keys[:-1]:
+            here = here.setdefault(key, {}) if isinstance(here, dict) else None
+        if (
+            not isinstance(here, dict)
+            or keys[0] not in Settings.model_fields
+            or keys[0] == "targets"
+        ):
+            problems.append(
+                Problem("settings_invalid", name, "there is no such setting", "remove the variable")
+            )
+            continue
+        here[keys[-1]] = environment[name]
+    return problems
