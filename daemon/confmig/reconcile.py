@@ -233,6 +233,7 @@ class Workspace:
         self.recorder = recorder
         self.actor = actor
         self.delivery = False
+        self.last_views: dict[str, View] = {}
         try:
             settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -346,6 +347,7 @@ class Workspace:
             target, bundle, policy, disk, self.store, self.clock(), outbox_full=self.outbox_full()
         )
         self._announce(seen)
+        self.last_views[target.name] = seen
         return Pass(seen, tuple(outcomes), _exit_code(seen, outcomes, excluded))
 
     def recover(self, target: Target, disk: Disk) -> None:

@@ -241,12 +241,14 @@ class Store:
         self._inside()
         self.db.executemany("UPDATE events SET rejected=? WHERE seq=?", [(why, s) for s in seqs])
 
-    def history(self, since_ns: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
-        """Events, oldest first, as plain data."""
+    def history(
+        self, *, since_ns: int = 0, after: int = 0, limit: int = 1000
+    ) -> list[dict[str, Any]]:
+        """The newest ``limit`` events since a time and after a sequence number, oldest first."""
         rows = self.db.execute(
             "SELECT seq, uid, name, time_ns, severity, attributes, delivered_at, rejected "
-            "FROM events WHERE time_ns>=? ORDER BY seq DESC LIMIT ?",
-            (since_ns, limit),
+            "FROM events WHERE time_ns>=? AND seq>? ORDER BY seq DESC LIMIT ?",
+            (since_ns, after, limit),
         ).fetchall()
         keys = (
             "seq",
@@ -262,6 +264,17 @@ class Store:
         for row in out:
             row["attributes"] = json.loads(row["attributes"])
         return out
+
+    def outbox_head(self) -> int:
+        """The sequence number of the newest event, 0 if there is none."""
+        return int(self.db.execute("SELECT coalesce(max(seq),0) FROM events").fetchone()[0])
+
+    def last_success(self) -> float | None:
+        """The Unix time of the last committed transaction."""
+        row = self.db.execute(
+            "SELECT max(ended_at) FROM transactions WHERE phase IN ('COMMITTED','DONE')"
+        ).fetchone()
+        return datetime.fromisoformat(row[0].replace("Z", "+00:00")).timestamp() if row[0] else None
 
     def announce(self, target: str, subject: str, state: str) -> bool:
         """Remember what was said last about a subject; False if it is the same again."""

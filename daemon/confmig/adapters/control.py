@@ -1,0 +1,108 @@
+"""The control socket: changing commands reach a running daemon, and only its own user or root.
+
+A unix socket ``control.sock`` (0600) in the state directory (0700), one JSON line each way. The
+peer's uid is taken from the kernel (SO_PEERCRED), never from the message. Addresses of more than
+107 bytes are bound and reached through ``/proc/self/fd``.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+_NAME = "control.sock"
+_LONGEST = 1 << 20
+_PATIENCE = 600.0
+
+Handle = Callable[[dict[str, Any]], dict[str, Any]]
+
+
+def ask(state_dir: Path, message: dict[str, Any]) -> dict[str, Any] | None:
+    """Send a request to the daemon of a state directory; None if none is running."""
+    client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    client.settimeout(_PATIENCE)
+    try:
+        folder = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY)
+    except OSError:
+        client.close()
+        return None
+    try:
+        client.connect(f"/proc/self/fd/{folder}/{_NAME}")
+    except OSError:
+        client.close()
+        return None
+    finally:
+        os.close(folder)
+    with client:
+        client.sendall(json.dumps(message).encode() + b"\n")
+        answer = _line(client)
+    return dict(json.loads(answer)) if answer else None
+
+
+def _line(connection: socket.socket) -> bytes:
+    data = b""
+    while not data.endswith(b"\n") and len(data) < _LONGEST:
+        chunk = connection.recv(65536)
+        if not chunk:
+            break
+        data += chunk
+    return data
+
+
+class ControlServer:
+    """Listens in a thread; each request goes to ``handle`` (which asks the main thread)."""
+
+    def __init__(self, state_dir: Path, handle: Handle) -> None:
+        self._handle = handle
+        self._folder = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        (state_dir / _NAME).unlink(missing_ok=True)  # a leftover: the state's lock is ours
+        self._path = state_dir / _NAME
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        before = os.umask(0o177)
+        try:
+            self._socket.bind(f"/proc/self/fd/{self._folder}/{_NAME}")
+        finally:
+            os.umask(before)
+        self._socket.listen(8)
+        self._thread = threading.Thread(target=self._serve, name="confmig-control", daemon=True)
+
+    def start(self) -> None:
+        """Begin to serve."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop listening and remove the socket."""
+        self._path.unlink(missing_ok=True)
+        self._socket.close()
+        os.close(self._folder)
+
+    def _serve(self) -> None:
+        while True:
+            try:
+                connection, _ = self._socket.accept()
+            except OSError:
+                return
+            with connection:
+                connection.settimeout(5.0)
+                try:
+                    self._one(connection)
+                except (OSError, ValueError):
+                    continue  # a client that hangs up or talks nonsense is its own problem
+
+    def _one(self, connection: socket.socket) -> None:
+        creds = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        _, uid, _ = struct.unpack("3i", creds)
+        if uid not in (0, os.geteuid()):
+            return
+        message = json.loads(_line(connection))
+        if not isinstance(message, dict):
+            return
+        answer = self._handle({**message, "uid": uid})
+        connection.settimeout(_PATIENCE)
+        connection.sendall(json.dumps(answer).encode() + b"\n")

@@ -1,0 +1,115 @@
+"""The command line: one file per command, imported only when it is called.
+
+Exit codes are in ``confmig.errors``. On stdout there is nothing but the answer; errors and
+progress go to stderr. With ``--json`` an error is one JSON object on stdout too.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import traceback
+from importlib import import_module
+from typing import NoReturn
+
+from confmig import __version__
+from confmig.errors import BUG, INTERRUPTED, INVALID, ConfmigError
+
+COMMANDS = {
+    "run": "watch and migrate until stopped; --once makes one pass",
+    "plan": "what is pending, and whether it may run now and why",
+    "dry-run": "what every pending migration would do, without touching a file",
+    "migrate": "migrate files without daemon, state or policy",
+    "status": "documents, applied migrations, what blocks",
+    "approve": "say yes to a migration that needs an approval",
+    "retry": "let a migration that failed or was rolled back run again",
+    "rollback": "give documents back what a transaction changed",
+    "resolve": "end a partial failure",
+    "check": "validate a bundle and replay its fixtures, or check settings and policy",
+    "sum": "write manifest.sum",
+    "events": "the events that were recorded, delivered or not",
+    "version": "the version",
+}
+_EPILOG = """exit codes:
+  0 done or nothing to do     1 refused: your input       2 usage, or invalid settings,
+  3 deferred by policy        4 failed, nothing changed     manifest or policy
+  5 partial failure           6 lock held                 7 committed, a later step failed
+  70 bug                      130 interrupted
+
+`confmig COMMAND --help` tells the rest. Most commands take --settings confmig.yaml."""
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(INVALID, f"{self.prog}: {message}\nTry `{self.prog} --help`.\n")
+
+
+def _parser(words: list[str]) -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="confmig",
+        description="Migrate configuration files: lossless, crash-proof, in their windows.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument("--version", action="version", version=f"confmig {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    wanted = next((w for w in words if not w.startswith("-")), None)
+    for name, text in COMMANDS.items():
+        sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+        if name == wanted:
+            _module(name).arguments(sub)
+    return parser
+
+
+def _module(name: str):  # type: ignore[no-untyped-def]
+    return import_module(f"confmig.cli.{name.replace('-', '_')}")
+
+
+def run(words: list[str]) -> int:
+    """Run one command line; returns the exit code."""
+    args = _parser(words).parse_args(words)
+    as_json = getattr(args, "json", False)
+    try:
+        code = _module(args.command).run(args)
+        sys.stdout.flush()
+        return int(code)
+    except ConfmigError as error:
+        report(error, as_json=as_json)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print("confmig: interrupted; nothing is lost, run it again", file=sys.stderr)
+        return INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last resort: a bug becomes a report
+        return _bug(error)
+
+
+def report(error: ConfmigError, *, as_json: bool) -> None:
+    """Tell an error to a person on stderr, and to a machine on stdout if it asked."""
+    if as_json:
+        from confmig.commands import error_json
+
+        print(json.dumps({"error": error_json(error)}, indent=2))
+    print(f"confmig: {error}", file=sys.stderr)
+    for problem in getattr(error, "problems", ()):
+        print(f"  {problem}", file=sys.stderr)
+
+
+def _bug(error: Exception) -> int:
+    """A report without values: frames and the error's type, never its message."""
+    frames = traceback.extract_tb(error.__traceback__)
+    print(
+        f"confmig: a bug: {type(error).__name__}. Nothing is lost; please report these lines:",
+        file=sys.stderr,
+    )
+    for frame in frames:
+        print(
+            f"  {os.path.basename(frame.filename)}:{frame.lineno} in {frame.name}", file=sys.stderr
+        )
+    if os.environ.get("CONFMIG_TRACEBACK"):
+        traceback.print_exception(error)
+    return BUG

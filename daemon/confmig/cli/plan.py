@@ -1,0 +1,36 @@
+"""``confmig plan``: what is pending, and the decision on each, without changing anything."""
+
+from __future__ import annotations
+
+import argparse
+import json
+
+from confmig.cli import report, session
+from confmig.errors import ConfmigError, worst
+from confmig.looking import views
+from confmig.reporting import plan_json, plan_text
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The words of the command."""
+    session.settings_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the plan of every target. Exit 2 for a broken bundle or policy, else 0."""
+    settings = session.load_settings(args)
+    codes, plans = [0], []
+    for seen in views(settings, args.target, session.clock()):
+        if isinstance(seen, ConfmigError):
+            report(seen, as_json=args.json)
+            codes.append(seen.exit_code)
+            continue
+        if seen.policy.state == "invalid":
+            codes.append(2)
+        plans.append(plan_json(seen))
+        if not args.json:
+            print(plan_text(seen))
+    if args.json and plans:
+        pending = [p["id"] for plan in plans for p in plan["pending"]]
+        print(json.dumps({"pending": list(dict.fromkeys(pending)), "targets": plans}, indent=2))
+    return worst(codes)

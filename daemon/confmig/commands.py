@@ -1,0 +1,140 @@
+"""The commands that change something, as requests: plain data in, plain data out.
+
+The daemon runs them for a client of its control socket, the command line runs them itself when
+no daemon holds the state. Both call ``execute``, so both do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from confmig.adapters import bundle as bundles
+from confmig.apply import new_id
+from confmig.core.gate import Approval
+from confmig.core.policy import duration
+from confmig.errors import ConfmigError, Refused
+from confmig.reconcile import Workspace, load_policy
+from confmig.settings import Target
+from confmig_otel import events as ev
+
+Request = dict[str, Any]
+
+
+def execute(workspace: Workspace, request: Request) -> dict[str, Any]:
+    """Run a request. Raises ``ConfmigError``; a ``KeyError`` is a malformed request."""
+    command = _COMMANDS.get(str(request.get("command")))
+    if command is None:
+        raise Refused("request_unknown", f"there is no command {request.get('command')!r}")
+    target = workspace.settings.target(request.get("target"))
+    return command(workspace, target, request)
+
+
+def _approve(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:
+    """Approve a migration, bound to its content and to the policy in force."""
+    workspace.guard(target)
+    bundle = bundles.load(target.bundle)
+    migration = bundle.manifest.by_id.get(request["id"])
+    if migration is None:
+        raise Refused(
+            "migration_unknown",
+            f"{request['id']} is not in the bundle",
+            fix="`confmig plan` lists what is pending",
+        )
+    policy = load_policy(target)
+    now = workspace.clock()
+    rule = policy.classes.get(migration.kind)
+    ttl = (
+        rule.approval.ttl if rule is not None and rule.approval is not None else timedelta(hours=24)
+    )
+    if request.get("ttl"):
+        try:
+            ttl = duration(request["ttl"])
+        except ValueError as error:
+            raise Refused("ttl_invalid", str(error)) from None
+    approval = Approval(
+        new_id(now),
+        target.name,
+        migration.id,
+        migration.checksum,
+        policy.digest,
+        int(request["uid"]),
+        now + ttl,
+    )
+    with workspace.store.commit():
+        workspace.store.approve(approval, request["reason"], now)
+        workspace.store.add_events(
+            [
+                ev.event(
+                    ev.APPROVED,
+                    {
+                        ev.TARGET: target.name,
+                        ev.ID: migration.id,
+                        ev.CLASS: migration.kind,
+                        ev.APPROVAL_ID: approval.id,
+                        ev.APPROVAL_REASON: request["reason"],
+                        ev.APPROVAL_ACTOR: str(approval.uid),
+                        ev.POLICY_DIGEST: f"sha256:{policy.digest}",
+                    },
+                )
+            ],
+            now,
+        )
+    return {
+        "approval": approval.id,
+        "id": migration.id,
+        "target": target.name,
+        "expires_at": approval.expires_at.isoformat().replace("+00:00", "Z"),
+    }
+
+
+def _rollback(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:
+    return workspace.rollback(
+        target, transaction=request.get("transaction"), checkpoint=request.get("checkpoint")
+    )
+
+
+def _resolve(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:
+    return workspace.resolve(target, request["transaction"])
+
+
+def _retry(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:
+    if not workspace.retry(target, request["id"]):
+        raise Refused(
+            "not_held",
+            f"{request['id']} is not held in {target.name}",
+            fix="`confmig status` shows what is held",
+        )
+    return {"id": request["id"], "target": target.name}
+
+
+_COMMANDS: dict[str, Callable[[Workspace, Target, Request], dict[str, Any]]] = {
+    "approve": _approve,
+    "rollback": _rollback,
+    "resolve": _resolve,
+    "retry": _retry,
+}
+
+
+def answer(workspace: Workspace, request: Request) -> dict[str, Any]:
+    """``execute`` with every error as data, for the socket."""
+    try:
+        return {"ok": True, "result": execute(workspace, request)}
+    except ConfmigError as error:
+        return {"ok": False, "exit_code": error.exit_code, "error": error_json(error)}
+
+
+def error_json(error: ConfmigError) -> dict[str, Any]:
+    """An error as data."""
+    out: dict[str, Any] = {"code": error.code, "message": error.message}
+    if error.place:
+        out["place"] = error.place
+    if error.fix:
+        out["fix"] = error.fix
+    problems = getattr(error, "problems", ())
+    if problems:
+        out["problems"] = [
+            {"code": p.code, "place": p.place, "message": p.message, "fix": p.fix} for p in problems
+        ]
+    return out

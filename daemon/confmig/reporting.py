@@ -1,0 +1,359 @@
+"""What passes, plans and states look like to machines (plain data) and to people (text).
+
+No value out of a configuration file is ever shown here, except in diffs, where secrets are
+masked.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from confmig.adapters.store import Store, stamp
+from confmig.core import reasons
+from confmig.core.plan import Outlook
+from confmig.reconcile import Pass, View
+from confmig_otel.metrics import Readings
+
+
+def outlook_json(outlook: Outlook) -> dict[str, Any]:
+    """A pending migration and its decision."""
+    migration, decision = outlook.standing.migration, outlook.decision
+    return {
+        "id": migration.id,
+        "order": migration.order,
+        "class": migration.kind,
+        "depends_on": list(migration.depends_on),
+        "description": migration.description,
+        "documents": list(outlook.standing.pending),
+        "verdict": decision.verdict,
+        "reason": decision.primary,
+        "reasons": list(decision.reasons),
+        "explanation": reasons.EXPLAIN.get(decision.primary, ""),
+        "retry_at": stamp(decision.retry_at) if decision.retry_at else None,
+    }
+
+
+def documents_json(view: View) -> list[dict[str, Any]]:
+    """Every document with its version or its problem."""
+    return [
+        {
+            "path": d.path,
+            "config": d.config,
+            "version": d.version,
+            "digest": f"sha256:{d.digest}" if d.digest else None,
+            "recorded_version": view.recorded[d.path][0] if d.path in view.recorded else None,
+            "problem": d.problem,
+            "message": d.message,
+        }
+        for d in view.documents
+    ]
+
+
+def plan_json(view: View) -> dict[str, Any]:
+    """The plan of one target."""
+    return {
+        "target": view.target.name,
+        "manifest_digest": f"sha256:{view.bundle.manifest.digest}",
+        "policy": {
+            "state": view.policy.state,
+            "digest": f"sha256:{view.policy.digest}",
+            "problems": [str(p) for p in view.policy.problems],
+        },
+        "documents": documents_json(view),
+        "pending": [outlook_json(o) for o in view.outlook],
+        "retry_at": stamp(view.retry_at) if view.retry_at else None,
+    }
+
+
+def plan_text(view: View) -> str:
+    """The plan of one target for people."""
+    from confmig.cli.session import local, table
+
+    lines = [f"target {view.target.name}: {_documents(view)}; policy {view.policy.state}"]
+    lines += [f"  {p}" for p in view.policy.problems]
+    lines += [f"  {d.path}: {d.message} [{d.problem}]" for d in view.documents if d.problem]
+    if not view.documents:
+        lines.append("  no file matches; check the root and the patterns of the manifest")
+    elif not view.outlook:
+        lines.append("  nothing is pending")
+    else:
+        rows = [
+            (
+                o.standing.migration.id,
+                o.standing.migration.kind,
+                "run" if o.runs else "wait",
+                o.decision.primary,
+                local(o.decision.retry_at),
+            )
+            for o in view.outlook
+        ]
+        lines += ["", table(rows, ("MIGRATION", "CLASS", "NOW", "REASON", "NOT BEFORE"))]
+        told = dict.fromkeys(o.decision.primary for o in view.outlook if not o.runs)
+        lines += [
+            "",
+            *(f"{code}: {reasons.EXPLAIN[code]}" for code in told if code in reasons.EXPLAIN),
+        ]
+    return "\n".join(lines).rstrip()
+
+
+def _documents(view: View) -> str:
+    versions: dict[str, int] = {}
+    for d in view.documents:
+        key = "unreadable" if d.version is None else f"version {d.version}"
+        versions[key] = versions.get(key, 0) + 1
+    count = len(view.documents)
+    listed = ", ".join(f"{n} at {v}" if count > 1 else v for v, n in sorted(versions.items()))
+    return f"{count} document{'s' if count != 1 else ''}{' (' + listed + ')' if listed else ''}"
+
+
+def pass_json(result: Pass) -> dict[str, Any]:
+    """How a pass ended."""
+    return {
+        **plan_json(result.view),
+        "transactions": [
+            {
+                "outcome": o.kind,
+                "class": o.segment.kind,
+                "id": o.transaction,
+                "migrations": [m.id for m in o.segment.migrations],
+                "files": list(o.changed),
+                "seconds": round(o.seconds, 6),
+                "reason": "target_drifted" if o.kind == "drifted" else None,
+                "error": None
+                if o.error is None
+                else {"code": o.error.code, "message": o.error.message, "place": o.error.place},
+            }
+            for o in result.outcomes
+        ],
+        "exit_code": result.exit_code,
+    }
+
+
+def pass_text(result: Pass) -> str:
+    """How a pass ended, for people."""
+    lines = []
+    for o in result.outcomes:
+        ids = [m.id for m in o.segment.migrations]
+        span = ids[0] if len(ids) == 1 else f"{ids[0]} .. {ids[-1]} ({len(ids)})"
+        if o.kind == "committed":
+            lines.append(
+                f"committed {span} [{o.segment.kind}]: {len(o.changed)} file(s) in "
+                f"{o.seconds:.3f} s, transaction {o.transaction}"
+            )
+        elif o.kind == "drifted":
+            lines.append(f"target_drifted: {o.document} was changed meanwhile; the edit stands")
+        else:
+            lines.append(f"{o.kind}: {span}: {o.error}")
+    return "\n".join([*lines, plan_text(result.view)])
+
+
+def status_json(view: View, store: Store | None) -> dict[str, Any]:
+    """The state of one target."""
+    name = view.target.name
+    recorded = {row["id"]: row for row in store.applied(name)} if store is not None else {}
+    applied = []
+    for standing in view.standings:
+        migration = standing.migration
+        if standing.status == "applied" or migration.id in recorded:
+            applied.append(
+                {
+                    "id": migration.id,
+                    "order": migration.order,
+                    "depends_on": list(migration.depends_on),
+                    "class": migration.kind,
+                    "status": standing.status,
+                    "documents_pending": [*standing.pending, *standing.failed],
+                    **{
+                        k: recorded.get(migration.id, {}).get(k)
+                        for k in (
+                            "checksum",
+                            "applied_at",
+                            "duration",
+                            "actor",
+                            "transaction",
+                            "program",
+                        )
+                    },
+                }
+            )
+    waiting, oldest = store.outbox_size() if store is not None else (0, None)
+    return {
+        "target": name,
+        "applied": applied,
+        "pending": [outlook_json(o) for o in view.outlook],
+        "documents": documents_json(view),
+        "last_checkpoint": _last_checkpoint(store, name),
+        "partial_failure": _partial_failure(view),
+        "holds": [
+            {"id": h.migration, "reason": h.reason, "since": h.since, "detail": h.detail}
+            for h in view.holds.values()
+        ],
+        "policy": plan_json(view)["policy"],
+        "outbox": {
+            "pending": waiting,
+            "rejected": store.rejected_count() if store else 0,
+            "oldest": stamp(datetime.fromtimestamp(oldest / 1e9, UTC)) if oldest else None,
+        },
+    }
+
+
+def _last_checkpoint(store: Store | None, target: str) -> dict[str, Any] | None:
+    row = store.last(target) if store is not None else None
+    if row is None:
+        return None
+    first = row.plan["details"]["migrations"][0]
+    status = {"DONE": "applied", "COMMITTED": "applied", "ABORTED": "failed", "CONFLICT": "failed"}
+    ended = status.get(row.phase.value, "in_progress")
+    return {
+        "migration_id": first["id"],
+        "order": first["order"],
+        "depends_on": first["depends_on"],
+        "migration_ids": [m["id"] for m in row.plan["details"]["migrations"]],
+        "kind": row.kind,
+        "transaction": row.id,
+        "status": ended,
+        "started_at": row.started_at,
+        "completed_at": row.ended_at if ended == "applied" else None,
+        "failed_at": row.ended_at if ended == "failed" else None,
+        "backup_path": row.checkpoint,
+        "error": row.error,
+    }
+
+
+def _partial_failure(view: View) -> dict[str, Any]:
+    if not view.conflicts:
+        return {
+            "active": False,
+            "migration_id": None,
+            "order": None,
+            "failed_at": None,
+            "error": None,
+            "rollback_checkpoint_path": None,
+            "rollback_required": False,
+        }
+    row = view.conflicts[0]
+    first = row.plan["details"]["migrations"][0]
+    return {
+        "active": True,
+        "transaction": row.id,
+        "migration_id": first["id"],
+        "order": first["order"],
+        "failed_at": row.ended_at,
+        "error": row.error,
+        "rollback_checkpoint_path": row.checkpoint,
+        "rollback_required": True,
+    }
+
+
+def status_text(data: Mapping[str, Any]) -> str:
+    """The state of one target for people."""
+    from confmig.cli.session import table
+
+    lines = [f"target {data['target']}"]
+    partial = data["partial_failure"]
+    if partial["active"]:
+        lines += [
+            f"  BLOCKED by a partial failure of {partial['migration_id']} (transaction "
+            f"{partial['transaction']}, {partial['failed_at']})",
+            f"  next: confmig resolve {partial['transaction']} --verify-and-clear",
+            f"  images: {partial['rollback_checkpoint_path']}",
+        ]
+    rows = [
+        (d["path"], d["version"], d["problem"] or "ok", d["message"]) for d in data["documents"]
+    ]
+    lines += (
+        ["", table(rows, ("DOCUMENT", "VERSION", "STATE", ""))] if rows else ["", "no documents"]
+    )
+    done = [a for a in data["applied"] if a["applied_at"]]
+    if done:
+        rows = [(a["id"], a["class"], a["applied_at"][:19] + "Z", a["transaction"]) for a in done]
+        lines += ["", table(rows, ("APPLIED", "CLASS", "AT", "TRANSACTION"))]
+    if data["pending"]:
+        rows = [(p["id"], p["class"], p["reason"]) for p in data["pending"]]
+        lines += ["", table(rows, ("PENDING", "CLASS", "REASON"))]
+    for hold in data["holds"]:
+        lines += ["", f"held: {hold['id']} ({hold['reason']}): {hold['detail']}"]
+    out = data["outbox"]
+    lines += [
+        "",
+        f"events: {out['pending']} wait for delivery, {out['rejected']} were refused by the receiver",
+    ]
+    return "\n".join(lines)
+
+
+def event_text(row: Mapping[str, Any]) -> str:
+    """One event on one line."""
+    when = datetime.fromtimestamp(row["time_ns"] / 1e9, UTC)
+    level = {9: "INFO", 13: "WARN", 17: "ERROR", 21: "FATAL"}[row["severity"]]
+    attributes = " ".join(
+        f"{k}={','.join(v) if isinstance(v, list) else v}" for k, v in row["attributes"].items()
+    )
+    return f"{when:%H:%M:%S.%f}"[:-3] + f" {level:5} {row['name']} {attributes}"
+
+
+def readings(store: Store, views: Iterable[View]) -> Readings:
+    """What the gauges show now."""
+    pending: dict[tuple[str, str], int] = {}
+    blocked: dict[str, int] = {}
+    documents: dict[tuple[str, str, str], int] = {}
+    for view in views:
+        name = view.target.name
+        for kind in ("online", "post_deploy", "manual_backfill"):
+            pending[(name, kind)] = sum(o.standing.migration.kind == kind for o in view.outlook)
+        blocked[name] = int(bool(view.conflicts))
+        for d in view.documents:
+            key = (name, d.config, "unreadable" if d.version is None else str(d.version))
+            documents[key] = documents.get(key, 0) + 1
+    return Readings(
+        pending,
+        blocked,
+        documents,
+        store.outbox_size()[0],
+        store.rejected_count(),
+        store.last_success(),
+    )
+
+
+# --- diffs
+
+_SECRET = re.compile(r"pass|secret|token|key", re.IGNORECASE)
+_LINE = re.compile(r"^([ +-]?\s*(?:-\s+)?)(['\"]?)([^:#'\"]+)\2(\s*:)(\s+)(\S.*)$")
+
+
+def masked_diff(path: str, old: bytes, new: bytes, secrets: Iterable[str] = ()) -> str:
+    """A unified diff; the values of secret-looking keys (and of the contract's) are masked.
+
+    A value that continues on further lines is masked to its end.
+    """
+    names = {s.replace("[*]", "").rpartition(".")[2] for s in secrets}
+    before = _mask(old.decode("utf-8", "replace"), names).splitlines(keepends=True)
+    after = _mask(new.decode("utf-8", "replace"), names).splitlines(keepends=True)
+    out = []
+    for line in difflib.unified_diff(before, after, f"a/{path}", f"b/{path}"):
+        out.append(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n")
+    return "".join(out)
+
+
+def _mask(text: str, names: set[str]) -> str:
+    out, deeper = [], -1
+    for line in text.splitlines(keepends=True):
+        bare = line.lstrip(" ")
+        column = len(line) - len(bare)
+        if deeper >= 0 and bare.strip() and column > deeper:
+            ending = line[len(line.rstrip("\r\n")) :]
+            out.append(line[:column] + "******" + ending)
+            continue
+        deeper = -1
+        match = _LINE.match(line.rstrip("\r\n"))
+        key = match[3].strip() if match else bare.partition(":")[0].strip(" -'\"")
+        if ":" in bare and not bare.startswith("#") and (key in names or _SECRET.search(key)):
+            deeper = column
+            if match:
+                ending = line[len(line.rstrip("\r\n")) :]
+                line = f"{match[1]}{match[2]}{match[3]}{match[2]}{match[4]}{match[5]}******{ending}"
+        out.append(line)
+    return "".join(out)
