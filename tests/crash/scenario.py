@@ -198,7 +198,7 @@ def _bundle(bundle: Path, spec: Spec) -> None:
                 "files": ["*.yaml", "sub/*.yaml"],
                 "format": "yaml",
                 "version": {"path": "schema_version", "absent": 0},
-                "dialect": "yaml-1.2",
+                
             }
         },
         "migrations": migrations,

@@ -1,0 +1,188 @@
+"""``/livez``, ``/readyz``, ``/startupz`` and ``/metrics`` over HTTP, on loopback by default.
+
+Every answer comes from one frozen ``Snapshot`` that the main thread publishes; a request never
+waits for it and never touches the state.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from prometheus_client import CollectorRegistry, Histogram, generate_latest
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from confmig_otel import spans
+from confmig_otel.metrics import BOUNDARIES, Readings
+
+TEXT = "text/plain; version=0.0.4; charset=utf-8"
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What the probes answer. ``reasons`` says why it is not ready; ``beat`` is a monotonic
+    time in seconds."""
+
+    started: bool = False
+    ready: bool = False
+    reasons: tuple[str, ...] = ("starting",)
+    beat: float = 0.0
+    readings: Readings = field(default_factory=Readings)
+
+
+class Measured:
+    """A recorder that keeps durations for /metrics and passes everything on."""
+
+    def __init__(self, inner: spans.Recorder) -> None:
+        self.registry = CollectorRegistry()
+        self._inner = inner
+        self._histogram = Histogram(
+            "config_migration_duration_seconds",
+            "Duration of a transaction.",
+            ("config_migration_class", "config_migration_outcome"),
+            buckets=BOUNDARIES,
+            registry=self.registry,
+        )
+
+    def span(
+        self, kind: str, name: str, attributes: Mapping[str, Any]
+    ) -> AbstractContextManager[Any]:
+        """A span of the inner recorder."""
+        return self._inner.span(kind, name, attributes)  # type: ignore[no-any-return]
+
+    def duration(self, seconds: float, attributes: Mapping[str, str]) -> None:
+        """Count a transaction here and there."""
+        self._histogram.labels(
+            attributes.get("config.migration.class", ""),
+            attributes.get("config.migration.outcome", ""),
+        ).observe(seconds)
+        self._inner.duration(seconds, attributes)
+
+
+class _Gauges(Collector):
+    def __init__(self, read: Callable[[], Snapshot]) -> None:
+        self._read = read
+
+    def collect(self) -> Iterator[Metric]:
+        """The published readings as Prometheus families."""
+        seen = self._read().readings
+        pending = GaugeMetricFamily(
+            "config_migration_pending",
+            "Migrations not yet applied.",
+            labels=("config_target_name", "config_migration_class"),
+        )
+        for (target, kind), count in seen.pending.items():
+            pending.add_metric((target, kind), count)
+        yield pending
+        blocked = GaugeMetricFamily(
+            "config_migration_blocked",
+            "1 while an unresolved partial failure blocks migrations.",
+            labels=("config_target_name",),
+        )
+        for target, value in seen.blocked.items():
+            blocked.add_metric((target,), value)
+        yield blocked
+        documents = GaugeMetricFamily(
+            "config_documents",
+            "Documents by schema version.",
+            labels=("config_target_name", "config_schema_name", "config_schema_version"),
+        )
+        for labels, count in seen.documents.items():
+            documents.add_metric(labels, count)
+        yield documents
+        yield GaugeMetricFamily(
+            "config_migration_outbox_pending",
+            "Events not yet acknowledged by the OTLP receiver.",
+            value=seen.outbox_pending,
+        )
+        yield CounterMetricFamily(
+            "config_migration_outbox_rejected",
+            "Events the receiver refused for good.",
+            value=seen.outbox_rejected,
+        )
+        if seen.last_success is not None:
+            yield GaugeMetricFamily(
+                "config_migration_last_success_time_seconds",
+                "Time of the last committed transaction.",
+                value=seen.last_success,
+            )
+
+
+class ProbeServer:
+    """The HTTP listener, in threads of its own."""
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        read: Callable[[], Snapshot],
+        now: Callable[[], float],
+        registry: CollectorRegistry,
+        patience: float = 120.0,
+    ) -> None:
+        registry.register(_Gauges(read))
+
+        class Handler(BaseHTTPRequestHandler):
+            server_version = "confmig"
+            sys_version = ""
+
+            def log_message(self, format: str, *args: Any) -> None:
+                """Probes are no news."""
+
+            def do_GET(self) -> None:
+                """Answer a probe."""
+                seen = read()
+                if self.path == "/metrics":
+                    self._send(200, generate_latest(registry), TEXT)
+                elif self.path == "/livez":
+                    self._verdict(now() - seen.beat < patience, ("the main loop does not beat",))
+                elif self.path == "/readyz":
+                    self._verdict(seen.ready, seen.reasons)
+                elif self.path == "/startupz":
+                    self._verdict(seen.started, seen.reasons)
+                else:
+                    self._send(404, b"not found\n", "text/plain")
+
+            def _verdict(self, good: bool, reasons: tuple[str, ...]) -> None:
+                body = (
+                    {"status": "ok"}
+                    if good
+                    else {"status": "unavailable", "reasons": list(reasons)}
+                )
+                self._send(
+                    200 if good else 503, json.dumps(body).encode() + b"\n", "application/json"
+                )
+
+            def _send(self, code: int, body: bytes, kind: str) -> None:
+                self.send_response(code)
+                self.send_header("Content-Type", kind)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+        self._server = ThreadingHTTPServer((host, port), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(
+            target=self._server.serve_forever, name="confmig-http", daemon=True
+        )
+
+    @property
+    def port(self) -> int:
+        """The port that is listened on."""
+        return int(self._server.server_address[1])
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Stop listening."""
+        self._server.shutdown()
+        self._server.server_close()

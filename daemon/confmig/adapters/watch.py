@@ -1,0 +1,96 @@
+"""File events as wake-ups: something changed, look again. They decide nothing.
+
+Directories are watched, not files, and an event only means "rescan"; losing one delays until the
+next rescan. Events of our own temporary files are not passed on. The event filter leaves out
+opened and closed-without-write events, which livelock watchdog on large trees.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from watchdog.events import (
+    DirCreatedEvent,
+    DirDeletedEvent,
+    DirMovedEvent,
+    FileClosedEvent,
+    FileCreatedEvent,
+    FileDeletedEvent,
+    FileModifiedEvent,
+    FileMovedEvent,
+    FileSystemEvent,
+    FileSystemEventHandler,
+)
+from watchdog.observers import Observer
+
+from confmig.adapters.disk import PREFIX
+
+_FILTER: list[type[FileSystemEvent]] = [
+    FileCreatedEvent,
+    FileModifiedEvent,
+    FileClosedEvent,
+    FileMovedEvent,
+    FileDeletedEvent,
+    DirCreatedEvent,
+    DirMovedEvent,
+    DirDeletedEvent,
+]
+
+
+class _Handler(FileSystemEventHandler):
+    def __init__(self, wake: Callable[[], None], only: str | None, not_below: str) -> None:
+        self._wake = wake
+        self._only = only
+        self._not_below = not_below
+
+    def on_any_event(self, event: FileSystemEvent) -> None:
+        """Pass it on, unless it is ours or about something else."""
+        paths = [os.fsdecode(p) for p in (event.src_path, event.dest_path) if p]
+        foreign = [
+            p
+            for p in paths
+            if not os.path.basename(p).startswith(PREFIX) and not p.startswith(self._not_below)
+        ]
+        if self._only is not None:
+            foreign = [p for p in foreign if os.path.basename(p) == self._only]
+        if foreign:
+            self._wake()
+
+
+class Watcher:
+    """Watches roots (with everything below) and single files (through their directory)."""
+
+    def __init__(
+        self,
+        roots: Iterable[Path],
+        files: Iterable[Path],
+        state_dir: Path,
+        wake: Callable[[], None],
+    ) -> None:
+        self._observer = Observer()
+        self.failed: list[Path] = []
+        below = f"{state_dir}{os.sep}"
+        for path, only, recursive in [
+            *((r, None, True) for r in roots),
+            *((f.parent, f.name, False) for f in files),
+        ]:
+            try:
+                self._observer.schedule(
+                    _Handler(wake, only, below),
+                    str(path),
+                    recursive=recursive,
+                    event_filter=_FILTER,
+                )
+            except OSError:
+                self.failed.append(path)  # the rescan still looks there
+
+    def start(self) -> None:
+        """Begin to watch."""
+        self._observer.start()
+
+    def stop(self) -> None:
+        """End the threads."""
+        self._observer.stop()
+        self._observer.join(2.0)

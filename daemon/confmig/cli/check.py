@@ -1,0 +1,110 @@
+"""``confmig check``: is a bundle right? With ``--settings``: are settings, bundles and policies?"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from confmig.adapters.bundle import Bundle, load
+from confmig.cli import session
+from confmig.core.manifest import replays_missing
+from confmig.errors import DONE, INVALID, REFUSED, ConfmigError, Invalid, Problem
+from confmig.reconcile import load_policy
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The words of the command."""
+    parser.add_argument("--bundle", type=Path, metavar="DIR", help="the bundle (default: here)")
+    session.settings_argument(parser, target=False)
+    parser.set_defaults(settings=None)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Report every problem at once. Exit 2: it cannot run; 1: it can, but a fixture disagrees."""
+    invalid: list[Problem] = []
+    findings: list[Problem] = []
+    looked = 0
+    folders: list[Path] = [args.bundle] if args.bundle is not None else []
+    if args.settings is not None:
+        try:
+            settings = session.load_settings(args)
+        except Invalid as error:
+            invalid += error.problems
+        else:
+            folders += [t.bundle for t in settings.targets if t.bundle not in folders]
+            for target in settings.targets:
+                invalid += load_policy(target).problems
+    for folder in folders or ([Path()] if args.settings is None else []):
+        try:
+            bundle = load(folder)
+        except Invalid as error:
+            invalid += error.problems
+            continue
+        findings += replays_missing(bundle.manifest, bundle.files)
+        found, count = _replay(bundle)
+        findings += found
+        looked += count
+    return _answer(args, invalid, findings, looked)
+
+
+def _replay(bundle: Bundle) -> tuple[list[Problem], int]:
+    """Run every fixture: the input must become the expected file to the byte."""
+    out, count = [], 0
+    for migration in bundle.manifest.migrations:
+        config = bundle.manifest.configs[migration.config]
+        folder = bundle.root / "migrations" / "fixtures" / migration.id
+        for name in bundle.files.fixtures.get(migration.id, ()):
+            expected = folder / name.replace(".input.", ".expected.")
+            if ".input." not in name or not expected.is_file():
+                continue
+            count += 1
+            place = f"migrations/fixtures/{migration.id}/{name}"
+            data = (folder / name).read_bytes()
+            try:
+                result = bundle.transform(config, data, [migration.id])
+            except ConfmigError as error:
+                out.append(
+                    Problem("replay_failed", place, str(error), "mend the migration or the fixture")
+                )
+                continue
+            got = result.rendered.data if result.rendered is not None else data
+            if got != expected.read_bytes():
+                line = _first_difference(got, expected.read_bytes())
+                out.append(
+                    Problem(
+                        "replay_differs",
+                        place,
+                        f"line {line} is not what {expected.name} says",
+                        "compare with `confmig migrate --diff`, then mend one of the two",
+                    )
+                )
+    return out, count
+
+
+def _first_difference(a: bytes, b: bytes) -> int:
+    lines = list(zip(a.split(b"\n"), b.split(b"\n"), strict=False))
+    return next((n for n, (x, y) in enumerate(lines, 1) if x != y), len(lines) + 1)
+
+
+def _answer(
+    args: argparse.Namespace, invalid: list[Problem], findings: list[Problem], count: int
+) -> int:
+    code = INVALID if invalid else REFUSED if findings else DONE
+    problems = [*invalid, *findings]
+    if args.json:
+        answer: dict[str, Any] = {
+            "ok": code == DONE,
+            "replayed": count,
+            "problems": [
+                {"code": p.code, "place": p.place, "message": p.message, "fix": p.fix}
+                for p in problems
+            ],
+        }
+        print(json.dumps(answer, indent=2))
+    else:
+        for problem in problems:
+            print(problem)
+        print(f"{len(problems)} problem(s); {count} fixture(s) replayed")
+    return code

@@ -1,0 +1,74 @@
+"""``confmig dry-run``: what every pending migration would do, without touching a file.
+
+The same inputs give the same bytes, the time stamp aside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from confmig.adapters.store import Store, stamp
+from confmig.cli import report, session
+from confmig.dryrun import markdown, report_of
+from confmig.errors import DEFERRED, REFUSED, ConfmigError, worst
+from confmig.looking import views
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The words of the command."""
+    session.settings_argument(parser)
+    parser.add_argument(
+        "--format", choices=("json", "markdown"), default="markdown", help="of the report"
+    )
+    parser.add_argument(
+        "--output", type=Path, metavar="FILE", help="write the report there (default: stdout)"
+    )
+    parser.add_argument(
+        "--exit-code", action="store_true", help="exit 3 if something is pending, 1 on errors"
+    )
+    parser.add_argument(
+        "--no-timestamp", action="store_true", help="leave the time out: the same bytes each time"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Write the report."""
+    settings = session.load_settings(args)
+    now = session.clock()
+    codes, reports = [0], []
+    store = Store.read_only(settings.state_dir)
+    try:
+        key = store.install_key if store is not None else b""
+    finally:
+        if store is not None:
+            store.close()
+    for seen in views(settings, args.target, now):
+        if isinstance(seen, ConfmigError):
+            report(seen, as_json=False)
+            codes.append(seen.exit_code)
+            continue
+        if seen.policy.state == "invalid":
+            codes.append(2)
+        reports.append(report_of(seen, settings.limits.size, key))
+    answer: dict[str, Any] = {"report": "confmig dry-run", "version": 1}
+    if not args.no_timestamp:
+        answer["generated_at"] = stamp(now)
+    answer["targets"] = reports
+    answer["totals"] = {
+        name: sum(r["totals"][name] for r in reports)
+        for name in ("plan_size", "pending", "already_applied", "would_change_files", "errors")
+    }
+    as_json = args.json or args.format == "json"
+    text = json.dumps(answer, indent=2) + "\n" if as_json else markdown(answer)
+    if args.output is not None:
+        args.output.write_text(text, encoding="utf-8")
+    else:
+        sys.stdout.write(text)
+    if args.exit_code:
+        totals = answer["totals"]
+        codes.append(REFUSED if totals["errors"] else DEFERRED if totals["pending"] else 0)
+    return worst(codes)

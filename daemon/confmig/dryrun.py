@@ -1,0 +1,181 @@
+"""The dry-run report: every migration of the plan, what it would do to every document.
+
+Deterministic: no time, no random order, nothing of this machine. Diffs mask secrets; the loss
+ledger names places and types, never values.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from confmig.adapters.bundle import Transformed
+from confmig.adapters.disk import Disk
+from confmig.core.manifest import Migration
+from confmig.documents.path import show
+from confmig.documents.tree import kind_of
+from confmig.errors import ConfmigError
+from confmig.reconcile import View
+from confmig.reporting import masked_diff
+
+
+def report_of(view: View, size_cap: int, key: bytes) -> dict[str, Any]:
+    """The report of one target. Reads its documents, writes nothing."""
+    walks = _walk(view, size_cap, key)
+    decisions = {o.standing.migration.id: o.decision for o in view.outlook}
+    migrations = []
+    for standing in view.standings:
+        migration = standing.migration
+        decision = decisions.get(migration.id)
+        documents = [
+            walks[d.path][migration.id] for d in view.documents if d.config == migration.config
+        ]
+        if any(d["action"] == "error" for d in documents):
+            status = "error"
+        elif decision is None:
+            status = "already_applied"
+        else:
+            status = "dry_run_complete" if decision.verdict == "allow" else "deferred"
+        migrations.append(
+            {
+                "id": migration.id,
+                "order": migration.order,
+                "depends_on": list(migration.depends_on),
+                "class": migration.kind,
+                "status": status,
+                "gate": None
+                if decision is None
+                else {
+                    "verdict": decision.verdict,
+                    "reason": decision.primary,
+                    "reasons": list(decision.reasons),
+                },
+                "documents": documents,
+            }
+        )
+    changed = {
+        d["path"] for m in migrations for d in m["documents"] if d["action"] == "would_migrate"
+    }
+    return {
+        "target": view.target.name,
+        "manifest_digest": f"sha256:{view.bundle.manifest.digest}",
+        "policy": {"state": view.policy.state, "digest": f"sha256:{view.policy.digest}"},
+        "migrations": migrations,
+        "totals": {
+            "plan_size": len(migrations),
+            "pending": sum(m["status"] in ("dry_run_complete", "deferred") for m in migrations),
+            "already_applied": sum(m["status"] == "already_applied" for m in migrations),
+            "would_change_files": len(changed),
+            "errors": sum(d["action"] == "error" for m in migrations for d in m["documents"]),
+        },
+    }
+
+
+def _walk(view: View, size_cap: int, key: bytes) -> dict[str, dict[str, dict[str, Any]]]:
+    """path -> migration id -> what it would do; each step starts from the last one's bytes."""
+    out: dict[str, dict[str, dict[str, Any]]] = {}
+    with Disk(str(view.target.root), size_cap=size_cap) as disk:
+        for document in view.documents:
+            entries = out[document.path] = {}
+            config = view.bundle.manifest.configs[document.config]
+            error = document.message and f"{document.message} [{document.problem}]"
+            data = b""
+            if document.healthy:
+                data = disk.read(document.path).data
+            for migration in view.bundle.manifest.chain(document.config):
+                entry: dict[str, Any] = {"path": document.path}
+                entries[migration.id] = entry
+                if document.version is not None and document.version >= migration.version:
+                    entry["action"] = "no_op"
+                elif error:
+                    entry |= {
+                        "action": "error" if not _said(entries) else "skipped",
+                        "error": error,
+                    }
+                else:
+                    try:
+                        result = view.bundle.transform(config, data, [migration.id], key)
+                    except ConfmigError as raised:
+                        error = str(raised)
+                        entry |= {"action": "error", "error": error}
+                        continue
+                    entry |= _entry(view, document.path, migration, data, result)
+                    data = result.rendered.data if result.rendered is not None else data
+    return out
+
+
+def _said(entries: dict[str, dict[str, Any]]) -> bool:
+    return any(e.get("action") == "error" for e in entries.values())
+
+
+def _entry(
+    view: View, path: str, migration: Migration, data: bytes, result: Transformed
+) -> dict[str, Any]:
+    if result.rendered is None:
+        return {"action": "no_op"}
+    secrets = view.bundle.contract.of(migration.config).secrets
+    return {
+        "action": "would_migrate",
+        "diff": masked_diff(path, data, result.rendered.data, secrets),
+        "loss": loss_ledger(result),
+    }
+
+
+def loss_ledger(result: Transformed) -> dict[str, Any]:
+    """What a chain removes: places and types of values, and lines of comments."""
+    text = result.document.text
+    lost = result.rendered.lost_comments if result.rendered is not None else ()
+    return {
+        "removed": [
+            {"path": show(c.place), "type": kind_of(c.old)}
+            for step in result.steps
+            for c in step.changes
+            if c.kind == "removed"
+        ],
+        "comments": [{"line": text.count("\n", 0, start) + 1} for start, _ in lost],
+    }
+
+
+def markdown(answer: dict[str, Any]) -> str:
+    """The report for people."""
+    out = ["# Dry run", ""]
+    if "generated_at" in answer:
+        out += [f"Made at {answer['generated_at']}.", ""]
+    for report in answer["targets"]:
+        totals = report["totals"]
+        out += [
+            f"## Target {report['target']}",
+            "",
+            f"{totals['plan_size']} migrations: {totals['already_applied']} applied, {totals['pending']} "
+            f"pending; {totals['would_change_files']} file(s) would change; {totals['errors']} error(s).",
+            "",
+            "| migration | class | status | reason |",
+            "|---|---|---|---|",
+        ]
+        for m in report["migrations"]:
+            reason = m["gate"]["reason"] if m["gate"] else ""
+            out.append(f"| {m['id']} | {m['class']} | {m['status']} | {reason} |")
+        out.append("")
+        for m in report["migrations"]:
+            for d in m["documents"]:
+                if d["action"] == "would_migrate":
+                    out += [
+                        f"### {m['id']}: {d['path']}",
+                        "",
+                        "```diff",
+                        d["diff"].rstrip("\n"),
+                        "```",
+                        "",
+                    ]
+                    lost = d["loss"]
+                    if lost["removed"] or lost["comments"]:
+                        names = (
+                            ", ".join(f"{r['path']} ({r['type']})" for r in lost["removed"])
+                            or "nothing"
+                        )
+                        out += [
+                            f"Removed: {names}; comment lines lost: {len(lost['comments'])}.",
+                            "",
+                        ]
+                elif d["action"] == "error":
+                    out += [f"### {m['id']}: {d['path']}: error", "", d["error"], ""]
+    return "\n".join(out)
