@@ -170,7 +170,9 @@ class Agent:
             try:
                 message = self._inbox.get(timeout=max(0.0, min(TICK, rescan - time.monotonic())))
             except queue.Empty:
-                message = Wake("rescan") if time.monotonic() >= rescan else None
+                if time.monotonic() < rescan:
+                    continue
+                message = Wake("rescan")
             if isinstance(message, Stop):
                 return DONE
             if isinstance(message, Request):

@@ -34,7 +34,7 @@ def execute(workspace: Workspace, request: Request) -> dict[str, Any]:
 def _approve(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:
     """Approve a migration, bound to its content and to the policy in force."""
     workspace.guard(target)
-    bundle = bundles.load(target.bundle)
+    bundle = bundles.load(target.bundle, workspace.settings.limits.caps())
     migration = bundle.manifest.by_id.get(request["id"])
     if migration is None:
         raise Refused(

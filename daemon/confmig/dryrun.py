@@ -22,7 +22,7 @@ def report_of(view: View, size_cap: int, key: bytes) -> dict[str, Any]:
     """The report of one target. Reads its documents, writes nothing."""
     walks = _walk(view, size_cap, key)
     decisions = {o.standing.migration.id: o.decision for o in view.outlook}
-    migrations = []
+    migrations: list[dict[str, Any]] = []
     for standing in view.standings:
         migration = standing.migration
         decision = decisions.get(migration.id)
@@ -145,8 +145,9 @@ def markdown(answer: dict[str, Any]) -> str:
         out += [
             f"## Target {report['target']}",
             "",
-            f"{totals['plan_size']} migrations: {totals['already_applied']} applied, {totals['pending']} "
-            f"pending; {totals['would_change_files']} file(s) would change; {totals['errors']} error(s).",
+            f"{totals['plan_size']} migrations: {totals['already_applied']} applied, "
+            f"{totals['pending']} pending; {totals['would_change_files']} file(s) would change; "
+            f"{totals['errors']} error(s).",
             "",
             "| migration | class | status | reason |",
             "|---|---|---|---|",

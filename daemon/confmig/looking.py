@@ -23,7 +23,7 @@ def views(settings: Settings, target: str | None, now: datetime) -> Iterator[Vie
     try:
         for one in targets:
             try:
-                bundle = bundles.load(one.bundle)
+                bundle = bundles.load(one.bundle, settings.limits.caps())
                 with Disk(str(one.root), size_cap=settings.limits.size) as disk:
                     yield view(one, bundle, load_policy(one), disk, store, now)
             except ConfmigError as error:

@@ -277,7 +277,7 @@ class Workspace:
         with self.recorder.span(
             spans.RUN, "run_config_migrations", {ev.TARGET: target.name}
         ) as span:
-            bundle = bundles.load(target.bundle)
+            bundle = bundles.load(target.bundle, self.settings.limits.caps())
             span.set(ev.MANIFEST_DIGEST, f"sha256:{bundle.manifest.digest}")
             with self._open(target) as disk:
                 result = self._pass(target, bundle, disk)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -71,8 +71,6 @@ def plan_json(view: View) -> dict[str, Any]:
 
 def plan_text(view: View) -> str:
     """The plan of one target for people."""
-    from confmig.cli.session import local, table
-
     lines = [f"target {view.target.name}: {_documents(view)}; policy {view.policy.state}"]
     lines += [f"  {p}" for p in view.policy.problems]
     lines += [f"  {d.path}: {d.message} [{d.problem}]" for d in view.documents if d.problem]
@@ -251,8 +249,6 @@ def _partial_failure(view: View) -> dict[str, Any]:
 
 def status_text(data: Mapping[str, Any]) -> str:
     """The state of one target for people."""
-    from confmig.cli.session import table
-
     lines = [f"target {data['target']}"]
     partial = data["partial_failure"]
     if partial["active"]:
@@ -273,14 +269,14 @@ def status_text(data: Mapping[str, Any]) -> str:
         rows = [(a["id"], a["class"], a["applied_at"][:19] + "Z", a["transaction"]) for a in done]
         lines += ["", table(rows, ("APPLIED", "CLASS", "AT", "TRANSACTION"))]
     if data["pending"]:
-        rows = [(p["id"], p["class"], p["reason"]) for p in data["pending"]]
-        lines += ["", table(rows, ("PENDING", "CLASS", "REASON"))]
+        waiting = [(p["id"], p["class"], p["reason"]) for p in data["pending"]]
+        lines += ["", table(waiting, ("PENDING", "CLASS", "REASON"))]
     for hold in data["holds"]:
         lines += ["", f"held: {hold['id']} ({hold['reason']}): {hold['detail']}"]
     out = data["outbox"]
     lines += [
         "",
-        f"events: {out['pending']} wait for delivery, {out['rejected']} were refused by the receiver",
+        f"events: {out['pending']} not delivered, {out['rejected']} refused by the receiver",
     ]
     return "\n".join(lines)
 
@@ -316,6 +312,27 @@ def readings(store: Store, views: Iterable[View]) -> Readings:
         store.rejected_count(),
         store.last_success(),
     )
+
+
+# --- texts
+
+
+def table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
+    """Aligned columns; the last one is free."""
+    lines = [tuple(head), *(tuple("" if c is None else str(c) for c in r) for r in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
+    out = []
+    for line in lines:
+        cells = [c.ljust(w) for c, w in zip(line[:-1], widths[:-1], strict=True)]
+        out.append("  ".join([*cells, line[-1]]).rstrip())
+    return "\n".join(out)
+
+
+def local(moment: datetime | None) -> str:
+    """A moment for people: local time and UTC."""
+    if moment is None:
+        return ""
+    return f"{moment.astimezone():%Y-%m-%d %H:%M %Z} ({moment.astimezone(UTC):%H:%M} UTC)"
 
 
 # --- diffs

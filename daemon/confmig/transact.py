@@ -250,7 +250,7 @@ class Transactor:
             raise Conflict(
                 "partial_failure",
                 "some files are new, some are old, and somebody's edit stands between",
-                fix=f"confmig resolve {plan.id} --verify-and-clear, when the files are all old or all new",
+                fix=f"confmig resolve {plan.id} --verify-and-clear, once all are old or all new",
             )
         return phase
 

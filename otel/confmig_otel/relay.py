@@ -19,13 +19,14 @@ from typing import Any, Protocol
 
 import requests
 from opentelemetry._logs import LogRecord, SeverityNumber
+from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk._logs.export import LogRecordExportResult
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import TraceFlags
+from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
 from confmig_otel.export import SCOPE
 
@@ -83,15 +84,21 @@ def record_of(row: Row, who: Resource) -> ReadableLogRecord:
     record = LogRecord(
         timestamp=row.time_ns,
         observed_timestamp=row.time_ns,
-        trace_id=int(row.trace_id, 16) if row.trace_id else 0,
-        span_id=int(row.span_id, 16) if row.span_id else 0,
-        trace_flags=TraceFlags(1 if row.trace_id else 0),
+        context=_context(row),
         severity_number=SeverityNumber(row.severity),
         severity_text=_TEXT.get(row.severity),
         event_name=row.name,
         attributes=dict(attributes),
     )
     return ReadableLogRecord(record, who, InstrumentationScope(SCOPE))
+
+
+def _context(row: Row) -> Context | None:
+    """The span that was open when the event was recorded."""
+    if not row.trace_id or not row.span_id:
+        return None
+    span = SpanContext(int(row.trace_id, 16), int(row.span_id, 16), False, TraceFlags(1))
+    return set_span_in_context(NonRecordingSpan(span), Context())
 
 
 class Deliverer:
@@ -108,7 +115,7 @@ class Deliverer:
 
     def close(self) -> None:
         """End the exporter."""
-        self._exporter.shutdown()
+        self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
     def deliver(self, rows: Sequence[Row]) -> Delivery:
         """Send one batch; returns what is proven, what is refused, and what must wait."""

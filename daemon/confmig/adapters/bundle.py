@@ -27,6 +27,8 @@ from confmig.documents.operations import load as load_operations
 from confmig.documents.tree import plain
 from confmig.errors import Invalid, Problem, Refused
 
+DEFAULT_CAPS = Caps()
+
 
 @dataclass(frozen=True, slots=True)
 class Transformed:
@@ -49,7 +51,7 @@ class Bundle:
     files: Files
     programs: dict[str, Program]
     schemas: Schemas
-    caps: Caps = Caps()
+    caps: Caps
 
     def parse(self, config: Config, data: bytes) -> Document:
         """A document of one of the bundle's configurations."""
@@ -117,7 +119,7 @@ class Bundle:
                 raise Refused(
                     "handler_untrusted",
                     f"{path.relative_to(self.root)} belongs to somebody else or is world-writable",
-                    fix="make the bundle's files owned by root or this user, and not world-writable",
+                    fix="have the bundle owned by root or this user, and not world-writable",
                 )
 
 
@@ -163,7 +165,7 @@ def _files_in(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
 
 
-def load(root: Path) -> Bundle:
+def load(root: Path, caps: Caps = DEFAULT_CAPS) -> Bundle:
     """Read and validate a bundle. Raises ``Invalid`` with every problem."""
     files = read_files(root)
     contract, problems = contracts.read(_maybe(root / contracts.PLACE))
@@ -177,7 +179,7 @@ def load(root: Path) -> Bundle:
         raise Invalid(
             "manifest_invalid", f"the bundle {root.name} has {len(problems)} problem(s)", problems
         )
-    return Bundle(root, manifest, contract, files, programs, schemas)
+    return Bundle(root, manifest, contract, files, programs, schemas, caps)
 
 
 def _programs(files: Files, manifest: Manifest | None) -> tuple[dict[str, Program], list[Problem]]:

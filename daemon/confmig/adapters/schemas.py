@@ -14,7 +14,7 @@ from typing import Any
 from confmig.core.contract import Contract
 from confmig.documents.chain import SchemaError
 from confmig.documents.document import Document
-from confmig.documents.tree import Mapping, Sequence
+from confmig.documents.tree import cell_at
 from confmig.errors import Problem
 
 _TELLING = (
@@ -110,10 +110,7 @@ def _is_open(document: Document, place: tuple[str | int, ...]) -> bool:
     value = document.root
     cell = document.root_cell
     for part in place:
-        if (isinstance(value, Mapping) and isinstance(part, str)) or (
-            isinstance(value, Sequence) and isinstance(part, int)
-        ):
-            cell = value.cells[part]
+        cell = cell_at(value, part)
         value = value[part]
     if isinstance(value, str) and ("${" in value or "{{" in value):
         return True

@@ -110,6 +110,10 @@ def stamp(now: datetime) -> str:
     return now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
+def _moment(text: str) -> datetime:
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))
+
+
 class Store:
     """The open state. One writer; see the module's promise."""
 
@@ -214,12 +218,13 @@ class Store:
             "WHERE delivered_at IS NULL AND rejected IS NULL AND seq>? ORDER BY seq LIMIT ?",
             (after, limit),
         )
-        return [OutboxRow(*r[:5], json.loads(r[5]), r[6], r[7]) for r in rows]
+        return [OutboxRow(r[0], r[1], r[2], r[3], r[4], json.loads(r[5]), r[6], r[7]) for r in rows]
 
     def outbox_size(self) -> tuple[int, int | None]:
         """How many events wait, and the time (ns) of the oldest."""
         row = self.db.execute(
-            "SELECT count(*), min(time_ns) FROM events WHERE delivered_at IS NULL AND rejected IS NULL"
+            "SELECT count(*), min(time_ns) FROM events "
+            "WHERE delivered_at IS NULL AND rejected IS NULL"
         ).fetchone()
         return int(row[0]), row[1]
 
@@ -274,7 +279,7 @@ class Store:
         row = self.db.execute(
             "SELECT max(ended_at) FROM transactions WHERE phase IN ('COMMITTED','DONE')"
         ).fetchone()
-        return datetime.fromisoformat(row[0].replace("Z", "+00:00")).timestamp() if row[0] else None
+        return _moment(row[0]).timestamp() if row[0] else None
 
     def announce(self, target: str, subject: str, state: str) -> bool:
         """Remember what was said last about a subject; False if it is the same again."""
@@ -336,8 +341,8 @@ class Store:
         ).fetchone()
         check_move(Phase(row[0]), phase)
         self.db.execute(
-            "UPDATE transactions SET phase=?, ended_at=coalesce(?,ended_at), error=coalesce(?,error) "
-            "WHERE id=?",
+            "UPDATE transactions SET phase=?, ended_at=coalesce(?,ended_at), "
+            "error=coalesce(?,error) WHERE id=?",
             (
                 phase.value,
                 stamp(now) if now else None,
@@ -381,17 +386,25 @@ class Store:
         return {str(r[0]) for r in self.db.execute("SELECT id FROM transactions")}
 
     def _transactions(self, where: str, args: tuple[Any, ...]) -> list[Transaction]:
-        rows = self.db.execute(
+        select = (
             "SELECT id, seq, target, kind, class, phase, plan, checkpoint, reverses, reversed_by, "
-            f"started_at, ended_at, error FROM transactions {where}",
-            args,
+            "started_at, ended_at, error FROM transactions "
         )
+        rows = self.db.execute(select + where, args)
         return [
             Transaction(
-                *r[:5],
+                r[0],
+                r[1],
+                r[2],
+                r[3],
+                r[4],
                 Phase(r[5]),
                 json.loads(r[6]),
-                *r[7:12],
+                r[7],
+                r[8],
+                r[9],
+                r[10],
+                r[11],
                 json.loads(r[12]) if r[12] else None,
             )
             for r in rows
@@ -508,10 +521,7 @@ class Store:
             "WHERE target=? AND consumed_by IS NULL ORDER BY created_at",
             (target,),
         )
-        return tuple(
-            Approval(*r[:6], expires_at=datetime.fromisoformat(r[6].replace("Z", "+00:00")))
-            for r in rows
-        )
+        return tuple(Approval(r[0], r[1], r[2], r[3], r[4], r[5], _moment(r[6])) for r in rows)
 
 
 def _create(folder: Path, path: Path) -> None:

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -116,21 +116,3 @@ def request(args: argparse.Namespace, message: dict[str, Any]) -> dict[str, Any]
 def show(args: argparse.Namespace, data: Any, text: str) -> None:
     """The answer: JSON if asked for, else the text for people."""
     print(json.dumps(data, indent=2) if args.json else text)
-
-
-def table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
-    """Aligned columns; the last one is free."""
-    lines = [tuple(head), *(tuple("" if c is None else str(c) for c in r) for r in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    out = []
-    for line in lines:
-        cells = [c.ljust(w) for c, w in zip(line[:-1], widths[:-1], strict=True)]
-        out.append("  ".join([*cells, line[-1]]).rstrip())
-    return "\n".join(out)
-
-
-def local(moment: datetime | None) -> str:
-    """A moment for people: local time and UTC."""
-    if moment is None:
-        return ""
-    return f"{moment.astimezone():%Y-%m-%d %H:%M %Z} ({moment.astimezone(UTC):%H:%M} UTC)"

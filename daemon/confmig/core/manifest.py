@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 from confmig.core.contract import Contract
@@ -316,10 +317,12 @@ class _Check:
         if not isinstance(entry, dict):
             self._field(place, "must be an object", "give it id, order, class and sets")
             return None
-        name = entry.get("id") if isinstance(entry.get("id"), str) else ""
+        said = entry.get("id")
+        name = said if isinstance(said, str) else ""
         place += f" {name}" if name else ""
         self._known_keys(entry, _MIGRATION_KEYS, place)
-        if not _ID.match(name or ""):
+        numbered = _ID.match(name) is not None
+        if not numbered:
             self.say(
                 "migration_id_invalid",
                 place,
@@ -329,13 +332,13 @@ class _Check:
         order = entry.get("order")
         if isinstance(order, bool) or not isinstance(order, int):
             self._field(f"{place}: order", "must be a number", "number the migrations from 1")
-        elif _ID.match(name or "") and int(name[:4]) != order:  # type: ignore[index]
+        elif numbered and int(name[:4]) != order:
             self.say(
                 "migration_id_invalid",
                 place,
                 f"the number of the id is not its order {order}",
                 f"name it {order:04d}_..., or set order to {int(name[:4])}",
-            )  # type: ignore[index]
+            )
         kind = entry.get("class")
         if kind is None:
             self.say(
@@ -360,11 +363,11 @@ class _Check:
                 f"{place}: depends_on", "must be a list of ids", "list ids, or leave it out"
             )
             depends = []
-        file = file_of(name or "", self.files)
+        file = file_of(name, self.files)
         if self.problems or file is None:
             return None
         return Migration(
-            str(name),
+            name,
             int(order or 0),
             str(kind),
             sets,
@@ -488,7 +491,7 @@ class _Check:
                 if isinstance(version, int) and isinstance(order, int):
                     made.append((order, version, str(entry.get("id"))))
             made.sort()
-            for (_, before, _), (_, version, name) in zip(made, made[1:], strict=False):
+            for (_, before, _), (_, version, name) in pairwise(made):
                 if version != before + 1:
                     self.say(
                         "migration_version_gap",
@@ -568,12 +571,12 @@ class _Check:
                 )
                 continue
             first = min(made[config]) - 1
-            for version, entry in sorted(contract.versions.items()):
-                if entry.schema_file is not None and entry.schema_file not in self.files.schemas:
+            for version, known in sorted(contract.versions.items()):
+                if known.schema_file is not None and known.schema_file not in self.files.schemas:
                     self.say(
                         "schema_missing",
                         f"{place} version {version}",
-                        f"migrations/schemas/{entry.schema_file} is not there",
+                        f"migrations/schemas/{known.schema_file} is not there",
                         "add the schema, or leave the version without one",
                     )
                 if version > first and version not in made[config]:

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from confmig.core.manifest import Config, Migration
-from confmig.documents.document import Document, Hit
+from confmig.documents.document import Document
 from confmig.documents.journal import Change
 from confmig.documents.operations import Context, Operation
 from confmig.documents.path import Place, show
-from confmig.documents.tree import Mapping, Sequence
+from confmig.documents.tree import Mapping, Sequence, cell_at
 from confmig.errors import ConfmigError, Refused
 
 
@@ -144,7 +144,5 @@ def _key(document: Document, error: SchemaError) -> tuple[int, str] | None:
         container = container[part]
     if not isinstance(container, Mapping | Sequence):
         return None
-    last = error.place[-1]
-    cell = container.cells[last]  # type: ignore[index]
-    node = Hit(container, cell).cell.node
+    node = cell_at(container, error.place[-1]).node
     return (id(node), error.what) if node is not None else None

@@ -17,7 +17,7 @@ to, so that every change is journalled.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from confmig.documents.path import Place
@@ -113,7 +113,7 @@ class Mapping(dict[str, Any]):
         self.up: Container | None = None
         self.cell: Cell | None = None
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def attach(self, cell: Cell, at: int | None = None) -> None:
         """Put a cell in, before position ``at`` or at the end. Not journalled."""
@@ -192,7 +192,7 @@ class Mapping(dict[str, Any]):
         raise TypeError("use the document's operations: this dict method is not journalled")
 
     popitem = _unsupported
-    __ior__ = _unsupported  # type: ignore[assignment]
+    __ior__ = _unsupported
 
 
 class Sequence(list[Any]):
@@ -208,7 +208,7 @@ class Sequence(list[Any]):
         self.up: Container | None = None
         self.cell: Cell | None = None
 
-    __hash__ = None  # type: ignore[assignment]
+    __hash__ = None
 
     def attach(self, cell: Cell, at: int | None = None) -> None:
         """Put a cell in, before position ``at`` or at the end. Not journalled."""
@@ -268,8 +268,8 @@ class Sequence(list[Any]):
 
     sort = _unsupported
     reverse = _unsupported
-    __iadd__ = _unsupported  # type: ignore[assignment]
-    __imul__ = _unsupported  # type: ignore[assignment]
+    __iadd__ = _unsupported
+    __imul__ = _unsupported
 
 
 Container = Mapping | Sequence
@@ -293,6 +293,12 @@ def cells_of(container: Container) -> list[Cell]:
     """The cells of a container in order."""
     cells = container.cells
     return list(cells.values()) if isinstance(cells, dict) else cells
+
+
+def cell_at(container: Any, part: str | int) -> Cell:
+    """The cell of one step of a concrete path."""
+    cells = container.cells
+    return cells[part]  # type: ignore[no-any-return]
 
 
 def place_of(container: Container) -> Place:
@@ -384,6 +390,3 @@ def walk_cells(container: Container) -> Iterator[tuple[Container, Cell]]:
             yield here, cell
             if isinstance(cell.value, Mapping | Sequence) and not (cell.node and cell.node.alias):
                 stack.append(cell.value)
-
-
-Check = Callable[[Container], None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import field_validator
+from pydantic import Field, field_validator
 
 from confmig.documents.document import Document, Hit
 from confmig.documents.operations.base import (
@@ -173,7 +173,7 @@ class Format(Strict):
 
     to: OnePath
     template: str
-    defaults: dict[str, Any] = {}
+    defaults: dict[str, Any] = Field(default_factory=dict)
     consume: bool = False
 
     def apply(self, document: Document, scope: Any, context: Context) -> None:

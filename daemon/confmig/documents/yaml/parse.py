@@ -24,7 +24,7 @@ from confmig.documents.yaml import scalars
 from confmig.errors import Fault, Refused
 
 try:
-    from yaml.cyaml import CParser
+    from yaml._yaml import CParser
 except ImportError as error:  # pragma: no cover - an installation without libyaml
     raise Fault(
         "libyaml_missing",
@@ -97,7 +97,7 @@ class _Builder:
         here: Origin | None = None
         pending: tuple[str, Origin] | None = None
         while True:
-            event = get()
+            event: Any = get()
             kind = type(event)
             value: Any
             if kind is scalar_event:

@@ -180,9 +180,10 @@ def write(value: Any, *, style: str | None = None, quote: str = "'", flow: bool 
     if style not in ("'", '"') and plain_is_safe(value, flow=flow):
         return str(value)
     quote = style if style in ("'", '"') else quote
-    if quote == "'" and not _CONTROL.search(value):
-        return "'" + value.replace("'", "''") + "'"
-    return double_quoted(value)
+    text = str(value)
+    if quote == "'" and not _CONTROL.search(text):
+        return "'" + text.replace("'", "''") + "'"
+    return double_quoted(text)
 
 
 def _write_float(value: float) -> str:

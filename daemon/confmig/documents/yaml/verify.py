@@ -137,7 +137,8 @@ def _census(
     before = layout.comments()
     after = Layout(again.text, again.opaque).comments()
     copied = sorted((s.old, s.old + s.length) for s in segments)
-    kept, lost = [], []
+    kept: list[tuple[int, int]] = []
+    lost: list[tuple[int, int]] = []
     at = 0
     for start, end in before:
         while at < len(copied) and copied[at][1] <= start:
