@@ -15,8 +15,9 @@ from confmig.apply import new_id
 from confmig.core.gate import Approval
 from confmig.core.policy import duration
 from confmig.errors import ConfmigError, Refused
-from confmig.reconcile import Workspace, load_policy
+from confmig.reconcile import Workspace
 from confmig.settings import Target
+from confmig.view import load_policy
 from confmig_otel import events as ev
 
 Request = dict[str, Any]

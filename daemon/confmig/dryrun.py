@@ -14,8 +14,8 @@ from confmig.core.manifest import Migration
 from confmig.documents.path import show
 from confmig.documents.tree import kind_of
 from confmig.errors import ConfmigError
-from confmig.reconcile import View
 from confmig.reporting import masked_diff
+from confmig.view import View
 
 
 def report_of(view: View, size_cap: int, key: bytes) -> dict[str, Any]:

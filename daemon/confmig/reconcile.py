@@ -6,9 +6,8 @@ on them. ``run --once`` is this pass, once; the daemon runs the same function.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
@@ -17,25 +16,16 @@ from confmig import rollback as backward
 from confmig.adapters import bundle as bundles
 from confmig.adapters.bundle import Bundle
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import Disk, digest_of
+from confmig.adapters.disk import Disk
 from confmig.adapters.lock import DirectoryLock
 from confmig.adapters.store import Hold, Store, Transaction, stamp
-from confmig.core import policy as policies
-from confmig.core.gate import Decision, Facts, decide
+from confmig.core.gate import Decision
 from confmig.core.manifest import Migration
 from confmig.core.plan import (
-    DocumentFact,
-    Outlook,
-    Standing,
-    forecast,
     next_segment,
-    placed,
-    standings,
 )
 from confmig.core.policy import Policy
 from confmig.core.transaction import Phase
-from confmig.documents import formats
-from confmig.documents.tree import plain
 from confmig.errors import (
     DEFERRED,
     DONE,
@@ -43,15 +33,14 @@ from confmig.errors import (
     INVALID,
     PARTIAL_FAILURE,
     REFUSED,
-    ConfmigError,
     Fault,
     PartialFailure,
-    Problem,
     Refused,
     worst,
 )
 from confmig.settings import Settings, Target
 from confmig.transact import Conflict, Records, Transactor
+from confmig.view import View, failure_key, load_policy, view
 from confmig_otel import events as ev
 from confmig_otel import spans
 
@@ -62,164 +51,12 @@ Clock = Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
-class View:
-    """What is known of a target at one moment; enough to decide, and to show."""
-
-    target: Target
-    bundle: Bundle
-    policy: Policy
-    documents: tuple[DocumentFact, ...]
-    standings: tuple[Standing, ...]
-    outlook: tuple[Outlook, ...]
-    conflicts: tuple[Transaction, ...] = ()
-    holds: dict[str, Hold] = field(default_factory=dict)
-    recorded: dict[str, tuple[int, str, str]] = field(default_factory=dict)
-
-    @property
-    def retry_at(self) -> datetime | None:
-        """The earliest instant at which time alone may change a decision."""
-        times = [o.decision.retry_at for o in self.outlook if o.decision.retry_at is not None]
-        return min(times, default=None)
-
-
-@dataclass(frozen=True, slots=True)
 class Pass:
     """How a pass ended."""
 
     view: View
     outcomes: tuple[forward.Outcome, ...]
     exit_code: int
-
-
-# --- looking
-
-
-def load_policy(target: Target) -> Policy:
-    """The policy of a target: missing, invalid or present."""
-    if target.policy is None:
-        return policies.MISSING
-    name = target.policy.name
-    try:
-        data = plain(formats.parse(target.policy.read_bytes(), format="yaml").root)
-    except OSError as error:
-        return policies.invalid(
-            [
-                Problem(
-                    "policy_invalid",
-                    str(target.policy),
-                    f"the file cannot be read: {error.strerror}",
-                    "put the policy there, or take the policy key out of the settings",
-                )
-            ]
-        )
-    except Refused as error:
-        return policies.invalid([Problem("policy_invalid", name, error.message, "mend the policy")])
-    return policies.read(data, name)
-
-
-def observe(disk: Disk, bundle: Bundle) -> tuple[DocumentFact, ...]:
-    """Every document of the target, each with its version or its problem."""
-    out: dict[str, DocumentFact] = {}
-    for config in bundle.manifest.configs.values():
-        for path in disk.find(config.files):
-            digest = ""
-            try:
-                snapshot = disk.read(path)
-                digest = snapshot.digest
-                version = bundle.version(config, snapshot.data)
-                fact = placed(bundle.manifest, DocumentFact(config.name, path, version, digest))
-            except ConfmigError as error:
-                fact = DocumentFact(config.name, path, None, digest, error.code, str(error.message))
-            if path in out:
-                fact = DocumentFact(
-                    config.name,
-                    path,
-                    None,
-                    digest,
-                    "config_ambiguous",
-                    f"two configurations claim the file: {out[path].config} and {config.name}",
-                )
-            out[path] = fact
-    return tuple(out[p] for p in sorted(out))
-
-
-def view(
-    target: Target,
-    bundle: Bundle,
-    policy: Policy,
-    disk: Disk,
-    store: Store | None,
-    now: datetime,
-    *,
-    outbox_full: bool = False,
-) -> View:
-    """Look at a target and decide about everything pending. Writes nothing."""
-    documents = observe(disk, bundle)
-    holds = store.holds(target.name) if store is not None else {}
-    conflicts = tuple(store.conflicts(target.name)) if store is not None else ()
-    approvals = store.approvals(target.name) if store is not None else ()
-    general: list[str] = []
-    if conflicts:
-        general.append("blocked_by_partial_failure")
-    if outbox_full:
-        general.append("outbox_full")
-    if disk.read_only():
-        general.append("target_read_only")
-    key = failure_key(bundle, policy, documents)
-    failed = [
-        bundle.manifest.by_id[h.migration].order
-        for h in holds.values()
-        if h.reason == "document_failed" and h.key == key and h.migration in bundle.manifest.by_id
-    ]
-    changed = changed_since(bundle, store, target.name)
-
-    def answer(migration: Migration, inherited: tuple[str, ...]) -> Decision:
-        standing = [*general, *inherited]
-        hold = holds.get(migration.id)
-        if hold is not None and (hold.reason == "rolled_back" or hold.key == key):
-            standing.append(hold.reason)
-        if changed:
-            standing.append("blocked_by_partial_failure")
-        if any(order < migration.order for order in failed):
-            standing.append("dependency_failed")
-        return decide(policy, Facts(target.name, migration, tuple(standing), approvals), now)
-
-    outlook = forecast(bundle.manifest, documents, answer)
-    recorded = store.documents(target.name) if store is not None else {}
-    return View(
-        target,
-        bundle,
-        policy,
-        documents,
-        tuple(standings(bundle.manifest, documents)),
-        tuple(outlook),
-        conflicts,
-        holds,
-        recorded,
-    )
-
-
-def changed_since(bundle: Bundle, store: Store | None, target: str) -> list[str]:
-    """Applied migrations whose content is no longer what was applied."""
-    if store is None:
-        return []
-    return [
-        row["id"]
-        for row in store.applied(target)
-        if row["id"] in bundle.manifest.by_id
-        and bundle.manifest.by_id[row["id"]].checksum != row["checksum"]
-    ]
-
-
-def failure_key(bundle: Bundle, policy: Policy, documents: tuple[DocumentFact, ...]) -> str:
-    """A failed migration is tried again when one of these changes."""
-    text = json.dumps(
-        [bundle.manifest.digest, policy.digest, [(d.path, d.digest) for d in documents]]
-    )
-    return digest_of(text.encode())
-
-
-# --- acting
 
 
 class Workspace:

@@ -15,7 +15,8 @@ from typing import Any
 from confmig.adapters.store import Store, stamp
 from confmig.core import reasons
 from confmig.core.plan import Outlook
-from confmig.reconcile import Pass, View
+from confmig.reconcile import Pass
+from confmig.view import View
 from confmig_otel.metrics import Readings
 
 
@@ -149,8 +150,8 @@ def pass_text(result: Pass) -> str:
     return "\n".join([*lines, plan_text(result.view)])
 
 
-def status_json(view: View, store: Store | None) -> dict[str, Any]:
-    """The state of one target."""
+def status_json(view: View, store: Store | None, *, delivery: bool) -> dict[str, Any]:
+    """The state of one target. ``delivery``: whether events leave this machine."""
     name = view.target.name
     recorded = {row["id"]: row for row in store.applied(name)} if store is not None else {}
     applied = []
@@ -192,6 +193,7 @@ def status_json(view: View, store: Store | None) -> dict[str, Any]:
         ],
         "policy": plan_json(view)["policy"],
         "outbox": {
+            "delivery": delivery,
             "pending": waiting,
             "rejected": store.rejected_count() if store else 0,
             "oldest": stamp(datetime.fromtimestamp(oldest / 1e9, UTC)) if oldest else None,
@@ -276,7 +278,9 @@ def status_text(data: Mapping[str, Any]) -> str:
     out = data["outbox"]
     lines += [
         "",
-        f"events: {out['pending']} not delivered, {out['rejected']} refused by the receiver",
+        f"events: {out['pending']} not delivered yet, {out['rejected']} refused by the receiver"
+        if out["delivery"]
+        else f"events: {out['pending']} kept as history; no OTLP endpoint is configured",
     ]
     return "\n".join(lines)
 

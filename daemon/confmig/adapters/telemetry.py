@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from confmig import __version__
 from confmig.adapters.store import Store
+from confmig.errors import Refused
 from confmig_otel import spans
 
 if TYPE_CHECKING:
@@ -55,7 +56,14 @@ def plan(exporter: str, endpoint: str | None, environment: Mapping[str, str]) ->
         )
         return "otlp" if named else "none"
 
-    protocol = environment.get("OTEL_EXPORTER_OTLP_PROTOCOL", "http/protobuf")
+    protocol = environment.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf"
+    if protocol != "http/protobuf" and signal("logs") == "otlp":
+        raise Refused(
+            "settings_invalid",
+            f"events are delivered over http/protobuf, not over {protocol}",
+            place="OTEL_EXPORTER_OTLP_PROTOCOL",
+            fix="use http/protobuf, or switch events off with OTEL_LOGS_EXPORTER=none",
+        )
     return Plan(signal("logs"), signal("traces"), signal("metrics"), protocol, endpoint)
 
 

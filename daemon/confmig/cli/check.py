@@ -11,7 +11,7 @@ from confmig.adapters.bundle import Bundle, load
 from confmig.cli import session
 from confmig.core.manifest import replays_missing
 from confmig.errors import DONE, INVALID, REFUSED, ConfmigError, Invalid, Problem
-from confmig.reconcile import load_policy
+from confmig.view import load_policy
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

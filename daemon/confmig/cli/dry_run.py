@@ -15,7 +15,7 @@ from confmig.adapters.store import Store, stamp
 from confmig.cli import report, session
 from confmig.dryrun import markdown, report_of
 from confmig.errors import DEFERRED, REFUSED, ConfmigError, worst
-from confmig.looking import views
+from confmig.view import views
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,8 +7,8 @@ import json
 
 from confmig.cli import report, session
 from confmig.errors import ConfmigError, worst
-from confmig.looking import views
 from confmig.reporting import plan_json, plan_text
+from confmig.view import views
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 
 from confmig.adapters.store import Store
+from confmig.adapters.telemetry import plan
 from confmig.cli import report, session
 from confmig.errors import ConfmigError, worst
-from confmig.looking import views
 from confmig.reporting import status_json, status_text
+from confmig.view import views
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +23,8 @@ def run(args: argparse.Namespace) -> int:
     """Print the state of every target; exit 5 if a partial failure blocks one."""
     settings = session.load_settings(args)
     codes, answers = [0], []
+    said = settings.telemetry
+    delivery = plan(said.exporter, said.endpoint, os.environ).delivers_events
     store = Store.read_only(settings.state_dir)
     try:
         for seen in views(settings, args.target, session.clock()):
@@ -28,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
                 report(seen, as_json=args.json)
                 codes.append(seen.exit_code)
                 continue
-            answers.append(status_json(seen, store))
+            answers.append(status_json(seen, store, delivery=delivery))
             codes.append(5 if seen.conflicts else 0)
             if not args.json:
                 print(status_text(answers[-1]))

@@ -1,0 +1,35 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test check e2e bench crash-full clean
+
+# One environment for everything; made anew when the dependencies change.
+$(VENV)/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.ready ## a real old configuration, migrated step by step, with its events
+	$(BIN)/python -m deploy.demo.demo
+
+test: $(VENV)/.ready ## the fast tests
+	$(BIN)/python -m pytest -m "not slow"
+
+check: $(VENV)/.ready ## lint, types, import contracts, and our own bundle
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy -p confmig -p confmig_otel -p tests
+	$(BIN)/lint-imports
+	$(BIN)/confmig sum --check
+	$(BIN)/confmig check
+
+e2e: $(VENV)/.ready ## the slow tests: kill sweep, seeded bugs, delivery
+	$(BIN)/python -m pytest -m slow
+
+bench: $(VENV)/.ready ## measurements, as ratios
+	$(BIN)/python -m bench.documents
+
+clean:
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

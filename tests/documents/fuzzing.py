@@ -1,0 +1,384 @@
+"""A generator of YAML texts in varied style, with a model that knows what they mean.
+
+The model is independent of the engine: entries with a key, a value and the comments they own.
+Texts are written by this module's own emitter; what their scalars mean is taken from PyYAML
+(1.1) and py-yaml12 (1.2) reading the same text, so that the emitter needs no opinion on types.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.documents.helpers import Ordered, read11, read12
+
+PLAIN = (
+    *("word", "two words", "a#b", "http://x:80/y?z=1", "yes", "no", "on", "off", "~", "null"),
+    *("true", "False", "1:30", "0o17", "017", "0x1F", "1_000", "2001-12-14", "1.0", ".inf"),
+    *("1e3", "-5", "+7", "08", "käse", "10.0.0.1", "${VAR}", "a:b", "n", "y", "3", "x=y", "<<x"),
+)
+QUOTED = (
+    *("'a # b'", "'it''s'", "''", "'yes'", '"a: b"', '"tab\\tend"', '"\\u263A ☺"', "'😀 emoji'"),
+    *('"say \\"hi\\""', "'0o17'", '""', "'{{ t }}'", '"line\\nbreak"', "' lead'"),
+)
+FRESH = (
+    *("yes", "no", "on", "1:30", "a: b", "x #y", "", " lead", "trail ", "multi\nline", "ünï"),
+    *("😀", "null", "0o17", "017", "=", "<<", "- a", "12e3", "@x", "%y", "`z", "\t", "1_000"),
+    *("2001-01-01", "~", "a\\b", "'q'", '"q"', "[x", "{y", "!t", "&a", "*b", "|", ">", "#c"),
+    *(":", "a:", "?", "-", "--- x", "\x85", "\u2028", "\x07", ".5", "+.inf", "0b1", "1,000"),
+    *("-0", "+1", "08", "1e5", "TRUE", "n", "Y", "{{ t }}", "${V}", "a, b", "x]", "plain"),
+    *("1.2.3", "::1", "a\n\nb\n", "\ttab", "a'b\"c", "0x_1", "...", "---", "é\u00a0x", "1e+5"),
+)
+
+
+@dataclass(eq=False)
+class Node:
+    """A value: a scalar (both readings), a map or a list, and comments that stand inside it."""
+
+    kind: str
+    entries: list[Entry] = field(default_factory=list)
+    v11: Any = None
+    v12: Any = None
+    notes: list[str] = field(default_factory=list)
+    compact: bool = False
+    blocky: bool = False
+
+
+@dataclass(eq=False)
+class Entry:
+    """An entry of a map or list; ``line`` is its source line if it has one for itself."""
+
+    key: str | None
+    node: Node
+    notes: list[str] = field(default_factory=list)
+    line: str | None = None
+    alias: bool = False
+    anchor: bool = False
+
+
+Place = tuple[str | int, ...]
+
+
+def walk(node: Node, place: Place = ()) -> Iterator[tuple[Node, Entry, Place]]:
+    """Every entry that can be addressed: aliases are not entered."""
+    for number, entry in enumerate(node.entries):
+        here = (*place, number if entry.key is None else entry.key)
+        yield node, entry, here
+        if not entry.alias:
+            yield from walk(entry.node, here)
+
+
+def notes_of(node: Node) -> list[str]:
+    """The comments that must survive as long as this value does."""
+    out = list(node.notes)
+    for entry in node.entries:
+        out += entry.notes
+        if not entry.alias:
+            out += notes_of(entry.node)
+    return out
+
+
+def meaning(node: Node, version: str) -> Any:
+    """The value in plain data, as a 1.1 or 1.2 reader sees it."""
+    if node.kind == "map":
+        return Ordered((str(e.key), meaning(e.node, version)) for e in node.entries)
+    if node.kind == "list":
+        return [meaning(e.node, version) for e in node.entries]
+    return node.v11 if version == "1.1" else node.v12
+
+
+def model_of(value: Any) -> Node:
+    """The model of a new value."""
+    if isinstance(value, dict):
+        return Node("map", [Entry(k, model_of(v)) for k, v in value.items()])
+    if isinstance(value, list):
+        return Node("list", [Entry(None, model_of(v)) for v in value])
+    return Node("scalar", v11=value, v12=value)
+
+
+class Maker:
+    """Writes one random text and its model."""
+
+    def __init__(self, rng: random.Random) -> None:
+        self.rng = rng
+        self.count = 0
+        self.header: list[str] = []
+        self.anchors: list[tuple[str, Node]] = []
+        self.commented = rng.choice((0.0, 0.15, 0.4))
+        self.blank = rng.choice((0.0, 0.1, 0.3))
+        self.step = rng.choice((2, 2, 2, 3, 4, 8))
+        self.dash = rng.choice((0, 2, 2, self.step))
+        self.varied = rng.random() < 0.3
+        self.flow = rng.choice((0.0, 0.15, 0.5))
+        self.fancy = rng.choice((0.0, 0.1, 0.3))
+
+    def chance(self, p: float) -> bool:
+        return self.rng.random() < p
+
+    def note(self, owner: list[str]) -> str:
+        self.count += 1
+        name = f"#c{self.count}."
+        owner.append(name)
+        return name + self.rng.choice(("", " text", " - a: b", " it's", ' "x', " # more", " é😀"))
+
+    def name(self) -> tuple[str, str]:
+        """A fresh key and its token."""
+        self.count += 1
+        n = self.count
+        shape = self.rng.randrange(12)
+        if shape < 5:
+            return f"k{n}", f"k{n}"
+        if shape == 5:
+            return f"k {n}", self.rng.choice((f"k {n}", f"'k {n}'", f'"k {n}"'))
+        if shape == 6:
+            return f"k.{n}", f"k.{n}"
+        if shape == 7:
+            return f"{n}", self.rng.choice((f"{n}", f"'{n}'"))
+        if shape == 8:
+            return f"ключ{n}", self.rng.choice((f"ключ{n}", f'"ключ{n}"'))
+        if shape == 9:
+            return f"k#{n}", self.rng.choice((f"k#{n}", f'"k#{n}"'))
+        if shape == 10:
+            return f"k'{n}", self.rng.choice((f"k'{n}", f"'k''{n}'", f'"k\'{n}"'))
+        return f"k-{n}", f"'k-{n}'"
+
+    def make(self) -> tuple[bytes, Node]:
+        rng = self.rng
+        root = Node("list" if self.chance(0.15) else "map")
+        lines: list[str] = []
+        if self.chance(0.3):
+            lines += [self.note(self.header), ""] if self.chance(0.5) else [self.note(self.header)]
+        if self.chance(0.2):
+            lines.append(rng.choice(("---", "--- # " + self.note(self.header)[1:])))
+            if lines[-1] != "---":
+                self.header[-1] = self.header[-1][1:]
+        lines += self.block(root, 0, 0, root=True)
+        if self.chance(0.1):
+            lines.append(self.note(self.header))
+        if self.chance(0.08):
+            lines.append("...")
+        text = "\n".join(lines) + "\n"
+        if self.chance(0.15):
+            text = text[:-1]
+        if self.chance(0.1):
+            text = text.replace("\n", "\r\n")
+        if self.chance(0.1):
+            text = "\ufeff" + text
+        data = text.encode()
+        self.learn(root, read11(data), read12(data))
+        return data, root
+
+    def learn(self, node: Node, v11: Any, v12: Any) -> None:
+        """Take the scalars' meanings from the two readers."""
+        if node.kind == "map":
+            assert isinstance(v11, Ordered)
+            assert isinstance(v12, Ordered)
+            assert [k for k, _ in v11] == [e.key for e in node.entries]
+            assert len(v12) == len(v11)
+            for entry, (_, a), (_, b) in zip(node.entries, v11, v12, strict=True):
+                self.learn(entry.node, a, b)
+        elif node.kind == "list":
+            assert isinstance(v11, list)
+            assert isinstance(v12, list)
+            for entry, a, b in zip(node.entries, v11, v12, strict=True):
+                self.learn(entry.node, a, b)
+        else:
+            node.v11, node.v12 = v11, v12
+
+    # --- block style
+
+    def block(self, node: Node, column: int, depth: int, *, root: bool = False) -> list[str]:
+        """The lines of a block container at a column, all with their indentation."""
+        pad = " " * column
+        lines: list[str] = []
+        total = self.rng.randint(1, 5 if depth < 2 else 3)
+        for number in range(total):
+            first = number == 0
+            entry = Entry(None, Node("scalar"))
+            if not (root and first):
+                if self.chance(self.blank):
+                    lines.append(self.rng.choice(("", "", pad)))
+                if self.chance(self.commented / 3) and not (first and not root and column == 0):
+                    lines += [pad + self.note(node.notes), ""]
+                while self.chance(self.commented):
+                    lines.append(pad + self.note(entry.notes))
+            body = self.entry(node, entry, column, depth)
+            if not (len(body) == 1 and "\n" in body[0]):
+                alone = len(body) == 1 and (first or not node.compact)
+                entry.line = body[0] if alone or not first else None
+            node.entries.append(entry)
+            lines += body
+        if not root and column > 0 and self.chance(self.commented / 4):
+            node.notes.append("?")
+            node.notes.pop()
+        return lines
+
+    def entry(self, parent: Node, entry: Entry, column: int, depth: int) -> list[str]:
+        pad = " " * column
+        if parent.kind == "map":
+            key, token = self.name()
+            entry.key = key
+            if self.chance(self.fancy / 10) and len(token) < 20:
+                head = f"{pad}{token} :"
+            else:
+                head = f"{pad}{token}:"
+        else:
+            head = f"{pad}-"
+        node = entry.node
+        deep = depth < 4 and self.chance((0.6, 0.5, 0.35, 0.2)[min(depth, 3)])
+        if deep and not self.chance(self.flow):
+            node.kind = self.rng.choice(("map", "map", "list"))
+            return self.nested(parent, entry, head, column, depth)
+        if deep:
+            node.kind = self.rng.choice(("map", "list"))
+            body = self.flow_text(node, 0, column + self.step)
+            return self.tail((f"{head} {body}").split("\n"), entry)
+        return self.leaf(parent, entry, head, column)
+
+    def nested(
+        self, parent: Node, entry: Entry, head: str, column: int, depth: int
+    ) -> list[str]:
+        node = entry.node
+        step = self.rng.choice((2, 3, 4)) if self.varied else self.step
+        if parent.kind == "list":
+            inner = column + self.rng.choice((2, 2, 2, 4))
+        elif node.kind == "list":
+            inner = column + self.dash
+        else:
+            inner = column + step
+        if parent.kind == "list" and self.chance(0.75):
+            node.compact = True
+            saved = self.commented, self.blank
+            lines = self.compact(node, inner, depth + 1)
+            self.commented, self.blank = saved
+            lines[0] = head + " " * (inner - len(head)) + lines[0][inner:]
+            return lines
+        anchor = ""
+        if self.chance(self.fancy / 3):
+            self.count += 1
+            anchor = f" &a{self.count}"
+            entry.anchor = True
+        first = head + anchor
+        if self.chance(self.commented):
+            first += " " + self.note(entry.notes)
+        lines = [first, *self.block(node, inner, depth + 1)]
+        if anchor:
+            self.anchors.append((anchor[2:], node))
+        return lines
+
+    def compact(self, node: Node, column: int, depth: int) -> list[str]:
+        """A block container whose first entry stands behind a dash."""
+        first = Entry(None, Node("scalar"))
+        saved = self.commented, self.blank
+        lines = self.entry(node, first, column, depth)
+        node.entries.append(first)
+        self.commented, self.blank = saved
+        if self.chance(0.7):
+            rest = Node(node.kind)
+            lines += self.block(rest, column, depth)
+            node.entries += rest.entries
+            node.notes += rest.notes
+        return lines
+
+    def tail(self, lines: list[str], entry: Entry) -> list[str]:
+        """A trailing comment or trailing space behind the last line."""
+        if self.chance(self.commented):
+            lines[-1] += self.rng.choice((" ", "  ", "\t")) + self.note(entry.notes)
+        elif self.chance(self.fancy / 5):
+            lines[-1] += " "
+        return lines
+
+    def leaf(self, parent: Node, entry: Entry, head: str, column: int) -> list[str]:
+        node = entry.node
+        deep = " " * (column + self.rng.choice((1, 2, 2, 4)))
+        kind = self.rng.random()
+        if kind < 0.06:  # an empty value
+            return self.tail([head], entry)
+        if kind < 0.06 + self.fancy / 2:
+            node.blocky = True
+            return self.long(entry, head, column, deep)
+        if kind > 0.97 and self.anchors:
+            name, target = self.rng.choice(self.anchors)
+            entry.alias = True
+            entry.node = Node(target.kind, target.entries)
+            if target.kind == "scalar":
+                entry.node = Node("scalar")
+            return self.tail([f"{head} *{name}"], entry)
+        token = self.scalar(flow=False)
+        if self.chance(self.fancy / 3):
+            self.count += 1
+            token = f"&a{self.count} {token}"
+            entry.anchor = True
+            self.anchors.append((f"a{self.count}", node))
+        elif self.chance(self.fancy / 4):
+            token = self.rng.choice(("!!str ", "!local ")) + token
+        space = " " * self.rng.choice((1, 1, 1, 1, 3))
+        lines = self.tail([f"{head}{space}{token}"], entry)
+        if self.chance(self.commented / 3):
+            lines.append(deep + self.note(entry.notes))
+        return lines
+
+    def long(self, entry: Entry, head: str, column: int, deep: str) -> list[str]:
+        """A scalar over several lines."""
+        shape = self.rng.randrange(6)
+        if shape < 4:
+            mark = self.rng.choice("|>") + self.rng.choice(("", "", "-", "+"))
+            if self.chance(0.2):
+                mark += str(len(deep) - column)
+            if self.chance(self.commented):
+                mark += " " + self.note(entry.notes)
+            lines = [f"{head} {mark}"]
+            for _ in range(self.rng.randint(1, 3)):
+                lines.append(deep + self.rng.choice(("text", "a: b", "# none", "- x", "t # n")))
+                if self.chance(0.3):
+                    lines.append("")
+            if shape == 3:
+                lines.append("")
+            return lines
+        if shape == 4:
+            return self.tail([f"{head} some plain", deep + "text here"], entry)
+        quote = self.rng.choice("'\"")
+        lines = [f"{head} {quote}some # quoted", deep + f"text: here{quote}"]
+        return self.tail(lines, entry)
+
+    def scalar(self, *, flow: bool) -> str:
+        if self.chance(0.2):
+            self.count += 1
+            return str(self.count)
+        return self.rng.choice(QUOTED if self.chance(0.35) else PLAIN)
+
+    # --- flow style
+
+    def flow_text(self, node: Node, depth: int, column: int) -> str:
+        many = self.rng.randint(0, 4)
+        wide = self.chance(0.3) and many > 0 and column > 0
+        items: list[str] = []
+        for _ in range(many):
+            entry = Entry(None, Node("scalar"))
+            head = ""
+            if node.kind == "map":
+                key, token = self.name()
+                entry.key = key
+                head = token + ": "
+            if depth < 2 and self.chance(0.25):
+                entry.node.kind = self.rng.choice(("map", "list"))
+                items.append(head + self.flow_text(entry.node, depth + 1, column))
+            else:
+                items.append(head + self.scalar(flow=True))
+            node.entries.append(entry)
+        opening, closing = "{}" if node.kind == "map" else "[]"
+        if not wide:
+            space = self.rng.choice(("", "", " ")) if many else ""
+            comma = self.rng.choice((", ", ", ", ", ", " , "))
+            last = self.rng.choice(("", "", "", ",", ", ")) if many else ""
+            return opening + space + comma.join(items) + last + space + closing
+        pad = "\n" + " " * column
+        out = opening
+        for number, item in enumerate(items):
+            comma = "," if number < many - 1 or self.chance(0.5) else ""
+            out += pad + item + comma
+            if self.chance(self.commented):
+                out += " " + self.note(node.notes)
+        return out + "\n" + " " * max(1, column - self.step) + closing
