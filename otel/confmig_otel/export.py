@@ -54,7 +54,9 @@ def resource(name: str, version: str, instance: str) -> Resource:
     """Who is speaking; ``OTEL_SERVICE_NAME`` and ``OTEL_RESOURCE_ATTRIBUTES`` win."""
     mine = {"service.name": name, "service.version": version, "service.instance.id": instance}
     said = Resource.create({})  # reads the variables
-    attributes = {k: v for k, v in said.attributes.items() if v != "unknown_service"}
+    attributes = {
+        k: v for k, v in said.attributes.items() if not str(v).startswith("unknown_service")
+    }
     return Resource({**mine, **attributes})
 
 

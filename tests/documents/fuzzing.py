@@ -12,6 +12,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from confmig.documents.document import Document
+from confmig.documents.path import show
 from tests.documents.helpers import Ordered, read11, read12
 
 PLAIN = (
@@ -151,9 +153,7 @@ class Maker:
         if self.chance(0.3):
             lines += [self.note(self.header), ""] if self.chance(0.5) else [self.note(self.header)]
         if self.chance(0.2):
-            lines.append(rng.choice(("---", "--- # " + self.note(self.header)[1:])))
-            if lines[-1] != "---":
-                self.header[-1] = self.header[-1][1:]
+            lines.append("---" if self.chance(0.5) else "--- " + self.note(self.header))
         lines += self.block(root, 0, 0, root=True)
         if self.chance(0.1):
             lines.append(self.note(self.header))
@@ -206,13 +206,9 @@ class Maker:
                     lines.append(pad + self.note(entry.notes))
             body = self.entry(node, entry, column, depth)
             if not (len(body) == 1 and "\n" in body[0]):
-                alone = len(body) == 1 and (first or not node.compact)
-                entry.line = body[0] if alone or not first else None
+                entry.line = body[0] if len(body) == 1 and entry.node.kind == "scalar" else None
             node.entries.append(entry)
             lines += body
-        if not root and column > 0 and self.chance(self.commented / 4):
-            node.notes.append("?")
-            node.notes.pop()
         return lines
 
     def entry(self, parent: Node, entry: Entry, column: int, depth: int) -> list[str]:
@@ -285,7 +281,7 @@ class Maker:
     def tail(self, lines: list[str], entry: Entry) -> list[str]:
         """A trailing comment or trailing space behind the last line."""
         if self.chance(self.commented):
-            lines[-1] += self.rng.choice((" ", "  ", "\t")) + self.note(entry.notes)
+            lines[-1] += self.rng.choice((" ", "  ")) + self.note(entry.notes)
         elif self.chance(self.fancy / 5):
             lines[-1] += " "
         return lines
@@ -347,7 +343,8 @@ class Maker:
         if self.chance(0.2):
             self.count += 1
             return str(self.count)
-        return self.rng.choice(QUOTED if self.chance(0.35) else PLAIN)
+        token = self.rng.choice(QUOTED if self.chance(0.35) else PLAIN)
+        return "word" if flow and token in ("${VAR}", "http://x:80/y?z=1", "1:30", "a:b") else token
 
     # --- flow style
 
@@ -382,3 +379,163 @@ class Maker:
             if self.chance(self.commented):
                 out += " " + self.note(node.notes)
         return out + "\n" + " " * max(1, column - self.step) + closing
+
+
+class Session:
+    """Random operations on a document and on its model, side by side."""
+
+    def __init__(self, rng: random.Random, document: Document, root: Node) -> None:
+        self.rng = rng
+        self.document = document
+        self.root = root
+        self.log: list[str] = []
+        self.moved: set[int] = set()
+        self.blanks_stay = True
+        self.fresh = 0
+
+    def value(self) -> Any:
+        """A value that is in no source."""
+        self.fresh += 1
+        kind = self.rng.random()
+        if kind < 0.4:
+            return 900000 + self.fresh
+        if kind < 0.75:
+            return self.rng.choice(FRESH)
+        if kind < 0.85:
+            return self.rng.choice((True, False, None, 1.5, 1e20, 1e-7, -3.0))
+        if kind < 0.93:
+            return [self.rng.choice(FRESH), 900000 + self.fresh, {"x": [1]}][
+                : self.rng.randint(0, 3)
+            ]
+        return {"a": self.rng.choice(FRESH), "b": {"c": [], "d": {}}, "e": [{"f": 1, "g": [2]}]}
+
+    def name(self) -> str:
+        self.fresh += 1
+        if self.rng.random() < 0.7:
+            return f"new{self.fresh}"
+        name = self.rng.choice(FRESH)
+        return name if name != "<<" else "new"
+
+    def step(self) -> None:
+        """One operation. Raises ``Refused`` if the engine does; the model is then stale."""
+        here = list(walk(self.root))
+        operations = ("set", "set", "new", "new", "delete", "delete", "rename", "move", "item")
+        kind = self.rng.choice((*operations, "append", "wrap", "deep"))
+        maps = [((), self.root)] if self.root.kind == "map" else []
+        maps += [(p, e.node) for _, e, p in here if e.node.kind == "map" and not e.alias]
+        lists = [(p, e.node) for _, e, p in here if e.node.kind == "list" and not e.alias]
+        parent, entry, place = self.rng.choice(here) if here else (self.root, None, ())
+        if kind == "set" and entry is not None:
+            self._set(parent, entry, place)
+        elif kind == "new" and maps:
+            self._new(*self.rng.choice(maps))
+        elif kind == "deep" and maps:
+            at, node = self.rng.choice(maps)
+            name, value = self.name(), self.value()
+            if all(e.key != name for e in node.entries):
+                self.do("set", show((*at, name, "sub", "leaf")), value)
+                node.entries.append(Entry(name, model_of({"sub": {"leaf": value}})))
+        elif kind == "delete" and entry is not None:
+            self.do("delete", show(place))
+            self.touch(parent)
+            self.blanks_stay = False
+            parent.entries.remove(entry)
+        elif kind == "rename" and entry is not None and entry.key is not None:
+            name = self.name()
+            if all(e.key != name for e in parent.entries):
+                self.do("rename", show(place), name)
+                self.touch_entry(entry)
+                entry.key = name
+        elif kind == "move" and entry is not None and maps:
+            self._move(parent, entry, place, *self.rng.choice(maps))
+        elif kind in ("item", "append") and lists:
+            self._item(kind, *self.rng.choice(lists))
+        elif kind == "wrap" and entry is not None:
+            under = self.rng.choice((None, self.name()))
+            self.do("wrap", show(place), under)
+            self.moved.add(id(entry))
+            self.deep_touch(entry.node)
+            if entry.node.blocky:
+                self.blanks_stay = False
+            inner = Entry(under, entry.node, alias=entry.alias)
+            entry.node = Node("list" if under is None else "map", [inner])
+            entry.alias = False
+
+    def do(self, name: str, *args: Any) -> None:
+        self.log.append(f"d.{name}({', '.join(repr(a) for a in args)})")
+        getattr(self.document, name)(*args)
+
+    def touch_entry(self, entry: Entry) -> None:
+        self.moved.add(id(entry))
+        self.deep_touch(entry.node) if entry.node.compact else None
+
+    def touch(self, node: Node) -> None:
+        for entry in node.entries:
+            self.touch_entry(entry)
+
+    def deep_touch(self, node: Node) -> None:
+        for entry in node.entries:
+            self.moved.add(id(entry))
+            self.deep_touch(entry.node)
+
+    def _set(self, parent: Node, entry: Entry, place: Place) -> None:
+        value = self.value()
+        fresh = model_of(value)
+        if entry.key is None:
+            self.log.append(f"d.root{''.join(f'[{p!r}]' for p in place)} = {value!r}")
+            target = self.document.root
+            for part in place[:-1]:
+                target = target[part]
+            target[place[-1]] = value
+        else:
+            self.do("set", show(place), value)
+        self.moved.add(id(entry))
+        if entry.node.blocky or entry.node.kind != "scalar":
+            self.blanks_stay = False
+        same = fresh.kind == entry.node.kind == "scalar" and value is None
+        if not (same and entry.node.v12 is None):
+            entry.node = fresh
+            entry.alias = False
+
+    def _new(self, at: Place, node: Node) -> None:
+        name, value = self.name(), self.value()
+        if all(e.key != name for e in node.entries):
+            self.do("set", show((*at, name)), value)
+            if not node.entries:
+                self.moved.update(id(e) for _, e, _ in walk(self.root) if e.node is node)
+            node.entries.append(Entry(name, model_of(value)))
+
+    def _move(self, parent: Node, entry: Entry, place: Place, at: Place, node: Node) -> None:
+        if at[: len(place)] == place:
+            return
+        name = self.name()
+        if any(e.key == name for e in node.entries):
+            return
+        self.do("move", show(place), show((*at, name)))
+        self.touch(parent)
+        self.moved.add(id(entry))
+        self.deep_touch(entry.node)
+        self.blanks_stay = False
+        if not node.entries:
+            self.moved.update(id(e) for _, e, _ in walk(self.root) if e.node is node)
+        if node is parent:
+            entry.key = name
+            return
+        parent.entries.remove(entry)
+        if entry.key is None:
+            entry = Entry(None, entry.node, alias=entry.alias)
+            self.moved.add(id(entry))
+        entry.key = name
+        node.entries.append(entry)
+
+    def _item(self, kind: str, place: Place, node: Node) -> None:
+        value = self.value()
+        self.moved.update(id(e) for _, e, _ in walk(self.root) if e.node is node)
+        if kind == "append":
+            self.do("append", show(place), value)
+            node.entries.append(Entry(None, model_of(value)))
+        else:
+            at = self.rng.randint(0, len(node.entries))
+            self.do("insert", show(place), at, value)
+            self.touch(node)
+            node.entries.insert(at, Entry(None, model_of(value)))

@@ -79,7 +79,7 @@ def alike(a: Any, b: Any, *, keys: bool = True) -> bool:
         if not (isinstance(a, Ordered) and isinstance(b, Ordered)) or len(a) != len(b):
             return False
         return all(
-            (x == y or (not keys and not isinstance(y, str))) and alike(v, w, keys=keys)
+            (x == y or (not keys and not (isinstance(x, str) and isinstance(y, str)))) and alike(v, w, keys=keys)
             for (x, v), (y, w) in zip(a, b, strict=True)
         )
     if isinstance(a, list) and isinstance(b, list):

@@ -1,0 +1,1 @@
+"""Tests of the telemetry's names against the registry."""
