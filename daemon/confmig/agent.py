@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 
 from confmig.adapters import signals
 from confmig.adapters.control import ControlServer
-from confmig.adapters.disk import FsyncFailed
 from confmig.adapters.probes import Measured, ProbeServer, Snapshot
 from confmig.adapters.telemetry import Telemetry, instance_id, plan, settle
 from confmig.adapters.timer import Timer
@@ -29,6 +28,7 @@ from confmig.errors import (
     INVALID,
     PARTIAL_FAILURE,
     ConfmigError,
+    Unfinished,
 )
 from confmig.reconcile import Pass, Workspace
 from confmig.reporting import event_text, readings
@@ -211,7 +211,7 @@ class Agent:
         for target in self._targets:
             try:
                 result = space.reconcile(target)
-            except FsyncFailed as error:
+            except Unfinished as error:
                 self._log(f"{target.name}: {error}")
                 return error.exit_code  # recovery belongs to a new process
             except ConfmigError as error:

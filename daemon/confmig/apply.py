@@ -17,11 +17,11 @@ from typing import Any
 from confmig import __version__
 from confmig.adapters.bundle import Bundle, Transformed
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import PREFIX, Disk, FsyncFailed, Snapshot, digest_of
+from confmig.adapters.disk import PREFIX, Disk, Snapshot, digest_of
 from confmig.adapters.store import Store, stamp
 from confmig.core.plan import Segment
 from confmig.core.transaction import Phase
-from confmig.errors import ConfmigError
+from confmig.errors import ConfmigError, Unfinished
 from confmig.transact import (
     Conflict,
     Drifted,
@@ -84,7 +84,7 @@ def apply(
 
     ``digests`` are the hashes the plan was made from: a file that differs by now has drifted.
     ``late(path, migration)`` tells whether the migration is applied elsewhere, so that a failing
-    document holds only itself. Raises ``FsyncFailed`` only.
+    document holds only itself. Raises ``Unfinished`` only.
     """
     began = time.monotonic()
     now = job.clock()
@@ -166,7 +166,7 @@ def _apply(
             Transactor(job.store, job.checkpoints, job.disk, job.clock, span.context).run(
                 plan, RECORDS
             )
-    except FsyncFailed:
+    except Unfinished:
         raise
     except Drifted as error:
         return Outcome("drifted", segment, transaction, error, error.place)

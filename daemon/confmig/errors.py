@@ -104,3 +104,10 @@ class Fault(ConfmigError):
     """The disk, the network or a handler failed; nothing was changed."""
 
     exit_code = FAILED
+
+
+class Unfinished(Fault):
+    """A disk or the state failed in the middle: a new process must recover before anything else.
+
+    What was begun is recorded; the next run finishes or undoes it.
+    """

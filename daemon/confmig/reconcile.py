@@ -108,7 +108,7 @@ class Workspace:
     def reconcile(self, target: Target) -> Pass:
         """One pass over one target.
 
-        Raises ``Invalid`` for a bad bundle, ``LockHeld``, ``FsyncFailed`` and what the state
+        Raises ``Invalid`` for a bad bundle, ``LockHeld``, ``Unfinished`` and what the state
         itself raises; everything else is in the result.
         """
         with self.recorder.span(

@@ -24,7 +24,7 @@ from datetime import datetime
 from typing import Any
 
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import Disk, FsyncFailed, Metadata
+from confmig.adapters.disk import Disk, Metadata
 from confmig.adapters.store import Store, Transaction, stamp
 from confmig.core.transaction import (
     Image,
@@ -35,7 +35,7 @@ from confmig.core.transaction import (
     recovery,
     settled,
 )
-from confmig.errors import ConfmigError, Fault, Refused
+from confmig.errors import ConfmigError, Fault, Refused, Unfinished
 from confmig_otel import events as ev
 
 _SWAPS = 8
@@ -143,7 +143,7 @@ class Transactor:
         """Run a transaction to DONE. Images and checkpoint are durable already.
 
         Raises ``Drifted`` (nothing changed, plan again), ``Refused`` or ``Fault`` (nothing
-        changed), ``Conflict`` (the target is blocked) or ``FsyncFailed`` (recover in a new
+        changed), ``Conflict`` (the target is blocked) or ``Unfinished`` (recover in a new
         process).
         """
         self.intend(plan, records)
@@ -151,7 +151,7 @@ class Transactor:
             self.stage(plan)
             self.prepare(plan)
             self.exchange(plan)
-        except FsyncFailed:
+        except Unfinished:
             raise
         except (ConfmigError, OSError) as error:
             self.undo(plan, records, as_error(error))

@@ -23,10 +23,19 @@ def edit(text):
     other.write_text(text)
     os.rename(other, TARGET)
 """
-BEFORE = """
+ARMED = """
+armed = []
+swap_in = Transactor._swap_in
+def arm(self, file, expected):
+    armed[:] = [file.path]
+    swap_in(self, file, expected)
+Transactor._swap_in = arm
+"""
+BEFORE = f"""{ARMED}
 exchange = Disk.exchange
 def patched(self, a, b):
-    if b == "a.yaml" and edits() < LIMIT:
+    if b == "a.yaml" and armed == [b] and edits() < LIMIT:
+        armed.clear()
         edit(TARGET.read_text() + "edit%d: 1\\n" % edits())
     exchange(self, a, b)
 Disk.exchange = patched

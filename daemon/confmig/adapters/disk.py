@@ -18,7 +18,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from confmig.errors import Fault, Refused
+from confmig.errors import Refused, Unfinished
 
 PREFIX = ".confmig-"
 _EXCHANGE = 2
@@ -36,7 +36,7 @@ class _OpenHow(ctypes.Structure):
     )
 
 
-class FsyncFailed(Fault):
+class FsyncFailed(Unfinished):
     """The kernel could not make something durable. Never retried in this process."""
 
 

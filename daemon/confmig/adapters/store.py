@@ -21,7 +21,7 @@ from typing import Any
 from confmig.adapters.disk import fsync
 from confmig.core.gate import Approval
 from confmig.core.transaction import UNFINISHED, Phase, check_move
-from confmig.errors import Fault, Refused
+from confmig.errors import Fault, Refused, Unfinished
 from confmig_otel import events as ev
 
 FORMAT = 1
@@ -56,6 +56,10 @@ CREATE TABLE announced(
   target TEXT NOT NULL, subject TEXT NOT NULL, state TEXT NOT NULL,
   PRIMARY KEY(target, subject)) STRICT;
 """
+
+
+class StateWriteFailed(Unfinished):
+    """A commit of the state failed. Nothing of it is recorded."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,9 +177,16 @@ class Store:
         try:
             yield
             self.db.execute("COMMIT")
-        except BaseException:
+        except BaseException as error:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
+            if isinstance(error, sqlite3.Error):
+                raise StateWriteFailed(
+                    "state_write_failed",
+                    f"the state did not take the commit: {error}",
+                    place=str(self.folder),
+                    fix="make room or mend the disk, then run again: it settles this first",
+                ) from error
             raise
 
     def _meta(self, key: str) -> str:
