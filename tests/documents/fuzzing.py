@@ -233,9 +233,7 @@ class Maker:
             return self.tail((f"{head} {body}").split("\n"), entry)
         return self.leaf(parent, entry, head, column)
 
-    def nested(
-        self, parent: Node, entry: Entry, head: str, column: int, depth: int
-    ) -> list[str]:
+    def nested(self, parent: Node, entry: Entry, head: str, column: int, depth: int) -> list[str]:
         node = entry.node
         step = self.rng.choice((2, 3, 4)) if self.varied else self.step
         if parent.kind == "list":

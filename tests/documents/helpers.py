@@ -26,8 +26,7 @@ class Reader11(yaml.SafeLoader):
 
 def _pairs(loader: Reader11, node: yaml.MappingNode) -> Ordered:
     return Ordered(
-        (str(key.value), loader.construct_object(value, deep=True))
-        for key, value in node.value
+        (str(key.value), loader.construct_object(value, deep=True)) for key, value in node.value
     )
 
 
@@ -79,13 +78,12 @@ def alike(a: Any, b: Any, *, keys: bool = True) -> bool:
         if not (isinstance(a, Ordered) and isinstance(b, Ordered)) or len(a) != len(b):
             return False
         return all(
-            (x == y or (not keys and not (isinstance(x, str) and isinstance(y, str)))) and alike(v, w, keys=keys)
+            (x == y or (not keys and not (isinstance(x, str) and isinstance(y, str))))
+            and alike(v, w, keys=keys)
             for (x, v), (y, w) in zip(a, b, strict=True)
         )
     if isinstance(a, list) and isinstance(b, list):
-        return len(a) == len(b) and all(
-            alike(v, w, keys=keys) for v, w in zip(a, b, strict=True)
-        )
+        return len(a) == len(b) and all(alike(v, w, keys=keys) for v, w in zip(a, b, strict=True))
     if type(a) is not type(b):
         return False
     return bool(a == b or (a != a and b != b))

@@ -65,7 +65,9 @@ def run(seed: int) -> str:
         for text in lost:
             assert not (set(_NOTE.findall(text)) & kept), f"lost a surviving key's comment {text}"
         again = parse(data)
-        again.replay(Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes)
+        again.replay(
+            Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes
+        )
         assert render(again).data == out, "a replayed journal must give the same bytes"
     except AssertionError as error:
         raise AssertionError(
@@ -83,7 +85,9 @@ def _check(
     text = out.decode()
     notes = Counter(_NOTE.findall(text))
     for note in notes_of(root) + maker.header:
-        assert notes[note] == 1, f"the comment {note} of a surviving key is there {notes[note]} times"
+        assert notes[note] == 1, (
+            f"the comment {note} of a surviving key is there {notes[note]} times"
+        )
     source = data.decode()
     assert text.startswith("\ufeff") == source.startswith("\ufeff"), "the BOM changed"
     assert text.endswith("\n") == source.endswith("\n"), "the final newline changed"

@@ -18,7 +18,8 @@ from typing import Any
 
 from confmig.documents import path as paths
 from confmig.documents.journal import Change
-from confmig.documents.path import AnyDepth, AnyItem, AnyKey, Index, Key, Path, Place, show
+from confmig.documents.lookup import MISSING, Hit, Lookup, name_of
+from confmig.documents.path import Index, Key, Path, Place, show
 from confmig.documents.tree import (
     Cell,
     Container,
@@ -26,14 +27,11 @@ from confmig.documents.tree import (
     Origin,
     Sequence,
     build,
-    cells_of,
     kind_of,
     place_of,
     plain,
 )
 from confmig.errors import Refused
-
-_MISSING = object()
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +43,7 @@ class Caps:
     nodes: int = 1_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Hit:
-    """One place that a path names: the container and the cell in it."""
-
-    container: Container
-    cell: Cell
-
-    @property
-    def place(self) -> Place:
-        name = self.cell.name
-        last = self.container.position(self.cell) if name is None else name
-        return (*place_of(self.container), last)
-
-
-class Document:
+class Document(Lookup):
     """A parsed configuration file. Made by a format's ``parse``; see ``documents.formats``."""
 
     def __init__(self, text: str, *, bom: bool, newline: str, format: str, dialect: str) -> None:
@@ -74,145 +58,9 @@ class Document:
         self.changes: list[Change] = []
         self.allow_shared = False
 
-    @property
-    def root(self) -> Any:
-        """The value of the whole document."""
-        return self.root_cell.value
-
-    def __getitem__(self, key: Any) -> Any:
-        return self.root[key]
-
-    def __setitem__(self, key: Any, value: Any) -> None:
-        self.root[key] = value
-
-    def __delitem__(self, key: Any) -> None:
-        del self.root[key]
-
-    def __contains__(self, key: Any) -> bool:
-        return key in self.root
-
-    # --- reading
-
-    def find(self, path: str | Path, within: Any = _MISSING, *, lenient: bool = False) -> list[Hit]:
-        """Every place that ``path`` names, in document order; none if it is absent.
-
-        A null on the way counts as absent. Anything else of the wrong type on the way raises
-        ``Refused`` (``wrong_type``), or counts as absent if ``lenient``. The empty path has no
-        place and raises ``ValueError``.
-        """
-        segments = paths.parse(path) if isinstance(path, str) else path
-        if not segments:
-            raise ValueError("the empty path is the root, which has no place in a container")
-        here: list[Any] = [self.root if within is _MISSING else within]
-        for number, segment in enumerate(segments):
-            hits: list[Hit] = []
-            for value in here:
-                hits.extend(self._step(value, segment, lenient))
-            if number == len(segments) - 1:
-                return hits
-            if isinstance(segment, AnyDepth):
-                here = [*here, *(h.cell.value for h in hits)]
-                here = [v for v in here if isinstance(v, Mapping | Sequence)]
-                lenient = True
-            else:
-                here = [self._enter(h) for h in hits]
-        return []
-
-    def _enter(self, hit: Hit) -> Any:
-        node = hit.cell.node
-        if node is not None and node.alias is not None:
-            raise Refused(
-                "through_alias",
-                f"the path goes through the alias *{node.alias}",
-                place=show(hit.place),
-                fix="address the anchored value itself, or write the value out at this place",
-            )
-        return hit.cell.value
-
-    def _step(self, value: Any, segment: paths.Segment, lenient: bool) -> list[Hit]:
-        if value is None:
-            return []
-        if isinstance(segment, AnyDepth):
-            from confmig.documents.tree import walk_cells
-
-            if not isinstance(value, Mapping | Sequence):
-                return []
-            return [
-                Hit(container, cell)
-                for container, cell in walk_cells(value)
-                if isinstance(cell.value, Mapping | Sequence)
-            ]
-        wanted: type[Container] = Mapping if isinstance(segment, Key | AnyKey) else Sequence
-        if not isinstance(value, wanted):
-            if lenient:
-                return []
-            raise Refused(
-                "wrong_type",
-                f"{'an object' if wanted is Mapping else 'a list'} is expected here, "
-                f"not {kind_of(value)}",
-                place=self._name_of(value),
-            )
-        if isinstance(value, Mapping) and isinstance(segment, Key):
-            cell = value.cells.get(segment.name)
-            if cell is not None:
-                return [Hit(value, cell)]
-            if not lenient and self._merged(value, segment.name):
-                raise Refused(
-                    "merge_only_key",
-                    f"the key {segment.name!r} exists only through a merge key (<<)",
-                    place=show(place_of(value)),
-                    fix="write the key out in this mapping, or migrate the merged one by hand",
-                )
-            return []
-        cells = cells_of(value)
-        if isinstance(segment, Index):
-            return [Hit(value, cells[segment.at])] if segment.at < len(cells) else []
-        assert isinstance(segment, AnyItem | AnyKey)
-        return [Hit(value, cell) for cell in cells]
-
-    def _name_of(self, value: Any) -> str:
-        if isinstance(value, Mapping | Sequence):
-            return show(place_of(value)) or "the document"
-        return "the document"
-
-    def _merged(self, mapping: Mapping, name: str, depth: int = 0) -> bool:
-        merge = mapping.get("<<")
-        sources = merge if isinstance(merge, list) else [merge]
-        return any(
-            isinstance(s, Mapping)
-            and (name in s or (depth < 20 and self._merged(s, name, depth + 1)))
-            for s in sources
-        )
-
-    def get(self, path: str, default: Any = None, within: Any = _MISSING) -> Any:
-        """The value at a path without wildcards, or ``default``; never an error."""
-        value = self._value(paths.parse(path), within)
-        return default if value is _MISSING else value
-
-    def has(self, path: str, within: Any = _MISSING) -> bool:
-        """Whether the path names a place, be its value null."""
-        return self._value(paths.parse(path), within) is not _MISSING
-
-    def _value(self, path: Path, within: Any) -> Any:
-        value = self.root if within is _MISSING else within
-        for segment in path:
-            if isinstance(segment, Key) and isinstance(value, Mapping):
-                if segment.name not in value:
-                    return _MISSING
-                value = value[segment.name]
-            elif isinstance(segment, Index) and isinstance(value, Sequence):
-                if segment.at >= len(value):
-                    return _MISSING
-                value = value[segment.at]
-            elif isinstance(segment, Key | Index):
-                return _MISSING
-            else:
-                raise ValueError("get and has take a path without wildcards")
-        return value
-
     # --- writing by path
 
-    def set(self, path: str, value: Any, within: Any = _MISSING) -> None:
+    def set(self, path: str, value: Any, within: Any = MISSING) -> None:
         """Give the place a value; missing parents are created as mappings.
 
         Raises ``Refused`` (``wrong_type``) if a scalar or list is in the way.
@@ -220,21 +68,21 @@ class Document:
         container, name = self.reach(path, within)
         self.put(container, name, value)
 
-    def delete(self, path: str, within: Any = _MISSING) -> int:
+    def delete(self, path: str, within: Any = MISSING) -> int:
         """Remove every place the path names; returns how many there were."""
         hits = self.find(path, within)
         for hit in reversed(hits):
             self.remove(hit.container, hit.cell)
         return len(hits)
 
-    def rename(self, path: str, name: str, within: Any = _MISSING) -> int:
+    def rename(self, path: str, name: str, within: Any = MISSING) -> int:
         """Give every key the path names another name, in place; returns how many there were."""
         hits = self.find(path, within)
         for hit in hits:
             self.relocate(hit, hit.container, name)
         return len(hits)
 
-    def move(self, source: str, target: str, within: Any = _MISSING) -> bool:
+    def move(self, source: str, target: str, within: Any = MISSING) -> bool:
         """Move one entry; False if the source is absent. An existing target is refused."""
         hits = self.find(source, within)
         if not hits:
@@ -243,18 +91,18 @@ class Document:
         self.relocate(hits[0], container, name)
         return True
 
-    def insert(self, path: str, at: int, value: Any, within: Any = _MISSING) -> None:
+    def insert(self, path: str, at: int, value: Any, within: Any = MISSING) -> None:
         """Insert an item into the list at ``path`` before position ``at``."""
         sequence = self.get(path, within=within)
         if not isinstance(sequence, Sequence):
             raise Refused("wrong_type", f"a list is expected, not {kind_of(sequence)}", place=path)
         self.add(sequence, None, value, at)
 
-    def append(self, path: str, value: Any, within: Any = _MISSING) -> None:
+    def append(self, path: str, value: Any, within: Any = MISSING) -> None:
         """Add an item at the end of the list at ``path``."""
         self.insert(path, 1 << 30, value, within)
 
-    def wrap(self, path: str, under: str | None = None, within: Any = _MISSING) -> int:
+    def wrap(self, path: str, under: str | None = None, within: Any = MISSING) -> int:
         """Put the value at ``path`` under a key of a new object, or into a new list."""
         if not paths.parse(path):
             self.enclose(None, self.root_cell, under)
@@ -264,30 +112,30 @@ class Document:
             self.enclose(hit.container, hit.cell, under)
         return len(hits)
 
-    def reach(self, path: str | Path, within: Any = _MISSING) -> tuple[Mapping, str]:
+    def reach(self, path: str | Path, within: Any = MISSING) -> tuple[Mapping, str]:
         """The mapping that holds the last key of a path, created if need be, and that key."""
         segments = paths.parse(path) if isinstance(path, str) else path
         if not segments or not isinstance(segments[-1], Key):
             raise Refused("path_invalid", f"a target must end in a key: {path!r}")
-        here: Any = self.root if within is _MISSING else within
+        here: Any = self.root if within is MISSING else within
         for segment in segments[:-1]:
             here = self._descend(here, segment)
         if not isinstance(here, Mapping):
             raise Refused(
                 "wrong_type",
                 f"an object is expected here, not {kind_of(here)}",
-                place=self._name_of(here),
+                place=name_of(here),
             )
         return here, segments[-1].name
 
     def _descend(self, here: Any, segment: paths.Segment) -> Any:
-        hits = self._step(here, segment, lenient=False)
+        hits = self.step(here, segment, lenient=False)
         if isinstance(segment, Index) and not hits:
             raise Refused("wrong_type", f"the list has no item [{segment.at}]")
         if not isinstance(segment, Key | Index):
             raise Refused("path_invalid", "a target path takes no wildcards")
         if hits and hits[0].cell.value is not None:
-            value = self._enter(hits[0])
+            value = self.enter(hits[0])
             if not isinstance(value, Mapping | Sequence):
                 raise Refused(
                     "wrong_type",

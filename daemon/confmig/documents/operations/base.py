@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from confmig.documents import path as paths
-from confmig.documents.document import Document, Hit
+from confmig.documents.document import Document
+from confmig.documents.lookup import Hit
 from confmig.documents.path import show
 from confmig.documents.tree import kind_of
 from confmig.errors import Refused

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from confmig.documents import path as paths
-from confmig.documents.document import Document, Hit
+from confmig.documents.document import Document
+from confmig.documents.lookup import Hit
 from confmig.documents.operations.base import (
     AnyPath,
     Context,
@@ -17,11 +18,8 @@ from confmig.documents.operations.base import (
 )
 from confmig.documents.path import show
 from confmig.documents.tree import (
-    Mapping,
     Sequence,
-    cells_of,
     kind_of,
-    place_of,
     plain,
     same_value,
 )
@@ -248,13 +246,3 @@ def _position(hit: Hit) -> tuple[int, ...]:
         out.append(here.up.position(here.cell))
         here = here.up
     return tuple(reversed(out))
-
-
-def children(value: Any) -> list[Hit]:
-    """The entries of a container as hits."""
-    if isinstance(value, Mapping | Sequence):
-        return [Hit(value, cell) for cell in cells_of(value)]
-    return []
-
-
-__all__ = ["Default", "Delete", "Gather", "Move", "Nest", "Set", "WrapList", "place_of"]

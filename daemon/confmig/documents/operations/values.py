@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from pydantic import Field, field_validator
 
-from confmig.documents.document import Document, Hit
+from confmig.documents.document import Document
+from confmig.documents.lookup import Hit
 from confmig.documents.operations.base import (
     AnyPath,
     Context,

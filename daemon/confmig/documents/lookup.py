@@ -1,0 +1,182 @@
+"""Finding places in a document: by path, with wildcards, never through an alias.
+
+An absent place is an answer, not an error; a wrong type on the way is one, unless the caller asks
+leniently.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from confmig.documents import path as paths
+from confmig.documents.path import AnyDepth, AnyItem, AnyKey, Index, Key, Path, Place, show
+from confmig.documents.tree import (
+    Cell,
+    Container,
+    Mapping,
+    Sequence,
+    cells_of,
+    kind_of,
+    place_of,
+    walk_cells,
+)
+from confmig.errors import Refused
+
+MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One place that a path names: the container and the cell in it."""
+
+    container: Container
+    cell: Cell
+
+    @property
+    def place(self) -> Place:
+        name = self.cell.name
+        last = self.container.position(self.cell) if name is None else name
+        return (*place_of(self.container), last)
+
+
+class Lookup:
+    """The reading half of a ``Document``."""
+
+    root_cell: Cell
+
+    @property
+    def root(self) -> Any:
+        """The value of the whole document."""
+        return self.root_cell.value
+
+    def __getitem__(self, key: Any) -> Any:
+        return self.root[key]
+
+    def __setitem__(self, key: Any, value: Any) -> None:
+        self.root[key] = value
+
+    def __delitem__(self, key: Any) -> None:
+        del self.root[key]
+
+    def __contains__(self, key: Any) -> bool:
+        return key in self.root
+
+    def find(self, path: str | Path, within: Any = MISSING, *, lenient: bool = False) -> list[Hit]:
+        """Every place that ``path`` names, in document order; none if it is absent.
+
+        A null on the way counts as absent. Anything else of the wrong type on the way raises
+        ``Refused`` (``wrong_type``), or counts as absent if ``lenient``. The empty path has no
+        place and raises ``ValueError``.
+        """
+        segments = paths.parse(path) if isinstance(path, str) else path
+        if not segments:
+            raise ValueError("the empty path is the root, which has no place in a container")
+        here: list[Any] = [self.root if within is MISSING else within]
+        for number, segment in enumerate(segments):
+            hits: list[Hit] = []
+            for value in here:
+                hits.extend(self.step(value, segment, lenient))
+            if number == len(segments) - 1:
+                return hits
+            if isinstance(segment, AnyDepth):
+                here = [*here, *(h.cell.value for h in hits)]
+                here = [v for v in here if isinstance(v, Mapping | Sequence)]
+                lenient = True
+            else:
+                here = [self.enter(h) for h in hits]
+        return []
+
+    def enter(self, hit: Hit) -> Any:
+        """The value of a place on the way to another. Raises ``Refused`` at an alias."""
+        node = hit.cell.node
+        if node is not None and node.alias is not None:
+            raise Refused(
+                "through_alias",
+                f"the path goes through the alias *{node.alias}",
+                place=show(hit.place),
+                fix="address the anchored value itself, or write the value out at this place",
+            )
+        return hit.cell.value
+
+    def step(self, value: Any, segment: paths.Segment, lenient: bool) -> list[Hit]:
+        """The places that one segment names in a value."""
+        if value is None:
+            return []
+        if isinstance(segment, AnyDepth):
+            if not isinstance(value, Mapping | Sequence):
+                return []
+            return [
+                Hit(container, cell)
+                for container, cell in walk_cells(value)
+                if isinstance(cell.value, Mapping | Sequence)
+            ]
+        wanted: type[Container] = Mapping if isinstance(segment, Key | AnyKey) else Sequence
+        if not isinstance(value, wanted):
+            if lenient:
+                return []
+            raise Refused(
+                "wrong_type",
+                f"{'an object' if wanted is Mapping else 'a list'} is expected here, "
+                f"not {kind_of(value)}",
+                place=name_of(value),
+            )
+        if isinstance(value, Mapping) and isinstance(segment, Key):
+            cell = value.cells.get(segment.name)
+            if cell is not None:
+                return [Hit(value, cell)]
+            if not lenient and self._merged(value, segment.name):
+                raise Refused(
+                    "merge_only_key",
+                    f"the key {segment.name!r} exists only through a merge key (<<)",
+                    place=show(place_of(value)),
+                    fix="write the key out in this mapping, or migrate the merged one by hand",
+                )
+            return []
+        cells = cells_of(value)
+        if isinstance(segment, Index):
+            return [Hit(value, cells[segment.at])] if segment.at < len(cells) else []
+        assert isinstance(segment, AnyItem | AnyKey)
+        return [Hit(value, cell) for cell in cells]
+
+    def _merged(self, mapping: Mapping, name: str, depth: int = 0) -> bool:
+        merge = mapping.get("<<")
+        sources = merge if isinstance(merge, list) else [merge]
+        return any(
+            isinstance(s, Mapping)
+            and (name in s or (depth < 20 and self._merged(s, name, depth + 1)))
+            for s in sources
+        )
+
+    def get(self, path: str, default: Any = None, within: Any = MISSING) -> Any:
+        """The value at a path without wildcards, or ``default``; never an error."""
+        value = self._value(paths.parse(path), within)
+        return default if value is MISSING else value
+
+    def has(self, path: str, within: Any = MISSING) -> bool:
+        """Whether the path names a place, be its value null."""
+        return self._value(paths.parse(path), within) is not MISSING
+
+    def _value(self, path: Path, within: Any) -> Any:
+        value = self.root if within is MISSING else within
+        for segment in path:
+            if isinstance(segment, Key) and isinstance(value, Mapping):
+                if segment.name not in value:
+                    return MISSING
+                value = value[segment.name]
+            elif isinstance(segment, Index) and isinstance(value, Sequence):
+                if segment.at >= len(value):
+                    return MISSING
+                value = value[segment.at]
+            elif isinstance(segment, Key | Index):
+                return MISSING
+            else:
+                raise ValueError("get and has take a path without wildcards")
+        return value
+
+
+def name_of(value: Any) -> str:
+    """The path of a container, or words for the root."""
+    if isinstance(value, Mapping | Sequence):
+        return show(place_of(value)) or "the document"
+    return "the document"
