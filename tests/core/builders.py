@@ -75,7 +75,7 @@ def manifest(*migrations: Migration) -> Manifest:
     return Manifest("b", configs, migrations, "digest", {m.id: m for m in migrations})
 
 
-def raw_entry(order: int, **changes: Any) -> dict[str, Any]:
+def raw_entry(order: int, /, **changes: Any) -> dict[str, Any]:
     """One good entry of a raw manifest; a change to ``...`` removes the key."""
     entry: dict[str, Any] = {
         "id": f"{order:04d}_m",
@@ -115,11 +115,12 @@ def bundle(
     handlers: Mapping[str, bytes] | None = None,
     schemas: frozenset[str] = frozenset(),
     fixtures: Mapping[str, tuple[str, ...]] | None = None,
-    sum_file: bytes | None | Literal["right"] = "right",
+    sum_file: bytes | Literal["right"] | None = "right",
 ) -> Files:
     """A bundle's files: by default one file per entry, and a right ``manifest.sum``."""
     entries = data.get("migrations", []) if isinstance(data, dict) else []
     entries = [e for e in entries if isinstance(e, dict)] if isinstance(entries, list) else []
+    entries = sorted(entries, key=lambda e: e["order"] if type(e.get("order")) is int else 0)
     ids = [e["id"] for e in entries if isinstance(e.get("id"), str)]
     if migrations is None:
         migrations = {f"{name}.yaml": f"- set: {name}\n".encode() for name in ids}

@@ -43,7 +43,7 @@ GRAPHS = st.fixed_dictionaries(
 )
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=80)
 @given(GRAPHS)
 def test_components_agree_with_plain_reachability(edges: dict[str, list[str]]) -> None:
     reach = {a: {b for b in edges[a] if b in edges} for a in edges}

@@ -154,7 +154,7 @@ KINDS = st.lists(st.sampled_from(CLASSES), min_size=1, max_size=6)
 VERSIONS = st.lists(st.integers(0, 6), min_size=1, max_size=4)
 
 
-@settings(derandomize=True, deadline=None, max_examples=300)
+@settings(derandomize=True, deadline=None, max_examples=80)
 @given(KINDS, VERSIONS, st.sets(st.integers(1, 6)))
 def test_a_segment_is_each_documents_longest_allowed_prefix_of_one_class(
     kinds: list[str], versions: list[int], yes: set[int]
@@ -181,7 +181,7 @@ def test_a_segment_is_each_documents_longest_allowed_prefix_of_one_class(
     assert steps(got) == wanted
 
 
-@settings(derandomize=True, deadline=None, max_examples=150)
+@settings(derandomize=True, deadline=None, max_examples=80)
 @given(
     st.lists(
         st.tuples(st.sampled_from("xyz"), st.sampled_from(CLASSES), st.sets(st.integers(1, 8))),
@@ -272,7 +272,7 @@ def test_an_applied_dependency_holds_nobody() -> None:
     assert [(o.standing.migration.order, o.runs) for o in got] == [(2, True)]
 
 
-@settings(derandomize=True, deadline=None, max_examples=200)
+@settings(derandomize=True, deadline=None, max_examples=100)
 @given(KINDS, st.integers(0, 6), st.sets(st.integers(1, 6)))
 def test_for_documents_at_one_version_a_pass_does_exactly_what_was_forecast(
     kinds: list[str], version: int, no: set[int]
@@ -281,9 +281,7 @@ def test_for_documents_at_one_version_a_pass_does_exactly_what_was_forecast(
     at = min(version, len(kinds))
     gate = answers(dict.fromkeys(no, "outside_window"))
     promised = [
-        o.standing.migration.order
-        for o in forecast(book, [doc(at), doc(at, "b")], gate)
-        if o.runs
+        o.standing.migration.order for o in forecast(book, [doc(at), doc(at, "b")], gate) if o.runs
     ]
     done: list[int] = []
     while segment := next_segment(book, [doc(at), doc(at, "b")], lambda m: m.order not in no):

@@ -10,22 +10,63 @@ from confmig import errors
 from confmig.core import reasons
 
 # copied by hand from POLICY.md
-DOCUMENTED = """
-blocked_by_partial_failure paused_by_operator policy_missing policy_invalid clock_untrusted
-clock_jump outbox_full state_unreadable target_read_only target_drifted version_regressed
-document_failed config_ambiguous documents_out_of_step dependency_pending dependency_failed
-rolled_back freeze_active denied_by_window no_window_configured outside_window cutoff_reached
-deploy_signal_missing deploy_not_complete deploy_failed release_mismatch soaking gate_failed
-gate_unknown approval_missing approval_expired approval_plan_mismatch lock_held lock_unavailable
-batch_pause retry_backoff
-""".split()
+DOCUMENTED = [
+    "blocked_by_partial_failure",
+    "paused_by_operator",
+    "policy_missing",
+    "policy_invalid",
+    "clock_untrusted",
+    "clock_jump",
+    "outbox_full",
+    "state_unreadable",
+    "target_read_only",
+    "target_drifted",
+    "version_regressed",
+    "document_failed",
+    "config_ambiguous",
+    "documents_out_of_step",
+    "dependency_pending",
+    "dependency_failed",
+    "rolled_back",
+    "freeze_active",
+    "denied_by_window",
+    "no_window_configured",
+    "outside_window",
+    "cutoff_reached",
+    "deploy_signal_missing",
+    "deploy_not_complete",
+    "deploy_failed",
+    "release_mismatch",
+    "soaking",
+    "gate_failed",
+    "gate_unknown",
+    "approval_missing",
+    "approval_expired",
+    "approval_plan_mismatch",
+    "lock_held",
+    "lock_unavailable",
+    "batch_pause",
+    "retry_backoff",
+]
 
 # what the gate and the view of this release can answer
-IN_USE = """
-blocked_by_partial_failure policy_missing policy_invalid outbox_full target_read_only
-document_failed dependency_pending dependency_failed rolled_back denied_by_window
-no_window_configured outside_window approval_missing approval_expired approval_plan_mismatch
-""".split()
+IN_USE = [
+    "blocked_by_partial_failure",
+    "policy_missing",
+    "policy_invalid",
+    "outbox_full",
+    "target_read_only",
+    "document_failed",
+    "dependency_pending",
+    "dependency_failed",
+    "rolled_back",
+    "denied_by_window",
+    "no_window_configured",
+    "outside_window",
+    "approval_missing",
+    "approval_expired",
+    "approval_plan_mismatch",
+]
 
 
 def test_the_order_is_the_documented_one() -> None:

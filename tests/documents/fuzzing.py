@@ -147,7 +147,6 @@ class Maker:
         return f"k-{n}", f"'k-{n}'"
 
     def make(self) -> tuple[bytes, Node]:
-        rng = self.rng
         root = Node("list" if self.chance(0.15) else "map")
         lines: list[str] = []
         if self.chance(0.3):
@@ -419,7 +418,7 @@ class Session:
         here = list(walk(self.root))
         operations = ("set", "set", "new", "new", "delete", "delete", "rename", "move", "item")
         kind = self.rng.choice((*operations, "append", "wrap", "deep"))
-        maps = [((), self.root)] if self.root.kind == "map" else []
+        maps: list[tuple[Place, Node]] = [((), self.root)] if self.root.kind == "map" else []
         maps += [(p, e.node) for _, e, p in here if e.node.kind == "map" and not e.alias]
         lists = [(p, e.node) for _, e, p in here if e.node.kind == "list" and not e.alias]
         parent, entry, place = self.rng.choice(here) if here else (self.root, None, ())
@@ -490,8 +489,8 @@ class Session:
         self.moved.add(id(entry))
         if entry.node.blocky or entry.node.kind != "scalar":
             self.blanks_stay = False
-        same = fresh.kind == entry.node.kind == "scalar" and value is None
-        if not (same and entry.node.v12 is None):
+        same = fresh.kind == entry.node.kind == "scalar" and type(value) is type(entry.node.v11)
+        if not (same and value == entry.node.v11):
             entry.node = fresh
             entry.alias = False
 

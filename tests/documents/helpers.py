@@ -20,7 +20,7 @@ class Ordered(list[tuple[str, Any]]):
     """A mapping as its pairs in order: nothing about duplicates or order gets lost."""
 
 
-class Reader11(yaml.SafeLoader):
+class Reader11(yaml.CSafeLoader):
     """YAML 1.1 as PyYAML reads it, but keys stay text and mappings stay pairs."""
 
 
@@ -45,7 +45,7 @@ def _any(loader: Reader11, suffix: str, node: yaml.Node) -> Any:
 Reader11.add_constructor("tag:yaml.org,2002:map", _pairs)
 Reader11.add_constructor("tag:yaml.org,2002:value", _text)
 Reader11.add_constructor("tag:yaml.org,2002:merge", _text)
-Reader11.add_multi_constructor("!", _any)
+Reader11.add_multi_constructor("", _any)
 
 
 def read11(data: bytes) -> Any:

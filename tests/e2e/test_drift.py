@@ -123,7 +123,9 @@ def test_a_service_that_always_writes_its_old_schema_back_is_not_fought_for_ever
     limit = 12
     done = world.drive(code(AFTER, limit), "run", "--once", "--json")
     fights = len((world.folder / "count").read_text())
-    assert fights < limit, f"one pass migrated it {fights} times and would have gone on: {done.code}"
+    assert fights < limit, (
+        f"one pass migrated it {fights} times and would have gone on: {done.code}"
+    )
     assert done.code == 3, done
 
 
@@ -156,6 +158,7 @@ def test_an_edit_during_migrate_write_stands(tmp_path: Path) -> None:
     world = world_of(tmp_path, "a.yaml")
     target = world.config / "a.yaml"
     body = code(BEFORE, 1).replace("WORLD", repr(str(world.folder)))
+    body += "armed[:] = ['a.yaml']\n"
     import subprocess
     import sys
 

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+
 from tests.e2e.world import FREE, TWO, Daemon, Step, World, document, temporaries, write_bundle
 
 KILL_AFTER_FIRST = """
@@ -205,7 +206,9 @@ def test_a_daemon_exits_on_block_if_asked(tmp_path: Path) -> None:
 
 
 def test_one_file_alone_is_never_a_conflict(tmp_path: Path) -> None:
-    bundle = write_bundle(tmp_path / "bundle", (Step("0001_x", ({"set": {"path": "x", "value": 1}},)),))
+    bundle = write_bundle(
+        tmp_path / "bundle", (Step("0001_x", ({"set": {"path": "x", "value": 1}},)),)
+    )
     world = World(tmp_path / "w", bundle=bundle, policy=FREE, documents={"a.yaml": document()})
     assert world.drive(KILL_AFTER_FIRST, "run", "--once").code == -9
     theirs = b"schema_version: 1\nx: 1\nmine: 2\n"

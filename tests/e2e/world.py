@@ -69,9 +69,7 @@ def confmig(*words: str | Path, cwd: Path | None = None, timeout: float = 60, **
     return _run([sys.executable, "-m", "confmig", *map(str, words)], cwd, timeout, env)
 
 
-def _run(
-    command: Sequence[str], cwd: Path | None, timeout: float, env: Mapping[str, str]
-) -> Done:
+def _run(command: Sequence[str], cwd: Path | None, timeout: float, env: Mapping[str, str]) -> Done:
     done = subprocess.run(
         command,
         cwd=cwd,
@@ -225,11 +223,16 @@ class World:
 
     def run(self, *words: str | Path, timeout: float = 60, **env: str) -> Done:
         """A command with our settings."""
-        return confmig(*words, "--settings", self.settings, timeout=timeout, **env)
+        return _run(
+            [sys.executable, "-m", "confmig", *map(str, words), "--settings", str(self.settings)],
+            None,
+            timeout,
+            env,
+        )
 
     def once(self, *words: str, **env: str) -> Done:
         """``run --once``."""
-        return self.run("run", "--once", *words, **env)
+        return self.run("run", "--once", *words, timeout=60, **env)
 
     def drive(self, code: str, *words: str | Path, timeout: float = 60, **env: str) -> Done:
         """Run ``code`` in the process, then a command with our settings."""
@@ -247,7 +250,7 @@ class World:
 
     def status(self, **env: str) -> Any:
         """``status --json``."""
-        return self.run("status", "--json", **env).json
+        return self.run("status", "--json", timeout=60, **env).json
 
     def events(self, name: str | None = None) -> list[dict[str, Any]]:
         """The recorded events (of one name), oldest first."""
