@@ -17,11 +17,10 @@ from confmig.core.manifest import (
     checksum,
     normalised,
     ordered_ids,
-    read,
-    replays_missing,
     sums,
     sums_text,
 )
+from confmig.core.validation import read, replays_missing
 from confmig.errors import Problem
 from tests.core.builders import bundle, raw_entry, raw_manifest
 

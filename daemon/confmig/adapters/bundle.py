@@ -15,7 +15,7 @@ from pathlib import Path
 from confmig.adapters import handlers, regex
 from confmig.adapters.schemas import Schemas
 from confmig.core import contract as contracts
-from confmig.core import manifest as manifests
+from confmig.core import validation
 from confmig.core.contract import Contract
 from confmig.core.manifest import Config, Files, Manifest
 from confmig.documents import formats
@@ -169,7 +169,7 @@ def load(root: Path, caps: Caps = DEFAULT_CAPS) -> Bundle:
     """Read and validate a bundle. Raises ``Invalid`` with every problem."""
     files = read_files(root)
     contract, problems = contracts.read(_maybe(root / contracts.PLACE))
-    manifest, found = manifests.read(files, contract)
+    manifest, found = validation.read(files, contract)
     problems += found
     programs, found = _programs(files, manifest)
     problems += found

@@ -9,7 +9,7 @@ from typing import Any
 
 from confmig.adapters.bundle import Bundle, load
 from confmig.cli import session
-from confmig.core.manifest import replays_missing
+from confmig.core.validation import replays_missing
 from confmig.errors import DONE, INVALID, REFUSED, ConfmigError, Invalid, Problem
 from confmig.view import load_policy
 

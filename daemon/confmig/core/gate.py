@@ -47,8 +47,8 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer. ``retry_at``: the earliest instant at which asking again can help, if time
-    alone can; ``approvals``: the ones an allowed run consumes."""
+    """The answer. ``retry_at``: asking again cannot help before this instant (other reasons than
+    time may still stand then); ``approvals``: the ones an allowed run consumes."""
 
     verdict: Verdict
     primary: str
@@ -72,7 +72,7 @@ def decide(policy: Policy, facts: Facts, now: datetime) -> Decision:
     else:
         why, retry_at = _windows(rule, now)
         found.extend(why)
-        if not rule.always:
+        if not (rule.always and kind == "online"):
             allowed = "allowed_in_window"
         refused, used = _approvals(policy, rule, facts, now)
         found.extend(refused)
@@ -84,15 +84,13 @@ def decide(policy: Policy, facts: Facts, now: datetime) -> Decision:
 
 
 def _windows(rule: ClassPolicy, now: datetime) -> tuple[list[str], datetime | None]:
-    allows = [w for w in rule.windows if w.kind == "allow"]
-    if not rule.always and not allows:
-        return ["no_window_configured"], None
     answer = opening(rule.windows, now, always=rule.always)
-    if answer.denied:
-        return ["denied_by_window"], answer.opens
-    if not answer.allowed:
-        return ["outside_window"], answer.opens
-    return [], None
+    found = ["denied_by_window"] if answer.denied else []
+    if not rule.always and not any(w.kind == "allow" for w in rule.windows):
+        found.append("no_window_configured")
+    elif not answer.allowed:
+        found.append("outside_window")
+    return found, answer.opens if found else None
 
 
 def _approvals(
@@ -113,9 +111,9 @@ def _approvals(
         for a in mine
         if a.checksum == facts.migration.checksum and a.policy_digest == policy.digest
     ]
-    live = {a.uid: a for a in fitting if now < a.expires_at}
-    if len(live) >= wanted:
-        return [], tuple(a.id for a in live.values())
+    live = [a for a in fitting if now < a.expires_at]
+    if len({a.uid for a in live}) >= wanted:
+        return [], tuple(a.id for a in live)  # all of them are spent: none is left for a rerun
     if live or not mine:
         return ["approval_missing"], ()
     return ["approval_expired" if fitting else "approval_plan_mismatch"], ()

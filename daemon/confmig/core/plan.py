@@ -187,23 +187,18 @@ def forecast(
         if standing.status != "pending":
             continue
         migration = standing.migration
-        before = [
-            o
-            for o in out
-            if not o.runs
-            and (
-                o.standing.migration.id in migration.depends_on
-                or (
-                    o.standing.migration.config == migration.config
-                    and set(o.standing.pending) & set(standing.pending)
-                )
-            )
-        ]
+        held = [o for o in out if not o.runs]
+        needed = [o for o in held if o.standing.migration.id in migration.depends_on]
+        chain = [o for o in held if o.standing.migration.config == migration.config]
+        behind = {path for o in chain for path in o.standing.pending}
+        # a document that is not behind a held migration may go on alone
+        waits = chain if behind.issuperset(standing.pending) else []
         inherited: list[str] = []
-        for other in before:
+        for other in dict.fromkeys(o.standing.migration.id for o in [*needed, *waits]):
+            reasons = next(o for o in held if o.standing.migration.id == other).decision.reasons
             inherited.append("dependency_pending")
-            inherited.extend(r for r in other.decision.reasons if r not in _NOT_INHERITED)
-            if "document_failed" in other.decision.reasons:
+            inherited.extend(r for r in reasons if r not in _NOT_INHERITED)
+            if "document_failed" in reasons:
                 inherited.append("dependency_failed")
         decision = decide(migration, tuple(inherited))
         out.append(Outlook(standing, decision))

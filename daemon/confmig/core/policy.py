@@ -43,7 +43,10 @@ def duration(text: Any) -> timedelta:
     if match is None or not any(match.groups()):
         raise ValueError("a duration is written like 30m, 6h or 1d12h")
     d, h, m, s = (int(g or 0) for g in match.groups())
-    value = timedelta(days=d, hours=h, minutes=m, seconds=s)
+    try:
+        value = timedelta(days=d, hours=h, minutes=m, seconds=s)
+    except OverflowError:
+        value = timedelta.max
     if not timedelta(0) < value <= timedelta(days=366):
         raise ValueError("a duration must be more than nothing and at most a year")
     return value
@@ -57,8 +60,10 @@ def _clock(text: Any) -> time:
 
 def _zone(text: Any) -> ZoneInfo:
     try:
+        if text in ("localtime", "posixrules", "Factory") or text.startswith(("posix/", "right/")):
+            raise ValueError  # what these mean differs from machine to machine
         return ZoneInfo(text)
-    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+    except (ZoneInfoNotFoundError, ValueError, TypeError, AttributeError, OSError):
         raise ValueError(f"{text!r} is no IANA time zone") from None
 
 
@@ -172,8 +177,19 @@ def invalid(problems: list[Problem]) -> Policy:
 
 def read(data: Any, place: str) -> Policy:
     """The policy of a file's plain data."""
+    if data is None:
+        return invalid(
+            [
+                Problem(
+                    "policy_invalid",
+                    place,
+                    "the file is empty; it may have been cut off",
+                    "write the policy, or take the policy key out of the settings",
+                )
+            ]
+        )
     try:
-        parsed = _File.model_validate(data if data is not None else {})
+        parsed = _File.model_validate(data)
     except ValidationError as error:
         return invalid(
             [

@@ -51,7 +51,7 @@ class Window:
     @property
     def always(self) -> bool:
         """Whether it covers every instant of the week."""
-        return len(self.days) == 7 and self.duration is not None and self.duration >= DAY
+        return len(self.days) == 7 and self.nominal >= DAY
 
     def on(self, day: date) -> Interval:
         """The interval that starts on a local day, in UTC."""
@@ -158,10 +158,11 @@ def opening(windows: Iterable[Window], now: datetime, *, always: bool = False) -
         raw = merged(i for w in allow for i in w.intervals(now, until))
     denied = any(start <= now < end for start, end in closed)
     if any(w.always for w in deny):
-        return Opening(allowed=bool(raw), denied=True)
+        return Opening(any(s <= now < e for s, e in raw), denied=True)
     free = minus(raw, closed)
     inside = next(((s, e) for s, e in free if s <= now < e), None)
     if inside is not None:
         return Opening(True, False, until=inside[1] if inside[1] < until else None)
-    opens = next((s for s, _ in free if s > now), None)
+    # denies that start after the horizon are not known: what lies there is no answer
+    opens = next((s for s, _ in free if now < s < until), None)
     return Opening(any(s <= now < e for s, e in raw), denied, opens=opens)
