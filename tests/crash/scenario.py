@@ -198,7 +198,6 @@ def _bundle(bundle: Path, spec: Spec) -> None:
                 "files": ["*.yaml", "sub/*.yaml"],
                 "format": "yaml",
                 "version": {"path": "schema_version", "absent": 0},
-                
             }
         },
         "migrations": migrations,

@@ -60,6 +60,7 @@ def small(folder: Path, bundle: Path, *names: str, policy: str | None = FREE) ->
 # --- words
 
 
+@pytest.mark.slow
 def test_help_and_version() -> None:
     done = confmig("--help")
     assert done.code == 0
@@ -206,6 +207,7 @@ def test_after_a_run(tmp_path: Path, bundle: Path) -> None:
     assert len(world.run("events").out.splitlines()) == len(events)
 
 
+@pytest.mark.slow
 def test_dry_run(tmp_path: Path, bundle: Path) -> None:
     world = small(tmp_path, bundle, "a.yaml")
     before = world.facts()
@@ -258,6 +260,7 @@ def test_an_empty_directory(tmp_path: Path, bundle: Path) -> None:
 # --- migrate
 
 
+@pytest.mark.slow
 def test_migrate(tmp_path: Path, bundle: Path) -> None:
     file = tmp_path / "a.yaml"
     file.write_text(document())

@@ -135,6 +135,7 @@ def test_a_policy_that_breaks_while_it_runs_denies(tmp_path: Path) -> None:
         until(lambda: world.version("late.yaml") == 2)
 
 
+@pytest.mark.slow
 def test_commands_reach_it_through_the_socket(tmp_path: Path) -> None:
     steps = (Step("0001_fill", ({"set": {"path": "x", "value": 1}},), "manual_backfill"),)
     world = small(tmp_path, "a.yaml", policy=OPEN, steps=steps)

@@ -72,6 +72,7 @@ def test_without_a_policy_only_the_online_steps_before_the_first_other_run(
     assert untouched(world).code == 3
 
 
+@pytest.mark.slow
 def test_with_windows_and_approvals_everything_runs_and_then_nothing_does(tmp_path: Path) -> None:
     world = adguard(tmp_path, OPEN)
     plan = world.run("plan", "--json").json["targets"][0]["pending"]

@@ -69,6 +69,7 @@ def test_an_edit_of_the_file_that_was_not_exchanged_undoes_the_rest(tmp_path: Pa
     assert not list(temporaries(world.config))
 
 
+@pytest.mark.slow
 def test_it_blocks_until_the_files_agree(tmp_path: Path) -> None:
     world, transaction = half_way(tmp_path)
     for _ in range(2):
@@ -128,6 +129,7 @@ def test_it_blocks_until_the_files_agree(tmp_path: Path) -> None:
     assert len(world.events("config.migration.unblocked")) == 1
 
 
+@pytest.mark.slow
 def test_all_new_is_committed_by_resolve(tmp_path: Path) -> None:
     world, transaction = half_way(tmp_path)
     assert world.once().code == 5

@@ -24,6 +24,7 @@ def bytes_of(world: World) -> dict[str, bytes]:
     return {p.name: p.read_bytes() for p in sorted(world.config.iterdir())}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["last", "checkpoint", "transaction"])
 def test_rollback_restores_bytes_and_mode_and_holds(tmp_path: Path, how: str) -> None:
     world, old = migrated(tmp_path)

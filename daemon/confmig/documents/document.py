@@ -30,6 +30,7 @@ from confmig.documents.tree import (
     kind_of,
     place_of,
     plain,
+    walk_cells,
 )
 from confmig.errors import Refused
 
@@ -117,21 +118,24 @@ class Document(Lookup):
         segments = paths.parse(path) if isinstance(path, str) else path
         if not segments or not isinstance(segments[-1], Key):
             raise Refused("path_invalid", f"a target must end in a key: {path!r}")
+        if within is MISSING and self.root is None:
+            self.replace_root({})
         here: Any = self.root if within is MISSING else within
+        by: Hit | None = None
         for segment in segments[:-1]:
-            here = self._descend(here, segment)
+            here, by = self._descend(here, segment, by)
         if not isinstance(here, Mapping):
             raise Refused(
                 "wrong_type",
                 f"an object is expected here, not {kind_of(here)}",
-                place=name_of(here),
+                place=show(by.place) if by is not None else name_of(here),
             )
         return here, segments[-1].name
 
-    def _descend(self, here: Any, segment: paths.Segment) -> Any:
-        hits = self.step(here, segment, lenient=False)
+    def _descend(self, here: Any, segment: paths.Segment, by: Hit | None) -> tuple[Any, Hit | None]:
+        hits = self.step(here, segment, False, by)
         if isinstance(segment, Index) and not hits:
-            raise Refused("wrong_type", f"the list has no item [{segment.at}]")
+            raise Refused("wrong_type", f"the list has no item [{segment.at}]", place=name_of(here))
         if not isinstance(segment, Key | Index):
             raise Refused("path_invalid", "a target path takes no wildcards")
         if hits and hits[0].cell.value is not None:
@@ -142,12 +146,13 @@ class Document(Lookup):
                     f"a value of type {kind_of(value)} is in the way of the target",
                     place=show(hits[0].place),
                 )
-            return value
+            return value, hits[0]
         if hits:
             self.replace(hits[0].container, hits[0].cell, {})
-            return hits[0].cell.value
+            return hits[0].cell.value, hits[0]
         assert isinstance(segment, Key)
-        return self.add(here, segment.name, {}).value
+        cell = self.add(here, segment.name, {})
+        return cell.value, Hit(here, cell)
 
     # --- writing by place: the journalled primitives
 
@@ -174,8 +179,9 @@ class Document(Lookup):
         return cell
 
     def remove(self, container: Container, cell: Cell) -> None:
-        """Remove an entry."""
+        """Remove an entry. A key that hides a merged one is refused: that one would show."""
         self._guard(container)
+        self._shows_merged(container, cell)
         place = Hit(container, cell).place
         old = plain(cell.value)
         at = container.detach(cell)
@@ -196,10 +202,27 @@ class Document(Lookup):
             new=plain(value),
             span=_span(cell.node),
         )
+        node = cell.node
         cell.value = build(self, plain(value))
         cell.node = None
         container.refresh(cell)
         self.changes.append(change)
+        if node is not None and node.alias is None and node.anchor in self.aliased:
+            self._change_aliases(node.anchor, cell.value)
+
+    def _change_aliases(self, anchor: str | None, value: Any) -> None:
+        """What points at a changed anchor has its new value."""
+        for container, cell in list(walk_cells(self.root)):
+            if cell.node is not None and cell.node.alias == anchor:
+                cell.value = value
+                container.refresh(cell)
+
+    def replace_root(self, value: Any) -> None:
+        """Give an empty document a value."""
+        old = plain(self.root)
+        self.root_cell.value = build(self, plain(value))
+        self.root_cell.node = None
+        self.changes.append(Change("replaced", (), old=old, new=plain(value)))
 
     def relocate(
         self, hit: Hit, target: Container, name: str | None, at: int | None = None
@@ -224,6 +247,8 @@ class Document(Lookup):
                     place=show(place_of(target)),
                     fix="say on_conflict: keep, overwrite or append",
                 )
+        if name == "<<":
+            raise Refused("merge_key", "a migration must not write a merge key (<<)")
         here: Container | None = target
         while here is not None:
             if here is cell.value:
@@ -231,18 +256,14 @@ class Document(Lookup):
                     "move_into_itself", "a value cannot move into itself", place=show(place)
                 )
             here = here.up
+        self._shows_merged(hit.container, cell)
         old_at = hit.container.position(cell)
         if target is hit.container and isinstance(target, Mapping) and at is None:
             assert name is not None
             target.rename(cell, name)
-        elif (name is None) == (cell.name is None):
+        else:
             hit.container.detach(cell)
-            cell.name = name
-            target.attach(cell, at)
-        else:  # a value leaves its key, or an item gets one: only the value moves
-            hit.container.detach(cell)
-            cell = Cell(name, cell.value, cell.node)
-            target.attach(cell, at)
+            cell = _land(cell, target, name, at)
         moved = Hit(target, cell)
         self.changes.append(
             Change("moved", place, at=old_at, to=moved.place, to_at=target.position(cell))
@@ -267,12 +288,19 @@ class Document(Lookup):
             self._redo(change)
 
     def _redo(self, change: Change) -> None:
-        if change.kind == "wrapped" and not change.place:
-            self.enclose(None, self.root_cell, change.under)
+        if not change.place:
+            if change.kind == "wrapped":
+                self.enclose(None, self.root_cell, change.under)
+            elif change.kind == "replaced":
+                self.replace_root(change.new)
+            else:
+                raise _journal_invalid()
             return
         container = self._container(change.place)
         last = change.place[-1]
         name = last if isinstance(last, str) else None
+        if (name is None) != isinstance(container, Sequence):
+            raise _journal_invalid()
         if change.kind == "added":
             self.add(container, name, change.new, change.at)
             return
@@ -284,30 +312,53 @@ class Document(Lookup):
         elif change.kind == "wrapped":
             self.enclose(container, cell, change.under)
         else:
-            target = self._container(change.to)
-            to = change.to[-1]
-            same = target is container and isinstance(to, str)
-            self.relocate(
-                Hit(container, cell),
-                target,
-                to if isinstance(to, str) else None,
-                None if same else change.to_at,
-            )
+            self._redo_move(change, container, cell)
+
+    def _redo_move(self, change: Change, container: Container, cell: Cell) -> None:
+        """``to`` names the place after the entry has left, so it is looked up then."""
+        if not change.to:
+            raise _journal_invalid()
+        name = change.to[-1] if isinstance(change.to[-1], str) else None
+        if name is not None and change.to[:-1] == change.place[:-1]:
+            self.relocate(Hit(container, cell), container, name)
+            return
+        self._guard(container)
+        container.detach(cell)
+        target = self._container(change.to)
+        self._guard(target)
+        if (name is None) != isinstance(target, Sequence) or (name is not None and name in target):
+            raise _journal_invalid()
+        _land(cell, target, name, change.to_at)
+        self.changes.append(change)
 
     def _container(self, place: Place) -> Container:
         value = self.root
-        for part in place[:-1]:
-            value = value[part]
+        try:
+            for part in place[:-1]:
+                value = value[part]
+        except (KeyError, IndexError, TypeError):
+            raise _journal_invalid() from None
         if not isinstance(value, Mapping | Sequence):
-            raise Refused("journal_invalid", "the journal names a place that is not there")
+            raise _journal_invalid()
         return value
 
     def _cell(self, container: Container, last: str | int) -> Cell:
         if isinstance(container, Mapping) and isinstance(last, str) and last in container.cells:
             return container.cells[last]
-        if isinstance(container, Sequence) and isinstance(last, int) and last < len(container):
+        if isinstance(container, Sequence) and isinstance(last, int) and 0 <= last < len(container):
             return container.cells[last]
-        raise Refused("journal_invalid", "the journal names a place that is not there")
+        raise _journal_invalid()
+
+    def _shows_merged(self, container: Container, cell: Cell) -> None:
+        if not isinstance(container, Mapping) or cell.name in (None, "<<"):
+            return
+        if "<<" in container and self._merged(container, str(cell.name)):
+            raise Refused(
+                "merge_only_key",
+                f"without its own {cell.name!r} the mapping would show the merged one (<<)",
+                place=show(Hit(container, cell).place),
+                fix="migrate the merged mapping by hand",
+            )
 
     def _guard(self, container: Container, cell: Cell | None = None) -> None:
         """Refuse an edit of anything that other places of the document point at."""
@@ -330,3 +381,17 @@ class Document(Lookup):
 
 def _span(node: Origin | None) -> tuple[int, int] | None:
     return (node.start, node.end) if node is not None else None
+
+
+def _land(cell: Cell, target: Container, name: str | None, at: int | None) -> Cell:
+    """Attach a detached entry; where a key is gained or lost, only the value moves."""
+    if (name is None) == (cell.name is None):
+        cell.name = name
+    else:
+        cell = Cell(name, cell.value, cell.node)
+    target.attach(cell, at)
+    return cell
+
+
+def _journal_invalid() -> Refused:
+    return Refused("journal_invalid", "the journal names a place that is not there")

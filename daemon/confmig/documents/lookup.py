@@ -72,20 +72,20 @@ class Lookup:
         segments = paths.parse(path) if isinstance(path, str) else path
         if not segments:
             raise ValueError("the empty path is the root, which has no place in a container")
-        here: list[Any] = [self.root if within is MISSING else within]
+        here: list[tuple[Any, Hit | None]] = [(self.root if within is MISSING else within, None)]
+        hits: list[Hit] = []
         for number, segment in enumerate(segments):
-            hits: list[Hit] = []
-            for value in here:
-                hits.extend(self.step(value, segment, lenient))
+            hits = [h for value, by in here for h in self.step(value, segment, lenient, by)]
             if number == len(segments) - 1:
-                return hits
+                break
             if isinstance(segment, AnyDepth):
-                here = [*here, *(h.cell.value for h in hits)]
-                here = [v for v in here if isinstance(v, Mapping | Sequence)]
+                # this container and everything below it; below ``**`` nothing is a wrong type
+                below = [(h.cell.value, h) for h in hits]
+                here = [(v, h) for v, h in [*here, *below] if isinstance(v, Mapping | Sequence)]
                 lenient = True
             else:
-                here = [self.enter(h) for h in hits]
-        return []
+                here = [(self.enter(h), h) for h in hits]
+        return hits
 
     def enter(self, hit: Hit) -> Any:
         """The value of a place on the way to another. Raises ``Refused`` at an alias."""
@@ -99,8 +99,10 @@ class Lookup:
             )
         return hit.cell.value
 
-    def step(self, value: Any, segment: paths.Segment, lenient: bool) -> list[Hit]:
-        """The places that one segment names in a value."""
+    def step(
+        self, value: Any, segment: paths.Segment, lenient: bool, by: Hit | None = None
+    ) -> list[Hit]:
+        """The places that one segment names in a value, which was found at ``by``."""
         if value is None:
             return []
         if isinstance(segment, AnyDepth):
@@ -119,7 +121,7 @@ class Lookup:
                 "wrong_type",
                 f"{'an object' if wanted is Mapping else 'a list'} is expected here, "
                 f"not {kind_of(value)}",
-                place=name_of(value),
+                place=show(by.place) if by is not None else name_of(value),
             )
         if isinstance(value, Mapping) and isinstance(segment, Key):
             cell = value.cells.get(segment.name)

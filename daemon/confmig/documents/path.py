@@ -2,7 +2,8 @@
 
 ``dns.bind_host``, ``clients[*].ids``, ``clients[0]``, ``tls.*.port`` (any key),
 ``**.enabled`` (any depth), ``['key.with.dots'].x`` or ``"key.with.dots".x``. The empty path is
-the root. A path is text in bundles and reports and a tuple of segments inside.
+the root. Within ``['...']`` a backslash escapes a quote, itself, and ``n`` for a line break. A
+path is text in bundles and reports and a tuple of segments inside.
 """
 
 from __future__ import annotations
@@ -53,12 +54,19 @@ _TOKEN = re.compile(
     r"""
     (?P<deep>\*\*) | (?P<any>\*)
   | \[(?P<item>\*)\] | \[(?P<index>\d+)\]
-  | \[(?P<q>['"])(?P<bracket>(?:(?!(?P=q)).)*)(?P=q)\]
+  | \[(?P<q>['"])(?P<bracket>(?:\\.|(?!(?P=q))[^\\])*)(?P=q)\]
   | "(?P<quoted>[^"]*)"
   | (?P<key>[^.\[\]"*\s][^.\[\]"*]*)
     """,
     re.VERBOSE,
 )
+
+
+_UNESCAPE = re.compile(r"\\(.)", re.DOTALL)
+
+
+def _unescaped(match: re.Match[str]) -> str:
+    return "\n" if match[1] == "n" else match[1]
 
 
 @lru_cache(maxsize=4096)
@@ -86,10 +94,10 @@ def parse(text: str) -> Path:
         elif match["index"]:
             segments.append(Index(int(match["index"])))
         else:
-            name = next(
-                g for g in (match["bracket"], match["quoted"], match["key"]) if g is not None
-            )
-            segments.append(Key(name))
+            if match["bracket"] is not None:
+                segments.append(Key(_UNESCAPE.sub(_unescaped, match["bracket"])))
+            else:
+                segments.append(Key(match["quoted"] if match["key"] is None else match["key"]))
         at = match.end()
     return tuple(segments)
 
@@ -111,8 +119,8 @@ def show(place: Iterable[str | int]) -> str:
         elif re.fullmatch(r"[^.\[\]\"'*\s][^.\[\]\"'*\s]*", part):
             out += f".{part}" if out else part
         else:
-            quote = '"' if "'" in part else "'"
-            out += f"[{quote}{part}{quote}]"
+            escaped = part.replace("\\", "\\\\").replace("\n", "\\n").replace("'", "\\'")
+            out += f"['{escaped}']"
     return out
 
 

@@ -18,13 +18,11 @@ Rope = list[Piece]
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Replace the source span [start, end) by a rope. ``gone`` marks text of a removed or
-    replaced value, whose comments may be lost (they go to the loss ledger)."""
+    """Replace the source span [start, end) by a rope."""
 
     start: int
     end: int
     rope: Rope
-    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +100,15 @@ def split_lines(source: str, rope: Rope) -> list[Rope]:
             at = cut + 1
     if not lines[-1]:
         lines.pop()
-    return lines
+    return [_without_return(source, line) for line in lines]
+
+
+def _without_return(source: str, line: Rope) -> Rope:
+    """A line without the carriage return that a newline in another piece left behind."""
+    if not line or not text_of(source, line[-1:]).endswith("\r"):
+        return line
+    last = line[-1]
+    return [*line[:-1], last[:-1] if isinstance(last, str) else (last[0], last[1] - 1)]
 
 
 def join_lines(lines: list[Rope], newline: str) -> Rope:

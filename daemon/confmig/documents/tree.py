@@ -77,7 +77,7 @@ class Origin:
 class Cell:
     """One entry of a container: the key (None in a sequence), the value and their sources."""
 
-    __slots__ = ("home", "key", "name", "node", "source", "value")
+    __slots__ = ("home", "key", "name", "node", "parsed", "source", "value")
 
     def __init__(
         self,
@@ -88,6 +88,7 @@ class Cell:
         home: Origin | None = None,
     ) -> None:
         self.name = name
+        self.parsed = name if home is not None else None
         self.value = value
         self.key = key
         self.home = home
@@ -382,11 +383,12 @@ def same_value(a: Any, b: Any) -> bool:
 
 
 def walk_cells(container: Container) -> Iterator[tuple[Container, Cell]]:
-    """Every cell below a container, each with the container it is in; aliases not entered."""
-    stack: list[Container] = [container]
+    """Every cell below a container in document order, each with the container it is in; aliases
+    are not entered."""
+    stack = [(container, cell) for cell in reversed(cells_of(container))]
     while stack:
-        here = stack.pop()
-        for cell in cells_of(here):
-            yield here, cell
-            if isinstance(cell.value, Mapping | Sequence) and not (cell.node and cell.node.alias):
-                stack.append(cell.value)
+        here, cell = stack.pop()
+        yield here, cell
+        value = cell.value
+        if isinstance(value, Mapping | Sequence) and not (cell.node and cell.node.alias):
+            stack.extend((value, inner) for inner in reversed(cells_of(value)))

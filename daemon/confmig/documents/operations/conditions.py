@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from confmig.documents.document import Document
-from confmig.documents.operations.base import AnyPath, Context, OnePath, Strict, is_type
+from confmig.documents.operations.base import AnyPath, Context, OnePath, Strict, TypeName, is_type
 from confmig.documents.tree import same_value
 
 
@@ -29,7 +29,7 @@ class Type(Strict):
     """The value at ``path`` has the type ``is``."""
 
     path: OnePath
-    kind: str = Field(alias="is")
+    kind: TypeName | Literal["null"] = Field(alias="is")
 
 
 class Matches(Strict):

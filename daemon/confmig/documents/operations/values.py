@@ -119,9 +119,9 @@ class Convert(Strict):
         for hit in document.find(self.path, scope):
             expect(document, hit, self.type)
             if hit.cell.value is not None:
-                document.replace(hit.container, hit.cell, self._convert(hit))
+                document.replace(hit.container, hit.cell, self._convert(document, hit))
 
-    def _convert(self, hit: Hit) -> Any:
+    def _convert(self, document: Document, hit: Hit) -> Any:
         value = hit.cell.value
         kind = kind_of(value)
         if self.to == "duration" and kind == "int":
@@ -129,6 +129,9 @@ class Convert(Strict):
         if self.to == "positive" and kind in ("int", "float"):
             return value > 0
         if self.to == "string" and kind in ("string", "int", "float", "bool"):
+            node = hit.cell.node
+            if node is not None and node.style is None and node.alias is None and kind != "string":
+                return document.text[node.start : node.end]  # 1.10 is not 1.1
             return str(value).lower() if kind == "bool" else str(value)
         if self.to == "bool" and kind in ("bool", "string"):
             word = str(value).strip().lower()

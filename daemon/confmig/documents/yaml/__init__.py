@@ -24,9 +24,9 @@ def parse(data: bytes, *, dialect: str, caps: Caps) -> Document:
 def render(document: Document) -> Rendered:
     """See ``formats.Format``."""
     layout = Layout(document.text, document.opaque)
-    rope, gone = _render(document, layout)
+    rope = _render(document, layout)
     text = text_of(document.text, rope)
     segments = segments_of(rope)
     data = (("\ufeff" if document.bom else "") + text).encode("utf-8")
-    lost = verify(document, layout, data, segments, gone)
+    lost = verify(document, layout, data, segments)
     return Rendered(data, tuple(segments), tuple(lost))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from confmig.documents.rope import Edit, Rope, compose
-from confmig.documents.tree import Cell, Container, Mapping, Sequence, cells_of
+from confmig.documents.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
 from confmig.documents.yaml import scalars
 from confmig.errors import Refused
 
@@ -23,7 +23,6 @@ class FlowWriter:
     """The half of the writer that knows flow collections; the other half writes the rest."""
 
     text: str
-    gone: list[tuple[int, int]]
 
     @property
     def style(self) -> Style:
@@ -38,104 +37,115 @@ class FlowWriter:
         """The edits of an entry that stands where its source stands."""
         raise NotImplementedError
 
-    def flow_value(self, cell: Cell) -> Rope:
-        """A value in flow context."""
+    def flow_value(self, cell: Cell, *, json: bool = False) -> Rope:
+        """A value in flow context. ``json``: everything around it is quoted, so strings are."""
         value, node = cell.value, cell.node
         if node is not None:
             if isinstance(value, Mapping | Sequence) and not node.alias:
                 if node.flow and node.cells:
                     return compose(node.outer, node.end, self.container_edits(value))
-            elif node.end > node.outer and self._fits_flow(cell):
+            elif node.end > node.outer and self._fits_flow(cell, json=json):
                 return [(node.outer, node.end)]
         if isinstance(value, Mapping):
-            inner = [self._flow_entry(c) for c in cells_of(value)]
+            inner = [self.flow_entry(c, json=json) for c in cells_of(value)]
             return ["{", *joined(inner, ", "), "}"]
         if isinstance(value, Sequence):
-            return ["[", *joined([self.flow_value(c) for c in cells_of(value)], ", "), "]"]
-        return [scalars.write(value, quote=self.style.quote, flow=True)]
+            inner = [self.flow_value(c, json=json) for c in cells_of(value)]
+            return ["[", *joined(inner, ", "), "]"]
+        style = '"' if json else None
+        return [scalars.write(value, style=style, quote=self.style.quote, flow=True)]
 
-    def _fits_flow(self, cell: Cell) -> bool:
+    def _fits_flow(self, cell: Cell, *, json: bool) -> bool:
         node = cell.node
         assert node is not None
         if node.alias or node.style in ("'", '"'):
-            return True
+            return not json or node.style == '"'
         token = self.text[node.start : node.end]
-        return node.style is None and not any(c in token for c in ",[]{}:#\n")
+        fits = node.style is None and not any(c in token for c in ",[]{}:#\n")
+        return fits and not (json and isinstance(cell.value, str))
 
-    def _flow_entry(self, cell: Cell) -> Rope:
+    def flow_entry(self, cell: Cell, *, json: bool = False) -> Rope:
+        """An entry in flow context: its key, if it has one, and its value."""
         if cell.name is None:
-            return self.flow_value(cell)
-        style = cell.key.style if cell.key is not None else None
+            return self.flow_value(cell, json=json)
+        style = '"' if json else cell.key.style if cell.key is not None else None
         key = scalars.write(cell.name, style=style, quote=self.style.quote, flow=True)
-        return [key, ": ", *self.flow_value(cell)]
+        return [key, ": ", *self.flow_value(cell, json=json)]
+
+    def is_json(self, origin: Origin) -> bool:
+        """Whether a flow collection, or the document it is in, quotes as JSON does."""
+        tokens = [c.key if c.key is not None else c.source for c in origin.cells]
+        strings = [t for t in tokens if t is not None and not t.flow and t.alias is None]
+        quoted = [t for t in strings if t.style == '"']
+        if origin.cells and origin.cells[0].key is not None:
+            return len(quoted) == len(tokens)
+        return bool(quoted) and not any(t.style == "'" for t in strings)
 
     def flow_edits(self, container: Container, now: list[Cell]) -> list[Edit]:
         """The edits of a flow container: cut runs of entries with their commas, insert others."""
         origin = container.origin
         assert origin is not None
         source = origin.cells
-        staying = {id(c) for c in now if c.home is origin}
-        edits: list[Edit] = []
+        json = self.is_json(origin)
         if not source:
-            if now:
-                inner = joined([self._flow_entry(c) for c in now], ", ")
-                edits.append(Edit(origin.start + 1, origin.end - 1, inner))
-            return edits
-        ranks = [i for c in now for i, s in enumerate(source) if s is c]
-        if ranks != sorted(ranks):
+            inner = joined([self.flow_entry(c, json=json) for c in now], ", ")
+            return [Edit(origin.start + 1, origin.end - 1, inner)] if now else []
+        rank = {id(c): i for i, c in enumerate(source)}
+        kept = [rank[id(c)] for c in now if id(c) in rank]
+        if kept != sorted(kept):
             raise Refused("flow_reorder", "entries of a flow collection cannot be reordered")
         spans = [self._flow_span(c) for c in source]
+        edits: list[Edit] = []
+        staying = set(kept)
         for number, cell in enumerate(source):
-            if id(cell) in staying:
+            if number in staying:
                 edits.extend(self.cell_edits(cell))
                 continue
-            later = [i for i in range(number + 1, len(source)) if id(source[i]) in staying]
-            before = [i for i in range(number) if id(source[i]) in staying]
-            if later:
-                cut = (spans[number][0], spans[number + 1][0])
-            elif before:
+            if kept and number > kept[-1]:  # with the comma before it
                 cut = (spans[number - 1][1], spans[number][1])
-            else:
-                cut = (
-                    spans[number][0],
-                    spans[number + 1][0] if number + 1 < len(source) else spans[number][1],
-                )
-            self._no_comment(cut)
-            self.gone.append(cut)
-            edits.append(Edit(cut[0], cut[1], [], gone=True))
-        if not staying and not now:
+            else:  # with the comma behind it
+                last = number + 1 == len(source)
+                cut = (spans[number][0], spans[number][1] if last else spans[number + 1][0])
+            self._no_comment(*cut)
+            edits.append(Edit(*cut, []))
+        if not kept:
             tail = self.text[spans[-1][1] : origin.end - 1]
-            if tail.lstrip().startswith(","):
+            if not now and tail.lstrip().startswith(","):
                 at = self.text.index(",", spans[-1][1])
-                edits.append(Edit(at, at + 1, [], gone=True))
-        edits.extend(self._flow_insertions(container, now, staying, spans))
+                edits.append(Edit(at, at + 1, []))
+        edits.extend(self._flow_insertions(origin, now, rank, spans, json=json))
         return edits
 
     def _flow_insertions(
-        self, container: Container, now: list[Cell], staying: set[int], spans: list[tuple[int, int]]
+        self,
+        origin: Origin,
+        now: list[Cell],
+        rank: dict[int, int],
+        spans: list[tuple[int, int]],
+        *,
+        json: bool,
     ) -> list[Edit]:
-        origin = container.origin
-        assert origin is not None
-        rank = {id(c): i for i, c in enumerate(origin.cells)}
         gap = self.text[origin.start + 1 : spans[0][0]]
         separator = "," + (gap if "\n" in gap and "#" not in gap else " ")
         edits: list[Edit] = []
         previous: int | None = None
         pending: list[Rope] = []
         for cell in now:
-            if id(cell) not in staying:
+            number = rank.get(id(cell))
+            if number is None:
+                rope = self.flow_entry(cell, json=json)
                 if previous is None:
-                    pending.append(self._flow_entry(cell))
-                else:
-                    edits.append(Edit(previous, previous, [separator, *self._flow_entry(cell)]))
+                    pending.append(rope)
+                    continue
+                at = spans[previous][1]
+                more = previous + 1 < len(spans)
+                self._no_comment(at, spans[previous + 1][0] if more else origin.end)
+                edits.append(Edit(at, at, [separator, *rope]))
                 continue
-            start, previous = spans[rank[id(cell)]]
-            for rope in pending:
-                edits.append(Edit(start, start, [*rope, separator]))
-            pending = []
+            edits.extend(Edit(spans[number][0], spans[number][0], [*r, separator]) for r in pending)
+            pending, previous = [], number
         if pending:
-            start = spans[0][0]
-            edits.append(Edit(start, start, joined(pending, separator)))
+            edits.append(Edit(spans[0][0], spans[0][0], joined(pending, separator)))
         return edits
 
     def _flow_span(self, cell: Cell) -> tuple[int, int]:
@@ -145,8 +155,8 @@ class FlowWriter:
             return node.outer, node.end
         return cell.key.outer, max(node.end, cell.key.end)
 
-    def _no_comment(self, span: tuple[int, int]) -> None:
-        if "#" in self.text[span[0] : span[1]] and "\n" in self.text[span[0] : span[1]]:
+    def _no_comment(self, start: int, end: int) -> None:
+        if "#" in self.text[start:end] and "\n" in self.text[start:end]:
             raise Refused(
                 "flow_comment", "a comment stands inside the flow collection to be changed"
             )

@@ -54,6 +54,12 @@ class Layout:
             return len(self.text)
         return end - 1 if end > at and self.text[end - 1] == "\r" else end
 
+    def before_newline(self, at: int) -> int:
+        """The position before the line terminator that ends at ``at``, if one does."""
+        if at > 0 and self.text[at - 1] == "\n":
+            return at - 2 if self.text[at - 2 : at - 1] == "\r" else at - 1
+        return at
+
     def next_line(self, at: int) -> int:
         end = self.text.find("\n", at)
         return len(self.text) if end < 0 else end + 1

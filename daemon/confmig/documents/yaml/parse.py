@@ -33,8 +33,7 @@ except ImportError as error:  # pragma: no cover - an installation without libya
     ) from error
 
 _PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*(?:<[^>]*>)?[ \t\r\n]*(?:#[^\n]*\n[ \t]*)*)+")
-_TAB_INDENT = re.compile(r"^ *\t+[ \t]*[^\s#]", re.MULTILINE)
-_SPECIAL = re.compile(r"[\x85\u2028\u2029]")
+_LONE_RETURN = re.compile(r"\r(?!\n)")
 
 
 def parse(data: bytes, *, dialect: str, caps: Caps) -> Document:
@@ -42,6 +41,12 @@ def parse(data: bytes, *, dialect: str, caps: Caps) -> Document:
     if len(data) > caps.size:
         raise Refused("file_too_large", f"{len(data)} bytes are more than the cap of {caps.size}")
     text, bom = decode(data)
+    if _LONE_RETURN.search(text):
+        raise Refused(
+            "lone_carriage_return",
+            "lines end in carriage returns alone",
+            fix="convert the line endings to LF or CRLF",
+        )
     newline = "\r\n" if "\r\n" in text else "\n"
     document = Document(text, bom=bom, newline=newline, format="yaml", dialect=dialect)
     enabled = gc.isenabled()
@@ -200,13 +205,14 @@ class _Builder:
                 pending = None
             else:
                 cell = Cell(None, value, origin, None, here)
-            if origin.alias is None:
-                origin.cell = cell
-            else:
-                origin.cell = cell
+            origin.cell = cell
             here.cells.append(cell)
             top.attach(cell)
         document.aliased = frozenset(self.aliased)
+        if document.root_cell.source is None:  # nothing but comments, if that
+            end = len(text)
+            empty = Origin(end, end, end)
+            document.root_cell = empty.cell = Cell(None, None, empty, None, empty)
 
     def _scalar(self, event: Any) -> Origin:
         text = self.text
@@ -228,7 +234,7 @@ class _Builder:
                     end -= 1
                 end = max(end, header if header < event.end_mark.index else end)
             elif text[end - 1 : end] == "\n":
-                end -= 1
+                end -= 2 if text[end - 2 : end - 1] == "\r" else 1
             self.document.opaque.append((header, end))
         elif "#" in text[start:end]:
             self.document.opaque.append((start, end))

@@ -28,8 +28,8 @@ from confmig.documents.yaml.layout import Layout
 from confmig.errors import Refused
 
 
-def render(document: Document, layout: Layout) -> tuple[Rope, list[tuple[int, int]]]:
-    """The rope of the finished text (BOM excluded) and the source spans whose comments may go.
+def render(document: Document, layout: Layout) -> Rope:
+    """The rope of the finished text (BOM excluded).
 
     Raises ``Refused`` where the change cannot be expressed in this text.
     """
@@ -39,7 +39,7 @@ def render(document: Document, layout: Layout) -> tuple[Rope, list[tuple[int, in
     rope = compose(0, len(text), edits)
     if text and not text.endswith("\n"):
         rope = _without_final_newline(text, rope)
-    return rope, writer.gone
+    return rope
 
 
 def _without_final_newline(source: str, rope: Rope) -> Rope:
@@ -58,7 +58,6 @@ class _Writer(FlowWriter):
         self.layout = layout
         self.text = document.text
         self.newline = document.newline
-        self.gone: list[tuple[int, int]] = []
         self._style: Style | None = None
 
     @property
@@ -135,13 +134,10 @@ class _Writer(FlowWriter):
         end = region.last
         if region.compact:
             if after is None or whole:
-                end = self.layout.line_end(max(region.start, end - 1)) if whole else end
-                if end > region.start and self.text[end - 1 : end] == "\n":
-                    end -= 1
+                end = self.layout.before_newline(end)
             else:  # the next entry takes the place on the dash's line
                 end += len(self.text[end:]) - len(self.text[end:].lstrip(" \r\n"))
-        self.gone.append((region.first, end))
-        return Edit(region.first, end, [], gone=True)
+        return Edit(region.first, end, [])
 
     def _insertions(
         self, container: Container, now: list[Cell], staying: set[int], first: Cell | None
@@ -198,18 +194,10 @@ class _Writer(FlowWriter):
         key = cell.key
         assert key is not None
         assert cell.name is not None
-        old = self.text[key.start : key.end]
-        if self._key_reads(old, key.style) == cell.name:
+        if cell.name == cell.parsed:
             return []
         flow = cell.home is not None and cell.home.flow
         return [Edit(key.start, key.end, [scalars.write(cell.name, style=key.style, flow=flow)])]
-
-    def _key_reads(self, token: str, style: str | None) -> str:
-        if style == "'":
-            return token[1:-1].replace("''", "'")
-        if style == '"' and "\\" in token:
-            return ""  # an escaped key is written anew when it is renamed, and only then
-        return token[1:-1] if style == '"' else token
 
     def _emptied(self, cell: Cell) -> list[Edit]:
         """A container that lost all its entries: {} or [] on the line of its key."""
@@ -239,8 +227,8 @@ class _Writer(FlowWriter):
         in_flow = cell.home is not None and cell.home.flow and not root
         block_source = bool(source.cells) and not source.flow
         if in_flow or (root and source.flow):
-            self.gone.append((source.outer, source.end))
-            return [Edit(source.outer, source.end, self.flow_value(cell), gone=True)]
+            json = self.is_json(cell.home) if in_flow and cell.home is not None else False
+            return [Edit(source.outer, source.end, self.flow_value(cell, json=json))]
         if root:
             return self._root_edits(cell, block_source)
         region = self.layout.region(cell)
@@ -250,24 +238,23 @@ class _Writer(FlowWriter):
             if not block_source:
                 lead = " " if source.outer == source.end or source.outer <= region.indicator else ""
                 start = source.outer if source.end > source.outer else region.indicator
-                self.gone.append((start, max(start, source.end)))
+                if source.anchor in self.document.aliased:
+                    start = source.start  # others point at the anchor: it stays
                 return [Edit(start, max(start, source.end), [lead, *rope] if lead else rope)]
             start, end = self._block_span(cell)
-            self.gone.append((start, end))
             if start == source.outer or self.layout.line_start(start) < start:
-                return [Edit(start, end, rope, gone=True)]
+                return [Edit(start, end, rope)]
             at = region.indicator
             cut_from = max(at, self.layout.line_end(at))
-            return [Edit(at, at, [" ", *rope]), Edit(cut_from, end, [], gone=True)]
+            return [Edit(at, at, [" ", *rope]), Edit(cut_from, end, [])]
         column = region.column + self._offset(cell)
         lines = self.value_lines(cell, column)
         if block_source:
             start, end = self._block_span(cell)
-            self.gone.append((start, end))
             rope = join_lines(lines, self.newline)
             if self.layout.line_start(start) < start:
-                return [Edit(start, end, _strip_start(self.text, rope), gone=True)]
-            return [Edit(start, end, rope, gone=True)]
+                return [Edit(start, end, _strip_start(self.text, rope))]
+            return [Edit(start, end, rope)]
         if is_item:
             start = source.outer if source.end > source.outer else region.indicator
             lead = " " * (column - region.column - 1) if start == region.indicator else ""
@@ -275,13 +262,15 @@ class _Writer(FlowWriter):
                 column = self.layout.column(start)
                 lines = self.value_lines(cell, column)
             rope = _strip_start(self.text, join_lines(lines, self.newline))
-            self.gone.append((start, max(start, source.end)))
-            return [Edit(start, max(start, source.end), [lead, *rope], gone=True)]
+            return [Edit(start, max(start, source.end), [lead, *rope])]
         end = max(region.indicator, source.end)
-        self.gone.append((region.indicator, end))
+        if source.outer > self.layout.line_end(region.indicator):  # it began on a later line
+            return [
+                Edit(self.layout.line_start(source.outer), end, join_lines(lines, self.newline))
+            ]
         stop = self.layout.line_end(end)
         return [
-            Edit(region.indicator, end, [], gone=True),
+            Edit(region.indicator, end, []),
             Edit(stop, stop, [self.newline, *join_lines(lines, self.newline)]),
         ]
 
@@ -293,21 +282,27 @@ class _Writer(FlowWriter):
             last = self.layout.region(source.cells[-1]).last
         else:
             first, last = source.outer, source.end
-        self.gone.append((first, last))
+        if first == last:
+            return self._fill_empty(cell, first)
         lines = self.value_lines(cell, 0) if self._is_block(cell) else [self.inline_value(cell)]
         rope = join_lines(lines, self.newline)
         if self.text[last - 1 : last] == "\n":
             rope = [*rope, self.newline]
-        return [Edit(first, last, rope, gone=True)]
+        return [Edit(first, last, rope)]
+
+    def _fill_empty(self, cell: Cell, at: int) -> list[Edit]:
+        """Write a value into a document that has none, after what comments it has."""
+        lines = self.value_lines(cell, 0) if self._is_block(cell) else [self.inline_value(cell)]
+        rope = join_lines(lines, self.newline)
+        if at > 0 and self.text[at - 1] != "\n":
+            return [Edit(at, at, [self.newline, *rope])]
+        return [Edit(at, at, [*rope, self.newline])]
 
     def _block_span(self, cell: Cell) -> tuple[int, int]:
         """The source span of a block value: whole lines, the last terminator excluded."""
         source = cell.source
         assert source is not None
-        last = self.layout.region(cell).last
-        end = last
-        if end > 0 and self.text[end - 1 : end] == "\n":
-            end -= 2 if self.text[end - 2 : end - 1] == "\r" else 1
+        end = self.layout.before_newline(self.layout.region(cell).last)
         return self.layout.value_lines_start(cell), end
 
     # --- entries that are new here
@@ -326,10 +321,7 @@ class _Writer(FlowWriter):
             )
         pad = " " * column
         if cell.name is not None:
-            quoted = cell.key is not None and self._key_reads(
-                self.text[cell.key.start : cell.key.end], cell.key.style
-            )
-            style = cell.key.style if cell.key is not None and quoted else None
+            style = cell.key.style if cell.key is not None else None
             head = f"{pad}{scalars.write(cell.name, style=style, quote=self.style.quote)}:"
             if not self._is_block(cell):
                 return split_lines(self.text, [head + " ", *self.inline_value(cell)])
@@ -337,8 +329,11 @@ class _Writer(FlowWriter):
         if not self._is_block(cell):
             return split_lines(self.text, [f"{pad}- ", *self.inline_value(cell)])
         lines = self.value_lines(cell, column + 2)
-        first = _strip_start(self.text, lines[0])
-        return [[f"{pad}- ", *first], *lines[1:]]
+        blank = 0
+        while not text_of(self.text, lines[blank]).strip():
+            blank += 1  # a dash cannot stand before a blank line
+        first = _strip_start(self.text, lines[blank])
+        return [*lines[:blank], [f"{pad}- ", *first], *lines[blank + 1 :]]
 
     def _offset(self, cell: Cell) -> int:
         """How far a block value is indented from its entry."""

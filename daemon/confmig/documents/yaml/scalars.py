@@ -140,6 +140,7 @@ _FLOW_BAD = re.compile(r"[\[\]{},]")
 _AMBIGUOUS = re.compile(
     r"(?:[yYnN]|[-+0-9.][0-9_,]*[:.eE_xobXOB-][0-9a-fA-F_:.eE+TZ -]*|=|<<|-|\?|~)\Z"
 )
+_DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}")
 _DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+){2,}\Z")  # addresses and versions: nobody's number
 _CONTROL = re.compile("[\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 
@@ -152,7 +153,7 @@ def plain_is_safe(text: str, *, flow: bool = False) -> bool:
         return False
     if flow and (_FLOW_BAD.search(text) or ":" in text):
         return False
-    if _AMBIGUOUS.match(text) and not _DOTTED.match(text):
+    if _DATE.match(text) or (_AMBIGUOUS.match(text) and not _DOTTED.match(text)):
         return False
     return all(isinstance(resolve(text, dialect), str) for dialect in DIALECTS)
 

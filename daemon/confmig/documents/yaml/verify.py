@@ -19,6 +19,7 @@ from confmig.documents.rope import Segment
 from confmig.documents.tree import Cell, Mapping, Sequence, same_value
 from confmig.documents.yaml import scalars
 from confmig.documents.yaml.layout import Layout
+from confmig.documents.yaml.loss import forbidden
 from confmig.documents.yaml.parse import parse
 from confmig.errors import Refused
 
@@ -30,7 +31,6 @@ def verify(
     layout: Layout,
     data: bytes,
     segments: list[Segment],
-    gone: list[tuple[int, int]],
 ) -> list[tuple[int, int]]:
     """Check a rendered text against its tree. Returns the source spans of the comments that went
     with deleted values. Raises ``Refused`` (``verify_failed`` or ``comment_lost``)."""
@@ -39,12 +39,22 @@ def verify(
     again = parse(data, dialect=document.dialect, caps=caps)
     _compare(document, again)
     _second_opinion(again)
-    return _census(document, layout, again, segments, gone)
+    return _census(document, layout, again, segments)
 
 
 def readable(document: Document) -> None:
     """The independent parser's veto on a source: raises ``Refused`` if it reads it differently."""
-    _second_opinion(document)
+    try:
+        _second_opinion(document)
+    except Refused as error:
+        if error.code != "verify_failed":
+            raise
+        raise Refused(
+            "readers_disagree",
+            "two YAML readers understand this file differently",
+            place=error.place,
+            fix="write this place in a way that YAML 1.1 and 1.2 agree on",
+        ) from None
 
 
 def _failed(why: str, place: tuple[str | int, ...]) -> Refused:
@@ -71,7 +81,11 @@ def _compare(document: Document, again: Document) -> None:
                 raise _failed("an anchor, alias or tag differs", place)
             if node.alias is not None:
                 continue
-        elif other.alias is not None or other.anchor is not None or other.tag not in (None, "!"):
+        elif (
+            other.alias is not None
+            or (other.anchor is not None and other.anchor not in document.aliased)
+            or other.tag not in (None, "!")
+        ):
             raise _failed("a new value got an anchor, alias or tag", place)
         if isinstance(a, Mapping) and isinstance(b, Mapping):
             if list(a.cells) != list(b.cells):
@@ -121,6 +135,8 @@ def _second_opinion(document: Document) -> None:
                 want = scalars.resolve(text[node.start : node.end], "yaml-1.2")
             elif node.style is None:
                 continue
+            if node.style in ("|", ">") and node.end == len(text) and isinstance(have, str):
+                want, have = want.rstrip("\n"), have.rstrip("\n")  # a clipped end of file
             if isinstance(want, int) and not isinstance(want, bool) and abs(want) >= _INT64:
                 want = float(want)
             if not same_value(want, have):
@@ -132,7 +148,6 @@ def _census(
     layout: Layout,
     again: Document,
     segments: list[Segment],
-    gone: list[tuple[int, int]],
 ) -> list[tuple[int, int]]:
     before = layout.comments()
     after = Layout(again.text, again.opaque).comments()
@@ -145,10 +160,10 @@ def _census(
             at += 1
         inside = at < len(copied) and copied[at][0] <= start and end <= copied[at][1]
         (kept if inside else lost).append((start, end))
-    for start, end in lost:
-        if not any(a <= start and end <= b for a, b in gone):
-            line = document.text.count("\n", 0, start) + 1
-            raise Refused("comment_lost", f"line {line}: a comment would be lost")
+    stays = forbidden(document, layout, lost) if lost else None
+    if stays is not None:
+        line = document.text.count("\n", 0, stays[0]) + 1
+        raise Refused("comment_lost", f"line {line}: the comment of something that stays would go")
     texts = sorted(document.text[a:b] for a, b in kept)
     if texts != sorted(again.text[a:b] for a, b in after):
         raise Refused("comment_lost", "the comments do not balance after the edit")
