@@ -28,6 +28,8 @@ from confmig.errors import (
     INVALID,
     PARTIAL_FAILURE,
     ConfmigError,
+    Invalid,
+    Problem,
     Unfinished,
 )
 from confmig.reconcile import Pass, Workspace
@@ -116,21 +118,12 @@ class Agent:
 
     def _serve(self, space: Workspace, telemetry: Telemetry, recorder: Measured) -> int:
         signals.install(lambda: self._inbox.put(Stop()), lambda: self._inbox.put(Wake("SIGHUP")))
-        http = None
-        if self._settings.http.enabled:
-            http = ProbeServer(
-                self._settings.http.host,
-                self._settings.http.port,
-                lambda: self._snapshot,
-                time.monotonic,
-                recorder.registry,
-            )
-            http.start()
+        http = self._probes(recorder) if self._settings.http.enabled else None
         control = ControlServer(self._settings.state_dir, self._ask)
         control.start()
         timer = Timer(lambda: self._inbox.put(Wake("timer")))
         timer.start()
-        watcher = Watcher(
+        self._watcher = watcher = Watcher(
             [t.root for t in self._targets],
             [
                 f
@@ -162,6 +155,22 @@ class Agent:
                 http.stop()
             telemetry.drain(space.store, self._settings.telemetry.drain_seconds, _clock)
 
+    def _probes(self, recorder: Measured) -> ProbeServer:
+        where = self._settings.http
+        try:
+            http = ProbeServer(
+                where.host, where.port, lambda: self._snapshot, time.monotonic, recorder.registry
+            )
+        except (OSError, OverflowError) as error:
+            place = f"http: {where.host}:{where.port}"
+            raise Invalid(
+                "settings_invalid",
+                "the probes cannot listen",
+                [Problem("settings_invalid", place, str(error), "choose another port, or 0")],
+            ) from None
+        http.start()
+        return http
+
     def _loop(self, space: Workspace, telemetry: Telemetry, timer: Timer) -> int:
         code = self._look(space, telemetry, timer)
         rescan = time.monotonic() + self._settings.watch.rescan
@@ -172,6 +181,7 @@ class Agent:
             except queue.Empty:
                 if time.monotonic() < rescan:
                     continue
+                self._watcher.retry()
                 message = Wake("rescan")
             if isinstance(message, Stop):
                 return DONE
@@ -281,7 +291,7 @@ class Agent:
                 )
                 reasons.append(f"{name}: {code}")
         views = [r.view for r in self._passes.values()]
-        seen = readings(space.store, views)
+        seen = readings(space.store, views, delivery=space.delivery)
         if telemetry.otel is not None:
             telemetry.otel.publish(seen)
         settled = self._snapshot.started or all(

@@ -94,7 +94,7 @@ def apply(
         ev.ID: ids[0],
         ev.IDS: ids,
         ev.CLASS: segment.kind,
-        ev.MANIFEST_DIGEST: job.bundle.manifest.digest,
+        ev.MANIFEST_DIGEST: f"sha256:{job.bundle.manifest.digest}",
     }
     with job.recorder.span(spans.APPLY, f"apply {ids[0]}", attributes) as span:
         outcome = _apply(job, segment, digests, approvals, late, now, span)

@@ -14,7 +14,7 @@ from confmig.adapters import bundle as bundles
 from confmig.apply import new_id
 from confmig.core.gate import Approval
 from confmig.core.policy import duration
-from confmig.errors import ConfmigError, Refused
+from confmig.errors import BUG, ConfmigError, Refused
 from confmig.reconcile import Workspace
 from confmig.settings import Target
 from confmig.view import load_policy
@@ -24,12 +24,27 @@ Request = dict[str, Any]
 
 
 def execute(workspace: Workspace, request: Request) -> dict[str, Any]:
-    """Run a request. Raises ``ConfmigError``; a ``KeyError`` is a malformed request."""
+    """Run a request. Raises ``ConfmigError``."""
     command = _COMMANDS.get(str(request.get("command")))
     if command is None:
         raise Refused("request_unknown", f"there is no command {request.get('command')!r}")
+    _check(request)
     target = workspace.settings.target(request.get("target"))
     return command(workspace, target, request)
+
+
+_TEXTS = ("target", "id", "reason", "ttl", "transaction", "checkpoint")
+_NEEDED = {"approve": ("id", "reason"), "retry": ("id",), "resolve": ("transaction",)}
+
+
+def _check(request: Request) -> None:
+    """Raises ``Refused`` for a request that no command line of ours would send."""
+    for key in _TEXTS:
+        if not isinstance(request.get(key), str | None):
+            raise Refused("request_invalid", f"{key} must be text")
+    for key in _NEEDED.get(str(request["command"]), ()):
+        if not request.get(key):
+            raise Refused("request_invalid", f"{key} is missing")
 
 
 def _approve(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:
@@ -124,6 +139,9 @@ def answer(workspace: Workspace, request: Request) -> dict[str, Any]:
         return {"ok": True, "result": execute(workspace, request)}
     except ConfmigError as error:
         return {"ok": False, "exit_code": error.exit_code, "error": error_json(error)}
+    except Exception as error:  # noqa: BLE001 - a bug in one request must not end the daemon
+        bug = {"code": "bug", "message": f"a bug: {type(error).__name__}"}
+        return {"ok": False, "exit_code": BUG, "error": bug}
 
 
 def error_json(error: ConfmigError) -> dict[str, Any]:

@@ -72,6 +72,12 @@ class Refused(ConfmigError):
     exit_code = REFUSED
 
 
+class Usage(Refused):
+    """The words of the command do not go together."""
+
+    exit_code = INVALID
+
+
 class Invalid(Refused):
     """Settings, manifest or policy are not valid. Carries every problem found, not the first."""
 

@@ -6,6 +6,7 @@ on them. ``run --once`` is this pass, once; the daemon runs the same function.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,6 +20,7 @@ from confmig.adapters.checkpoints import Checkpoints
 from confmig.adapters.disk import Disk
 from confmig.adapters.lock import DirectoryLock
 from confmig.adapters.store import Hold, Store, Transaction, stamp
+from confmig.core.drift import noted
 from confmig.core.gate import Decision
 from confmig.core.manifest import Migration
 from confmig.core.plan import (
@@ -39,8 +41,8 @@ from confmig.errors import (
     worst,
 )
 from confmig.settings import Settings, Target
-from confmig.transact import Conflict, Records, Transactor
-from confmig.view import View, failure_key, load_policy, view
+from confmig.transact import Conflict, Records, Transactor, drift
+from confmig.view import View, failure_key, load_policy, regressions, view
 from confmig_otel import events as ev
 from confmig_otel import spans
 
@@ -144,6 +146,7 @@ class Workspace:
             seen = view(
                 target, bundle, policy, disk, self.store, now, outbox_full=self.outbox_full()
             )
+            self._note_regressions(seen)
             decisions = {o.standing.migration.id: o.decision for o in seen.outlook}
 
             def allowed(migration: Migration, known: dict[str, Decision] = decisions) -> bool:
@@ -196,6 +199,22 @@ class Workspace:
             except Conflict:
                 continue
 
+    def _note_regressions(self, seen: View) -> None:
+        """Say, once for each transaction of ours that was undone by somebody, that it was."""
+        target, now = seen.target.name, self.clock()
+        for document in seen.documents:
+            recorded = seen.recorded.get(document.path)
+            if recorded is None or document.version is None or document.version >= recorded[0]:
+                continue
+            before = regressions(self.store, target, document.path)
+            after = noted(before, recorded[2], now)
+            if any(r.transaction == recorded[2] for r in before):
+                continue
+            said = json.dumps([[r.transaction, r.at.isoformat()] for r in after])
+            with self.store.commit():
+                self.store.announce(target, f"regressed:{document.path}", said)
+                self.store.add_events([drift(target, document.path, "version_regressed")], now)
+
     def _record_failure(self, seen: View, outcome: forward.Outcome) -> None:
         """A failed migration is held until something changes; a failed late document is not: it
         is tried in every pass, and said once."""
@@ -203,11 +222,13 @@ class Workspace:
         assert error is not None
         assert outcome.migration is not None
         now = self.clock()
-        key = failure_key(seen.bundle, seen.policy, seen.documents)
+        alone = [d for d in seen.documents if d.path == outcome.document]
+        whole = outcome.kind == "failed"
+        key = failure_key(seen.bundle, seen.policy, seen.documents if whole else tuple(alone))
         detail = str(error)
         target = seen.target.name
         with self.store.commit():
-            if outcome.kind == "failed":
+            if whole:
                 self.store.set_hold(
                     target, Hold(outcome.migration, "document_failed", key, detail, stamp(now))
                 )
@@ -435,6 +456,8 @@ def _exit_code(seen: View, outcomes: list[forward.Outcome], excluded: set[str]) 
             codes.append(FAILED)
         elif decision.verdict == "hold" or decision.verdict == "allow":
             codes.append(DEFERRED)
-    if any(not d.healthy for d in seen.documents):
-        codes.append(REFUSED)
+    for document in seen.documents:
+        if not document.healthy:
+            held = document.problem == "version_regressed"
+            codes.append(DEFERRED if held else REFUSED)
     return worst(codes)

@@ -295,8 +295,8 @@ def event_text(row: Mapping[str, Any]) -> str:
     return f"{when:%H:%M:%S.%f}"[:-3] + f" {level:5} {row['name']} {attributes}"
 
 
-def readings(store: Store, views: Iterable[View]) -> Readings:
-    """What the gauges show now."""
+def readings(store: Store, views: Iterable[View], *, delivery: bool) -> Readings:
+    """What the gauges show now. Without delivery events are history: none of them waits."""
     pending: dict[tuple[str, str], int] = {}
     blocked: dict[str, int] = {}
     documents: dict[tuple[str, str, str], int] = {}
@@ -312,7 +312,7 @@ def readings(store: Store, views: Iterable[View]) -> Readings:
         pending,
         blocked,
         documents,
-        store.outbox_size()[0],
+        store.outbox_size()[0] if delivery else 0,
         store.rejected_count(),
         store.last_success(),
     )

@@ -199,8 +199,11 @@ def _started(plan: Plan) -> list[ev.Event]:
 
 
 def _commit(store: Store, plan: Plan, now: datetime) -> list[ev.Event]:
+    # what other documents still hold stays recorded as applied
+    versions = [v for v, _, _ in store.documents(plan.target).values()]
     for m in plan.details["migrations"]:
-        store.forget_applied(plan.target, m["id"])
+        if not any(version >= m["version"] for version in versions):
+            store.forget_applied(plan.target, m["id"])
         store.set_hold(
             plan.target, Hold(m["id"], "rolled_back", "", f"rolled back by {plan.id}", stamp(now))
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from confmig.adapters import bundle as bundles
@@ -16,6 +16,7 @@ from confmig.adapters.bundle import Bundle
 from confmig.adapters.disk import Disk, digest_of
 from confmig.adapters.store import Hold, Store, Transaction
 from confmig.core import policy as policies
+from confmig.core.drift import Regression, is_held, noted
 from confmig.core.gate import Decision, Facts, decide
 from confmig.core.manifest import Migration
 from confmig.core.plan import DocumentFact, Outlook, Standing, forecast, placed, standings
@@ -77,11 +78,13 @@ def observe(disk: Disk, bundle: Bundle) -> tuple[DocumentFact, ...]:
         for path in disk.find(config.files):
             digest = ""
             try:
+                _speakable(path)
                 snapshot = disk.read(path)
                 digest = snapshot.digest
                 version = bundle.version(config, snapshot.data)
                 fact = placed(bundle.manifest, DocumentFact(config.name, path, version, digest))
             except ConfmigError as error:
+                path = path.encode("utf-8", "backslashreplace").decode()
                 fact = DocumentFact(config.name, path, None, digest, error.code, str(error.message))
             if path in out:
                 fact = DocumentFact(
@@ -94,6 +97,45 @@ def observe(disk: Disk, bundle: Bundle) -> tuple[DocumentFact, ...]:
                 )
             out[path] = fact
     return tuple(out[p] for p in sorted(out))
+
+
+def _speakable(path: str) -> None:
+    """Raises ``Refused`` for a name that no report, state or event could hold."""
+    try:
+        path.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Refused("name_not_utf8", "the file's name is not UTF-8", fix="rename it") from None
+
+
+def regressions(store: Store, target: str, path: str) -> tuple[Regression, ...]:
+    """The times a document fell below what was recorded, as far as they are remembered."""
+    said = store.announced(target, f"regressed:{path}")
+    return tuple(
+        Regression(tx, datetime.fromisoformat(at)) for tx, at in (json.loads(said) if said else ())
+    )
+
+
+def _checked(
+    document: DocumentFact,
+    store: Store,
+    target: str,
+    recorded: dict[str, tuple[int, str, str]],
+    now: datetime,
+) -> DocumentFact:
+    """The document, held if its service keeps writing an older schema back."""
+    if not document.healthy or document.path not in recorded or document.version is None:
+        return document
+    version, _, transaction = recorded[document.path]
+    if document.version >= version:
+        return document
+    history = noted(regressions(store, target, document.path), transaction, now)
+    if not is_held(history, now):
+        return document
+    return replace(
+        document,
+        problem="version_regressed",
+        message=f"it fell below version {version} {len(history)} times within an hour",
+    )
 
 
 def view(
@@ -109,6 +151,9 @@ def view(
     """Look at a target and decide about everything pending. Writes nothing."""
     applied_changed(bundle, store, target.name)
     documents = observe(disk, bundle)
+    recorded = store.documents(target.name) if store is not None else {}
+    if store is not None:
+        documents = tuple(_checked(d, store, target.name, recorded, now) for d in documents)
     holds = store.holds(target.name) if store is not None else {}
     conflicts = tuple(store.conflicts(target.name)) if store is not None else ()
     approvals = store.approvals(target.name) if store is not None else ()
@@ -136,7 +181,6 @@ def view(
         return decide(policy, Facts(target.name, migration, tuple(standing), approvals), now)
 
     outlook = forecast(bundle.manifest, documents, answer)
-    recorded = store.documents(target.name) if store is not None else {}
     return View(
         target,
         bundle,
@@ -175,8 +219,10 @@ def failure_key(bundle: Bundle, policy: Policy, documents: tuple[DocumentFact, .
     return digest_of(text.encode())
 
 
-def views(settings: Settings, target: str | None, now: datetime) -> Iterator[View | ConfmigError]:
-    """A view of every target (or the named one), or the error that stands in its way."""
+def views(
+    settings: Settings, target: str | None, now: datetime
+) -> Iterator[tuple[Target, View | ConfmigError]]:
+    """Every target (or the named one) with its view, or the error that stands in its way."""
     targets = [settings.target(target)] if target else settings.targets
     store = Store.read_only(settings.state_dir)
     try:
@@ -184,9 +230,9 @@ def views(settings: Settings, target: str | None, now: datetime) -> Iterator[Vie
             try:
                 bundle = bundles.load(one.bundle, settings.limits.caps())
                 with Disk(str(one.root), size_cap=settings.limits.size) as disk:
-                    yield view(one, bundle, load_policy(one), disk, store, now)
+                    yield one, view(one, bundle, load_policy(one), disk, store, now)
             except ConfmigError as error:
-                yield error
+                yield one, error
     finally:
         if store is not None:
             store.close()

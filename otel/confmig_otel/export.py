@@ -22,7 +22,7 @@ from opentelemetry.sdk.metrics.export import (
     PeriodicExportingMetricReader,
 )
 from opentelemetry.sdk.metrics.view import ExplicitBucketHistogramAggregation, View
-from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.resources import OTELResourceDetector, Resource
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter, SpanExporter
 from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -52,12 +52,11 @@ class Destination:
 
 def resource(name: str, version: str, instance: str) -> Resource:
     """Who is speaking; ``OTEL_SERVICE_NAME`` and ``OTEL_RESOURCE_ATTRIBUTES`` win."""
-    mine = {"service.name": name, "service.version": version, "service.instance.id": instance}
-    said = Resource.create({})  # reads the variables
-    attributes = {
-        k: v for k, v in said.attributes.items() if not str(v).startswith("unknown_service")
-    }
-    return Resource({**mine, **attributes})
+    sdk = Resource.create({}).attributes
+    mine = {k: v for k, v in sdk.items() if k.startswith("telemetry.sdk.")}
+    mine |= {"service.name": name, "service.version": version, "service.instance.id": instance}
+    said = OTELResourceDetector().detect().attributes  # what the variables say, and no more
+    return Resource({**mine, **said})
 
 
 class _Span:

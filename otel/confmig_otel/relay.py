@@ -181,7 +181,7 @@ class RelayThread(threading.Thread):
         self._deliverer = deliverer
         self._report = report
         self._batches: queue.SimpleQueue[Sequence[Row] | None] = queue.SimpleQueue()
-        self._stop = threading.Event()
+        self._ended = threading.Event()
         self._delay = 0.0
 
     def offer(self, rows: Sequence[Row]) -> None:
@@ -190,12 +190,12 @@ class RelayThread(threading.Thread):
 
     def stop(self) -> None:
         """End after the batch at hand."""
-        self._stop.set()
+        self._ended.set()
         self._batches.put(None)
 
     def run(self) -> None:
         """The thread's loop."""
-        while not self._stop.is_set():
+        while not self._ended.is_set():
             rows = self._batches.get()
             if rows is None:
                 break
@@ -204,7 +204,7 @@ class RelayThread(threading.Thread):
                 self._delay = min(max(self._delay * 2, 0.5), 30.0)
                 wait = max(self._delay * random.uniform(0.8, 1.2), result.retry_after or 0.0)  # noqa: S311
                 self._report(result)
-                self._stop.wait(wait)
+                self._ended.wait(wait)
             else:
                 self._delay = 0.0
                 self._report(result)

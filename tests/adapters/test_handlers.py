@@ -128,7 +128,7 @@ def test_the_memory_is_limited() -> None:
 
 
 def test_a_crash_is_named() -> None:
-    for body in ("import os; os.kill(os.getpid(), 11)", "import os; os._exit(3)"):
+    for body in ("import ctypes; ctypes.string_at(0)", "import os; os._exit(3)"):
         assert code_of(body) == "handler_died"
 
 
@@ -172,7 +172,6 @@ def test_it_cannot_change_files(tmp_path: Path, how: str, where: str) -> None:
     assert victim.stat().st_mode & 0o777 == 0o600
 
 
-@pytest.mark.skipif(os.geteuid() == 0, reason="the kernel does not count root's processes")
 def test_it_cannot_start_processes(tmp_path: Path) -> None:
     assert code_of("import os\nif os.fork() == 0: os._exit(0)") in (
         "handler_failed",

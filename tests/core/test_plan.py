@@ -325,3 +325,23 @@ def test_a_document_that_has_a_problem_already_keeps_it() -> None:
 def test_a_misplaced_document_is_never_part_of_a_segment() -> None:
     documents = [placed(PLACES, doc(v, f"v{v}")) for v in (0, 2, 6)]
     assert steps(next_segment(PLACES, documents, always)) == {"v2": [1, 2, 3]}
+
+
+def test_a_document_that_is_not_behind_a_held_migration_goes_on_alone() -> None:
+    """m1 is held for a; b has it already, so m2 may run on b, and a waits with m1's reason."""
+    first = migration(1, kind="post_deploy")
+    second = migration(2)
+    bundle = manifest(first, second)
+    documents = [DocumentFact("app", "a", 0, ""), DocumentFact("app", "b", 1, "")]
+
+    def gate(m: Migration, inherited: tuple[str, ...]) -> Decision:
+        reasons = (*(("outside_window",) if m is first else ()), *inherited)
+        if reasons:
+            return Decision("hold", reasons[0], reasons)
+        return Decision("allow", "allowed_online", ("allowed_online",))
+
+    outlook = forecast(bundle, documents, gate)
+    assert [o.runs for o in outlook] == [False, True]
+    alone = forecast(bundle, documents[:1], gate)
+    assert [o.runs for o in alone] == [False, False]
+    assert "outside_window" in alone[1].decision.reasons

@@ -36,9 +36,18 @@ class Checkpoints:
         """Store images durably: each written and synced, then the directory once."""
         wrote = False
         for data in images:
-            wrote |= _write_once(self.objects, digest_of(data), data)
+            digest = digest_of(data)
+            if not self._intact(digest):
+                (self.objects / digest).unlink(missing_ok=True)
+                wrote |= _write_once(self.objects, digest, data)
         if wrote:
             _sync(self.objects)
+
+    def _intact(self, digest: str) -> bool:
+        try:
+            return digest_of((self.objects / digest).read_bytes()) == digest
+        except FileNotFoundError:
+            return False
 
     def image(self, digest: str) -> bytes:
         """An image by its hash. Raises ``Fault`` (``object_corrupt``) if it is not intact."""
@@ -69,7 +78,7 @@ class Checkpoints:
         """A checkpoint by its path. Raises ``Refused`` if it is none."""
         try:
             data = json.loads(Path(path).read_bytes())
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise Refused(
                 "checkpoint_unreadable",
                 f"no checkpoint can be read there: {type(error).__name__}",
@@ -82,6 +91,7 @@ class Checkpoints:
 
     def save_rescue(self, name: str, data: bytes) -> str:
         """Keep bytes of somebody that must not be lost; returns the path."""
+        name = f"{name}-{digest_of(data)[:16]}"  # two writers of one file are both kept
         _write_once(self.rescue, name, data)
         _sync(self.rescue)
         return str(self.rescue / name)

@@ -16,6 +16,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from confmig.errors import Fault
+
 _NAME = "control.sock"
 _LONGEST = 1 << 20
 _PATIENCE = 600.0
@@ -42,7 +44,13 @@ def ask(state_dir: Path, message: dict[str, Any]) -> dict[str, Any] | None:
     with client:
         client.sendall(json.dumps(message).encode() + b"\n")
         answer = _line(client)
-    return dict(json.loads(answer)) if answer else None
+    if not answer:
+        raise Fault(
+            "daemon_gone",
+            "the daemon ended before it answered; it may have done what was asked",
+            fix="look with `confmig status`, then ask again if need be",
+        )
+    return dict(json.loads(answer))
 
 
 def _line(connection: socket.socket) -> bytes:
@@ -92,7 +100,7 @@ class ControlServer:
                 connection.settimeout(5.0)
                 try:
                     self._one(connection)
-                except (OSError, ValueError):
+                except (OSError, ValueError, RecursionError):
                     continue  # a client that hangs up or talks nonsense is its own problem
 
     def _one(self, connection: socket.socket) -> None:

@@ -130,16 +130,29 @@ class Disk:
         stack = [("", 0)]
         while stack:
             folder, level = stack.pop()
-            with os.scandir(os.path.join(self.root, folder)) as entries:
-                for entry in entries:
-                    name = f"{folder}{entry.name}"
-                    if entry.name.startswith(PREFIX):
-                        continue
-                    if any(w.match(name) for w in wanted):
-                        out.append(name)
-                    elif level < depth and entry.is_dir(follow_symlinks=False):
-                        stack.append((f"{name}/", level + 1))
+            for entry in self._entries(folder):
+                name = f"{folder}{entry.name}"
+                if entry.name.startswith(PREFIX):
+                    continue
+                if any(w.match(name) for w in wanted):
+                    out.append(name)
+                elif level < depth and entry.is_dir(follow_symlinks=False):
+                    stack.append((f"{name}/", level + 1))
         return sorted(out)
+
+    def _entries(self, folder: str) -> list[os.DirEntry[str]]:
+        try:
+            with os.scandir(os.path.join(self.root, folder)) as entries:
+                return list(entries)
+        except FileNotFoundError:
+            return []  # it vanished: what was in it is gone too
+        except OSError as error:
+            raise Refused(
+                "target_unreadable",
+                f"the directory cannot be read: {error.strerror}",
+                place=folder or self.root,
+                fix="check its rights",
+            ) from None
 
     def read_only(self) -> bool:
         """Whether the root's filesystem is mounted read-only."""

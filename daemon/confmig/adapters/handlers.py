@@ -1,20 +1,17 @@
 """Python handlers run in a forked child with limits; only a journal of changes comes back.
 
-The child inherits the tree, so nothing is copied in. It loses the environment, its open files,
-the right to write files, to start processes and (where the kernel allows) the network; time and
-memory are limited. It runs the handler and sends its change journal as JSON; the parent replays
-that journal on its own tree through the same guarded operations. Each handler runs twice and the
-two journals must be equal: a handler that reads a clock or a random source is refused.
+The child inherits the tree, so nothing is copied in, and is hardened (see ``sandbox``) before
+the first line of the handler runs. It sends its change journal as JSON; the parent replays that
+journal on its own tree through the same guarded operations. Each handler runs twice and the two
+journals must be equal: one that reads a clock or a random source is refused.
 """
 
 from __future__ import annotations
 
-import ctypes
 import hashlib
 import hmac
 import json
 import os
-import resource
 import select
 import signal
 import sys
@@ -24,11 +21,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from confmig.adapters import sandbox
 from confmig.documents.document import Document
 from confmig.documents.journal import Change
 from confmig.errors import ConfmigError, Fault, Refused
-
-_NEWUSER, _NEWNET = 0x10000000, 0x40000000
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,9 +153,9 @@ def _work(
     reply: dict[str, Any]
     start = len(document.changes)
     try:
+        sandbox.harden(writer, seconds=limits.seconds, memory=limits.memory)
         namespace: dict[str, Any] = {"__name__": f"confmig_handler_{name}"}
         exec(compile(code, name, "exec"), namespace)  # noqa: S102 - the bundle is trusted
-        _harden(limits, writer)
         namespace["migrate"](document, contract)
         changes = [c.as_json() for c in document.changes[start:]]
         reply = {"changes": changes}
@@ -181,29 +177,3 @@ def _work(
     while view:
         view = view[os.write(writer, view) :]
     return 0
-
-
-def _harden(limits: Limits, writer: int) -> None:
-    os.environ.clear()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(_NEWNET) != 0:
-        libc.unshare(_NEWUSER | _NEWNET)  # best effort: not every kernel lets us
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    top = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
-    os.closerange(3, writer)
-    os.closerange(writer + 1, min(top, 1 << 16))
-    with open("/proc/self/statm", "rb") as statm:
-        used = int(statm.read().split()[0]) * resource.getpagesize()
-    _limit(resource.RLIMIT_AS, used + limits.memory)
-    _limit(resource.RLIMIT_CPU, int(limits.seconds) + 1)
-    _limit(resource.RLIMIT_FSIZE, 0)
-    _limit(resource.RLIMIT_NPROC, 0)
-    _limit(resource.RLIMIT_CORE, 0)
-
-
-def _limit(kind: int, value: int) -> None:
-    hard = resource.getrlimit(kind)[1]
-    value = value if hard == resource.RLIM_INFINITY else min(value, hard)
-    resource.setrlimit(kind, (value, value))

@@ -70,25 +70,29 @@ class Watcher:
         wake: Callable[[], None],
     ) -> None:
         self._observer = Observer()
-        self.failed: list[Path] = []
-        below = f"{state_dir}{os.sep}"
-        for path, only, recursive in [
+        self._below = f"{state_dir}{os.sep}"
+        self._wake = wake
+        self.missing: list[tuple[Path, str | None, bool]] = [
             *((r, None, True) for r in roots),
             *((f.parent, f.name, False) for f in files),
-        ]:
-            try:
-                self._observer.schedule(
-                    _Handler(wake, only, below),
-                    str(path),
-                    recursive=recursive,
-                    event_filter=_FILTER,
-                )
-            except OSError:
-                self.failed.append(path)  # the rescan still looks there
+        ]
 
     def start(self) -> None:
-        """Begin to watch."""
+        """Begin to watch. What is not there yet is looked for again by ``retry``."""
         self._observer.start()
+        self.retry()
+
+    def retry(self) -> None:
+        """Watch what could not be watched so far; until then the rescan looks there."""
+        missing, self.missing = self.missing, []
+        for path, only, recursive in missing:
+            handler = _Handler(self._wake, only, self._below)
+            try:
+                self._observer.schedule(
+                    handler, str(path), recursive=recursive, event_filter=_FILTER
+                )
+            except OSError:
+                self.missing.append((path, only, recursive))
 
     def stop(self) -> None:
         """End the threads."""

@@ -76,7 +76,11 @@ def run(words: list[str]) -> int:
         sys.stdout.flush()
         return int(code)
     except ConfmigError as error:
-        report(error, as_json=as_json)
+        if as_json:
+            from confmig.commands import error_json
+
+            print(json.dumps({"error": error_json(error)}, indent=2))
+        report(error)
         return error.exit_code
     except KeyboardInterrupt:
         print("confmig: interrupted; nothing is lost, run it again", file=sys.stderr)
@@ -88,12 +92,8 @@ def run(words: list[str]) -> int:
         return _bug(error)
 
 
-def report(error: ConfmigError, *, as_json: bool) -> None:
-    """Tell an error to a person on stderr, and to a machine on stdout if it asked."""
-    if as_json:
-        from confmig.commands import error_json
-
-        print(json.dumps({"error": error_json(error)}, indent=2))
+def report(error: ConfmigError) -> None:
+    """Tell an error to a person, on stderr."""
     print(f"confmig: {error}", file=sys.stderr)
     for problem in getattr(error, "problems", ()):
         print(f"  {problem}", file=sys.stderr)

@@ -46,9 +46,9 @@ def run(args: argparse.Namespace) -> int:
     finally:
         if store is not None:
             store.close()
-    for seen in views(settings, args.target, now):
+    for _, seen in views(settings, args.target, now):
         if isinstance(seen, ConfmigError):
-            report(seen, as_json=False)
+            report(seen)
             codes.append(seen.exit_code)
             continue
         if seen.policy.state == "invalid":

@@ -27,8 +27,9 @@ def run(args: argparse.Namespace) -> int:
     since = 0
     if args.since:
         try:
-            since = int(datetime.fromisoformat(args.since).timestamp() * 1e9)
-        except ValueError:
+            since = int(datetime.fromisoformat(args.since).timestamp()) * 1_000_000_000
+            since = min(since, (1 << 63) - 1)
+        except (ValueError, OverflowError):
             raise Refused("time_invalid", f"{args.since!r} is no RFC 3339 time") from None
     store = Store.read_only(settings.state_dir)
     rows = store.history(since_ns=since, limit=args.limit) if store is not None else []

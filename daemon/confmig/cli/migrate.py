@@ -15,7 +15,7 @@ from confmig.adapters.disk import PREFIX, Disk, Snapshot, pattern
 from confmig.core.manifest import Config
 from confmig.documents.path import show
 from confmig.documents.tree import kind_of
-from confmig.errors import INVALID, REFUSED, ConfmigError, Refused, worst
+from confmig.errors import INVALID, REFUSED, ConfmigError, Refused, Usage, worst
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -43,7 +43,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Migrate every file; report every refusal, not only the first."""
     if args.stdout and len(args.files) > 1:
-        raise Refused("usage", "--stdout takes one file", fix="use --write or --diff for several")
+        raise Usage("usage", "--stdout takes one file", fix="use --write or --diff for several")
     bundle = load(args.bundle)
     codes, answers = [0], []
     for file in args.files:

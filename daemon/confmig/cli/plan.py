@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import json
+from typing import Any
 
 from confmig.cli import report, session
-from confmig.errors import ConfmigError, worst
+from confmig.commands import error_json
+from confmig.errors import INVALID, ConfmigError, worst
 from confmig.reporting import plan_json, plan_text
 from confmig.view import views
 
@@ -19,18 +21,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the plan of every target. Exit 2 for a broken bundle or policy, else 0."""
     settings = session.load_settings(args)
-    codes, plans = [0], []
-    for seen in views(settings, args.target, session.clock()):
+    codes = [0]
+    plans: list[dict[str, Any]] = []
+    for target, seen in views(settings, args.target, session.clock()):
         if isinstance(seen, ConfmigError):
-            report(seen, as_json=args.json)
+            report(seen)
+            plans.append({"target": target.name, "pending": [], "error": error_json(seen)})
             codes.append(seen.exit_code)
             continue
-        if seen.policy.state == "invalid":
-            codes.append(2)
+        codes.append(INVALID if seen.policy.state == "invalid" else 0)
         plans.append(plan_json(seen))
         if not args.json:
             print(plan_text(seen))
-    if args.json and plans:
+    if args.json:
         pending = [p["id"] for plan in plans for p in plan["pending"]]
         print(json.dumps({"pending": list(dict.fromkeys(pending)), "targets": plans}, indent=2))
     return worst(codes)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from typing import Any
 
 from confmig.cli import report, session
-from confmig.errors import Invalid, LockHeld, worst
-from confmig.reporting import pass_json, pass_text
+from confmig.commands import error_json
+from confmig.errors import ConfmigError, Unfinished, worst
+from confmig.reporting import event_text, pass_json, pass_text
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,29 +37,27 @@ def run(args: argparse.Namespace) -> int:
             settings, console=args.console, exit_on_block=args.exit_on_block, target=args.target
         ).run()
     targets = [settings.target(args.target)] if args.target else settings.targets
-    codes, answers = [], []
-    with session.workspace(settings) as (space, telemetry):
+    codes: list[int] = []
+    answers: list[dict[str, Any]] = []
+    with session.workspace(settings) as space:
         seen = space.store.outbox_head()
         for target in targets:
             try:
                 result = space.reconcile(target)
-            except (Invalid, LockHeld) as error:
-                report(error, as_json=args.json)
+            except Unfinished:
+                raise
+            except ConfmigError as error:  # the other targets are no worse for it
+                report(error)
                 codes.append(error.exit_code)
+                answers.append({"target": target.name, "error": error_json(error)})
                 continue
             codes.append(result.exit_code)
             answers.append(pass_json(result))
             if not args.json:
                 print(pass_text(result))
         if args.console:
-            from confmig.reporting import event_text
-
             for row in space.store.history(after=seen):
                 print(event_text(row), file=sys.stderr)
-        if telemetry.otel is not None:
-            from confmig.reporting import readings
-
-            telemetry.otel.publish(readings(space.store, space.last_views.values()))
-    if args.json and answers:
+    if args.json:
         print(json.dumps({"targets": answers, "exit_code": worst(codes)}, indent=2))
     return worst(codes)

@@ -66,18 +66,22 @@ def actor() -> str:
 
 
 @contextmanager
-def workspace(settings: Settings) -> Iterator[tuple[Workspace, Telemetry]]:
+def workspace(settings: Settings) -> Iterator[Workspace]:
     """The open state for a command that changes something; drains the outbox at the end."""
     from confmig.reconcile import Workspace
+    from confmig.reporting import readings
 
     telemetry = telemetry_of(settings)
     try:
         with Workspace(settings, clock, telemetry.recorder, actor()) as space:
             space.delivery = telemetry.plan.delivers_events
             try:
-                yield space, telemetry
+                yield space
             finally:
                 left = telemetry.drain(space.store, settings.telemetry.drain_seconds, clock)
+                if telemetry.otel is not None:
+                    views = space.last_views.values()
+                    telemetry.otel.publish(readings(space.store, views, delivery=space.delivery))
                 if left and space.delivery:
                     print(
                         f"confmig: {left} event(s) wait for the OTLP receiver; they are kept and "
@@ -100,7 +104,7 @@ def request(args: argparse.Namespace, message: dict[str, Any]) -> dict[str, Any]
     message = {**message, "target": args.target, "uid": os.getuid()}
     reply = control.ask(settings.state_dir, message)
     if reply is None:
-        with workspace(settings) as (space, _):
+        with workspace(settings) as space:
             return execute(space, message)
     if reply["ok"]:
         return dict(reply["result"])

@@ -5,11 +5,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from typing import Any
 
 from confmig.adapters.store import Store
 from confmig.adapters.telemetry import plan
 from confmig.cli import report, session
-from confmig.errors import ConfmigError, worst
+from confmig.commands import error_json
+from confmig.errors import PARTIAL_FAILURE, ConfmigError, worst
 from confmig.reporting import status_json, status_text
 from confmig.view import views
 
@@ -20,25 +22,31 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the state of every target; exit 5 if a partial failure blocks one."""
+    """Print the state of every target; exit 5 if a partial failure blocks one.
+
+    As JSON: ``targets`` holds all of them; with a single one its fields stand at the top too.
+    """
     settings = session.load_settings(args)
-    codes, answers = [0], []
     said = settings.telemetry
     delivery = plan(said.exporter, said.endpoint, os.environ).delivers_events
+    codes = [0]
+    answers: list[dict[str, Any]] = []
     store = Store.read_only(settings.state_dir)
     try:
-        for seen in views(settings, args.target, session.clock()):
+        for target, seen in views(settings, args.target, session.clock()):
             if isinstance(seen, ConfmigError):
-                report(seen, as_json=args.json)
+                report(seen)
+                answers.append({"target": target.name, "error": error_json(seen)})
                 codes.append(seen.exit_code)
                 continue
             answers.append(status_json(seen, store, delivery=delivery))
-            codes.append(5 if seen.conflicts else 0)
+            codes.append(PARTIAL_FAILURE if seen.conflicts else 0)
             if not args.json:
                 print(status_text(answers[-1]))
     finally:
         if store is not None:
             store.close()
-    if args.json and answers:
-        print(json.dumps(answers[0] if len(answers) == 1 else {"targets": answers}, indent=2))
+    if args.json:
+        top = answers[0] if len(answers) == 1 else {}
+        print(json.dumps({**top, "targets": answers}, indent=2))
     return worst(codes)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from confmig.adapters.bundle import read_files
 from confmig.core.manifest import ordered_ids, sums, sums_text
+from confmig.errors import Invalid, Problem
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +25,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the file if it changes."""
     files = read_files(args.bundle)
+    if files.manifest is None:
+        raise Invalid(
+            "manifest_unreadable",
+            "there is no bundle here",
+            [
+                Problem(
+                    "manifest_unreadable",
+                    str(args.bundle / "manifest.json"),
+                    "the file is not there",
+                    "name the bundle with --bundle",
+                )
+            ],
+        )
     text = sums_text(sums(files, ordered_ids(files.manifest)))
     changed = files.sums != text
     if changed and not args.check:

@@ -156,6 +156,7 @@ def load(data: Any, place: str) -> tuple[list[Operation], list[Problem]]:
                         "operation_invalid",
                         f"{place}: operation {number}{': ' + where if where else ''}",
                         message,
+                        "see the list of operations in the README",
                     )
                 )
         except Refused as error:

@@ -168,10 +168,10 @@ class _Builder:
                     alias=event.anchor,
                 )
                 if event.anchor not in self.anchors:
-                    raise self._refuse(origin, "alias_undefined", f"*{event.anchor} has no anchor")
+                    raise self._refuse(origin, "alias_undefined", "an alias has no anchor")
                 value, weight = self.anchors[event.anchor]
                 if weight < 0:
-                    raise self._refuse(origin, "alias_recursive", f"*{event.anchor} holds itself")
+                    raise self._refuse(origin, "alias_recursive", "an alias within its anchor")
                 if isinstance(top, Mapping) and pending is None:
                     raise self._refuse(origin, "complex_key", "a key that is an alias")
                 self.aliased.add(event.anchor)

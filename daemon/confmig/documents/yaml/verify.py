@@ -9,6 +9,7 @@ difference is a refusal, never a write.
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import yaml12
@@ -109,7 +110,9 @@ def _second_opinion(document: Document) -> None:
     try:
         value = yaml12.parse_yaml(document.text)
     except ValueError as error:
-        raise Refused("not_yaml", f"YAML 1.2 cannot read it: {error}") from None
+        found = re.search(r"line (\d+) column (\d+)", str(error))
+        where = f"line {found[1]}, column {found[2]}: " if found else ""
+        raise Refused("not_yaml", f"{where}a YAML 1.2 reader cannot read it") from None
     stack: list[tuple[Cell, Any, tuple[str | int, ...]]] = [(document.root_cell, value, ())]
     text = document.text
     while stack:
