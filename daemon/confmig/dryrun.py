@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
+from confmig import masking
 from confmig.adapters.bundle import Transformed
 from confmig.adapters.disk import Disk
-from confmig.core.manifest import Migration
 from confmig.documents.path import show
 from confmig.documents.tree import kind_of
 from confmig.errors import ConfmigError
-from confmig.reporting import masked_diff
 from confmig.view import View
 
 
@@ -77,6 +76,10 @@ def _walk(view: View, size_cap: int, key: bytes) -> dict[str, dict[str, dict[str
         for document in view.documents:
             entries = out[document.path] = {}
             config = view.bundle.manifest.configs[document.config]
+            contract = view.bundle.contract.of(document.config)
+            masker = masking.Masker(
+                format=config.format, dialect=contract.dialect, secrets=contract.secrets
+            )
             error = document.message and f"{document.message} [{document.problem}]"
             data = b""
             if document.healthy:
@@ -98,7 +101,7 @@ def _walk(view: View, size_cap: int, key: bytes) -> dict[str, dict[str, dict[str
                         error = str(raised)
                         entry |= {"action": "error", "error": error}
                         continue
-                    entry |= _entry(view, document.path, migration, data, result)
+                    entry |= _entry(masker, document.path, data, result)
                     data = result.rendered.data if result.rendered is not None else data
     return out
 
@@ -107,15 +110,12 @@ def _said(entries: dict[str, dict[str, Any]]) -> bool:
     return any(e.get("action") == "error" for e in entries.values())
 
 
-def _entry(
-    view: View, path: str, migration: Migration, data: bytes, result: Transformed
-) -> dict[str, Any]:
+def _entry(masker: masking.Masker, path: str, data: bytes, result: Transformed) -> dict[str, Any]:
     if result.rendered is None:
         return {"action": "no_op"}
-    secrets = view.bundle.contract.of(migration.config).secrets
     return {
         "action": "would_migrate",
-        "diff": masked_diff(path, data, result.rendered.data, secrets),
+        "diff": masker.diff(path, data, result.rendered.data),
         "loss": loss_ledger(result),
     }
 

@@ -328,7 +328,8 @@ class Workspace:
             raise PartialFailure(
                 "blocked_by_partial_failure",
                 f"transaction {conflicts[0].id} left {target.name} half-way",
-                fix=f"confmig resolve {conflicts[0].id} --verify-and-clear, or confmig rollback",
+                fix=f"confmig rollback {conflicts[0].id}, or confmig resolve {conflicts[0].id} "
+                "--verify-and-clear once the files agree",
             )
 
     def rollback(
@@ -353,6 +354,8 @@ class Workspace:
                 self.actor,
             )
             plan = backward.rollback(job, row, forward.new_id(self.clock()))
+            if row.phase is Phase.CONFLICT:
+                self._unblocked(target, row.id)
         return {
             "transaction": plan.id,
             "reverses": row.id,

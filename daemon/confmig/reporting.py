@@ -1,13 +1,10 @@
 """What passes, plans and states look like to machines (plain data) and to people (text).
 
-No value out of a configuration file is ever shown here, except in diffs, where secrets are
-masked.
+No value out of a configuration file is ever shown here; diffs are made in ``masking``.
 """
 
 from __future__ import annotations
 
-import difflib
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -337,44 +334,3 @@ def local(moment: datetime | None) -> str:
     if moment is None:
         return ""
     return f"{moment.astimezone():%Y-%m-%d %H:%M %Z} ({moment.astimezone(UTC):%H:%M} UTC)"
-
-
-# --- diffs
-
-_SECRET = re.compile(r"pass|secret|token|key", re.IGNORECASE)
-_LINE = re.compile(r"^([ +-]?\s*(?:-\s+)?)(['\"]?)([^:#'\"]+)\2(\s*:)(\s+)(\S.*)$")
-
-
-def masked_diff(path: str, old: bytes, new: bytes, secrets: Iterable[str] = ()) -> str:
-    """A unified diff; the values of secret-looking keys (and of the contract's) are masked.
-
-    A value that continues on further lines is masked to its end.
-    """
-    names = {s.replace("[*]", "").rpartition(".")[2] for s in secrets}
-    before = _mask(old.decode("utf-8", "replace"), names).splitlines(keepends=True)
-    after = _mask(new.decode("utf-8", "replace"), names).splitlines(keepends=True)
-    out = []
-    for line in difflib.unified_diff(before, after, f"a/{path}", f"b/{path}"):
-        out.append(line if line.endswith("\n") else line + "\n\\ No newline at end of file\n")
-    return "".join(out)
-
-
-def _mask(text: str, names: set[str]) -> str:
-    out, deeper = [], -1
-    for line in text.splitlines(keepends=True):
-        bare = line.lstrip(" ")
-        column = len(line) - len(bare)
-        if deeper >= 0 and bare.strip() and column > deeper:
-            ending = line[len(line.rstrip("\r\n")) :]
-            out.append(line[:column] + "******" + ending)
-            continue
-        deeper = -1
-        match = _LINE.match(line.rstrip("\r\n"))
-        key = match[3].strip() if match else bare.partition(":")[0].strip(" -'\"")
-        if ":" in bare and not bare.startswith("#") and (key in names or _SECRET.search(key)):
-            deeper = column
-            if match:
-                ending = line[len(line.rstrip("\r\n")) :]
-                line = f"{match[1]}{match[2]}{match[3]}{match[2]}{match[4]}{match[5]}******{ending}"
-        out.append(line)
-    return "".join(out)

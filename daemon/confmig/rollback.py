@@ -63,7 +63,7 @@ def choose_checkpoint(
 
 
 def _undoable(row: Transaction) -> Transaction:
-    if row.phase not in (Phase.COMMITTED, Phase.DONE):
+    if row.phase not in (Phase.COMMITTED, Phase.DONE, Phase.CONFLICT):
         raise Refused(
             "transaction_not_committed",
             f"{row.id} ended in {row.phase}: it changed nothing",
@@ -96,7 +96,7 @@ def rollback(job: Job, row: Transaction, transaction: str) -> Plan:
     }
     with job.recorder.span(spans.ROLLBACK, f"rollback {attributes[ev.ID]}", attributes) as span:
         try:
-            plan = _plan(job, done, transaction)
+            plan = _plan(job, row, transaction)
             Transactor(job.store, job.checkpoints, job.disk, job.clock, span.context).run(
                 plan, RECORDS
             )
@@ -110,7 +110,8 @@ def rollback(job: Job, row: Transaction, transaction: str) -> Plan:
     return plan
 
 
-def _plan(job: Job, done: Plan, transaction: str) -> Plan:
+def _plan(job: Job, row: Transaction, transaction: str) -> Plan:
+    done = Plan.of(row)
     files, edited, described = [], [], []
     for number, file in enumerate(done.files):
         try:
@@ -118,6 +119,8 @@ def _plan(job: Job, done: Plan, transaction: str) -> Plan:
         except Refused as error:
             edited.append(f"{file.path} ({error.message})")
             continue
+        if snapshot.digest == file.old and row.phase is Phase.CONFLICT:
+            continue  # half-way: this one was never changed, or was put back
         if snapshot.digest != file.new:
             edited.append(f"{file.path} (edited since)")
             continue
@@ -210,6 +213,9 @@ def _commit(store: Store, plan: Plan, now: datetime) -> list[ev.Event]:
         store.forget_announced(plan.target, f"migration:{m['id']}")
     assert plan.reverses is not None
     store.mark_reversed(plan.reverses, plan.id)
+    reversed_row = store.transaction(plan.reverses)
+    if reversed_row is not None and reversed_row.phase is Phase.CONFLICT:
+        store.move(plan.reverses, Phase.ABORTED, now=now)  # the target is whole again
     seconds = round(max(0.0, now.timestamp() - plan.details["began"]), 6)
     return [
         ev.event(

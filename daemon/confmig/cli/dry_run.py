@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from typing import Any
 from confmig.adapters.store import Store, stamp
 from confmig.cli import report, session
 from confmig.dryrun import markdown, report_of
-from confmig.errors import DEFERRED, REFUSED, ConfmigError, worst
+from confmig.errors import DEFERRED, REFUSED, ConfmigError, Refused, worst
 from confmig.view import views
 
 
@@ -65,10 +66,21 @@ def run(args: argparse.Namespace) -> int:
     as_json = args.json or args.format == "json"
     text = json.dumps(answer, indent=2) + "\n" if as_json else markdown(answer)
     if args.output is not None:
-        args.output.write_text(text, encoding="utf-8")
+        _write(args.output, text)
     else:
         sys.stdout.write(text)
     if args.exit_code:
         totals = answer["totals"]
         codes.append(REFUSED if totals["errors"] else DEFERRED if totals["pending"] else 0)
     return worst(codes)
+
+
+def _write(file: Path, text: str) -> None:
+    """A report of configuration is for its operator only: mode 0600."""
+    try:
+        fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8") as out:
+            os.fchmod(fd, 0o600)
+            out.write(text)
+    except OSError as error:
+        raise Refused("io_error", f"cannot be written: {error.strerror}", place=str(file)) from None

@@ -130,20 +130,15 @@ def _config(bundle: Bundle, name: str | None, file: Path) -> Config:
 def _diff(
     args: argparse.Namespace, bundle: Bundle, config: Config, file: Path, old: bytes, new: bytes
 ) -> str:
+    from confmig import masking
+
     if args.show_values:
-        import difflib
-
-        return "".join(
-            difflib.unified_diff(
-                old.decode().splitlines(keepends=True),
-                new.decode().splitlines(keepends=True),
-                f"a/{file}",
-                f"b/{file}",
-            )
-        )
-    from confmig.reporting import masked_diff
-
-    return masked_diff(str(file), old, new, bundle.contract.of(config.name).secrets)
+        return masking.unified(str(file), old.decode("utf-8"), new.decode("utf-8"))
+    contract = bundle.contract.of(config.name)
+    masker = masking.Masker(
+        format=config.format, dialect=contract.dialect, secrets=contract.secrets
+    )
+    return masker.diff(str(file), old, new)
 
 
 def _write(disk: Disk, snapshot: Snapshot, data: bytes) -> None:

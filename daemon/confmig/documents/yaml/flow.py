@@ -74,12 +74,11 @@ class FlowWriter:
 
     def is_json(self, origin: Origin) -> bool:
         """Whether a flow collection, or the document it is in, quotes as JSON does."""
-        tokens = [c.key if c.key is not None else c.source for c in origin.cells]
-        strings = [t for t in tokens if t is not None and not t.flow and t.alias is None]
-        quoted = [t for t in strings if t.style == '"']
-        if origin.cells and origin.cells[0].key is not None:
-            return len(quoted) == len(tokens)
-        return bool(quoted) and not any(t.style == "'" for t in strings)
+        keys = [c.key.style for c in origin.cells if c.key is not None]
+        if keys:
+            return all(style == '"' for style in keys)
+        texts = [c.source.style for c in origin.cells if c.source and isinstance(c.value, str)]
+        return bool(texts) and all(style == '"' for style in texts)
 
     def flow_edits(self, container: Container, now: list[Cell]) -> list[Edit]:
         """The edits of a flow container: cut runs of entries with their commas, insert others."""

@@ -1,0 +1,118 @@
+"""Secrets never reach a diff or a report: they are masked in the texts before those are compared.
+
+A value is secret if its key looks like one (pass, secret, token, key), if the bundle's contract
+names its path, if it lies inside such a value, or if it *equals* a secret of the other version of
+the file (it moved to a key with an innocent name). Commented-out lines are masked by their look.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from confmig.documents import formats
+from confmig.documents.document import Document
+from confmig.documents.tree import Cell, Container, Mapping, Sequence, cells_of
+from confmig.errors import Refused
+
+MASK = "******"
+_NAME = re.compile(r"pass|secret|token|key", re.IGNORECASE)
+_COMMENT = re.compile(r"(#.*?(?:pass|secret|token|key)[^\s:=#]*\s*[:=]\s*)\S.*$", re.IGNORECASE)
+_SHORT = 4  # an equal value of fewer characters proves nothing
+
+
+class Masker:
+    """Masks the versions of one file. What was seen as a secret once stays one in later diffs:
+    a step may move it to a key with an innocent name."""
+
+    def __init__(self, *, format: str, dialect: str, secrets: Iterable[str]) -> None:
+        self._format = format
+        self._dialect = dialect
+        self._paths = list(secrets)
+        self._values: set[str] = set()
+
+    def diff(self, path: str, old: bytes, new: bytes) -> str:
+        """A unified diff of two versions with every secret masked."""
+        documents = [
+            formats.parse(data, format=self._format, dialect=self._dialect) for data in (old, new)
+        ]
+        hidden = [_secret_cells(d, self._paths) for d in documents]
+        self._values |= {str(c.value) for cells in hidden for c in cells if _is_telling(c.value)}
+        before, after = (
+            _masked(d, cells, self._values) for d, cells in zip(documents, hidden, strict=True)
+        )
+        return unified(path, before, after)
+
+
+def unified(path: str, old: str, new: str) -> str:
+    """A unified diff; a missing final newline is said."""
+    lines = difflib.unified_diff(
+        old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{path}", f"b/{path}"
+    )
+    marker = "\n\\ No newline at end of file\n"
+    return "".join(line if line.endswith("\n") else line + marker for line in lines)
+
+
+def _is_telling(value: Any) -> bool:
+    return value is not None and not isinstance(value, bool) and len(str(value)) >= _SHORT
+
+
+def _secret_cells(document: Document, paths: list[str]) -> list[Cell]:
+    """Every scalar that is secret by its key or by the contract."""
+    named: set[int] = set()
+    for path in paths:
+        try:
+            named |= {id(h.cell) for h in document.find(path, lenient=True)}
+        except Refused:
+            continue  # through an alias: the anchored value is found at its own place
+    out: list[Cell] = []
+    stack: list[tuple[Container, bool]] = []
+    if isinstance(document.root, Mapping | Sequence):
+        stack.append((document.root, False))
+    while stack:
+        container, inside = stack.pop()
+        for cell in cells_of(container):
+            secret = inside or id(cell) in named or bool(cell.name and _NAME.search(cell.name))
+            if isinstance(cell.value, Mapping | Sequence):
+                if cell.node is None or cell.node.alias is None:
+                    stack.append((cell.value, secret))
+            elif secret:
+                out.append(cell)
+    return out
+
+
+def _masked(document: Document, cells: list[Cell], values: set[str]) -> str:
+    spans = {
+        (c.node.start, c.node.end) for c in cells if c.node is not None and _is_hidden(c.value)
+    }
+    stack = [document.root] if isinstance(document.root, Mapping | Sequence) else []
+    while stack:
+        for cell in cells_of(stack.pop()):
+            if isinstance(cell.value, Mapping | Sequence):
+                if cell.node is None or cell.node.alias is None:
+                    stack.append(cell.value)
+            elif cell.node is not None and str(cell.value) in values:
+                spans.add((cell.node.start, cell.node.end))
+    text = document.text
+    for start, end in sorted(spans, reverse=True):
+        text = text[:start] + MASK + text[end:]
+    lines = [_comment_masked(line, values) for line in text.splitlines(keepends=True)]
+    return "".join(lines)
+
+
+def _is_hidden(value: Any) -> bool:
+    """A switch or nothing is no secret; anything else under a secret's name is."""
+    return value is not None and not isinstance(value, bool)
+
+
+def _comment_masked(line: str, values: set[str]) -> str:
+    if "#" not in line:
+        return line
+    body = line.rstrip("\r\n")
+    at = body.index("#")
+    comment = _COMMENT.sub(lambda m: m[1] + MASK, body[at:])
+    for value in values:
+        comment = comment.replace(value, MASK)
+    return body[:at] + comment + line[len(body) :]
