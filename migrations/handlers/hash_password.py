@@ -34,7 +34,9 @@ def _text(document, key):
     if not isinstance(value, str):
         from confmig.errors import Refused
 
-        raise Refused("wrong_type", f"string is expected here, not {type(value).__name__}", place=key)
+        raise Refused(
+            "wrong_type", f"string is expected here, not {type(value).__name__}", place=key
+        )
     return value
 
 
