@@ -30,6 +30,8 @@ from tests.e2e.world import (
     write_bundle,
 )
 
+pytestmark = pytest.mark.slow
+
 COMMANDS = [
     "run",
     "plan",

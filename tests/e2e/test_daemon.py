@@ -13,6 +13,8 @@ import pytest
 
 from tests.e2e.world import FREE, OPEN, TWO, Daemon, Step, World, document, until, write_bundle
 
+pytestmark = pytest.mark.slow
+
 HTTP = "http: {port: 0}\nwatch: {rescan: 3600}\n"
 
 

@@ -13,6 +13,8 @@ import pytest
 from tests.e2e.world import FREE, OPEN, TWO, Daemon, Step, World, document, until, write_bundle
 from tests.support.otlp_receiver import LogRecord, Mode, OtlpReceiver
 
+pytestmark = pytest.mark.slow
+
 UID = "log.record.uid"
 SEVERITY = {
     "config.migrated": (9, "INFO"),

@@ -5,7 +5,11 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
+
 from tests.e2e.world import FREE, TWO, World, document, temporaries, write_bundle
+
+pytestmark = pytest.mark.slow
 
 EDIT = """
 import os

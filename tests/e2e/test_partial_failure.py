@@ -10,6 +10,8 @@ import pytest
 
 from tests.e2e.world import FREE, TWO, Daemon, Step, World, document, temporaries, write_bundle
 
+pytestmark = pytest.mark.slow
+
 KILL_AFTER_FIRST = """
 import os, signal
 from confmig.transact import Transactor

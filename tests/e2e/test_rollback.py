@@ -8,6 +8,8 @@ import pytest
 
 from tests.e2e.world import FREE, TWO, World, document, temporaries, write_bundle
 
+pytestmark = pytest.mark.slow
+
 
 def migrated(folder: Path) -> tuple[World, dict[str, bytes]]:
     """Two migrated documents with modes of their own, and their old bytes."""

@@ -12,6 +12,8 @@ import pytest
 from tests.e2e.world import FREE, Done, Step, World, confmig, document, write_bundle
 from tests.support.otlp_receiver import OtlpReceiver
 
+pytestmark = pytest.mark.slow
+
 CANARY = "CANARY-7f3a9"
 STEPS = (
     Step("0001_move", ({"move": {"from": "server.port", "to": "listen.port"}},)),
