@@ -11,7 +11,7 @@ import os
 import queue
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -26,6 +26,7 @@ from confmig.errors import (
     DEFERRED,
     DONE,
     INVALID,
+    LOCK_HELD,
     PARTIAL_FAILURE,
     ConfmigError,
     Invalid,
@@ -97,6 +98,7 @@ class Agent:
         self._relay: RelayThread | None = None
         self._relay_busy = False
         self._said = 0
+        self._stopping = False
 
     def run(self) -> int:
         """Run until stopped; returns the exit code."""
@@ -117,7 +119,9 @@ class Agent:
             telemetry.close()
 
     def _serve(self, space: Workspace, telemetry: Telemetry, recorder: Measured) -> int:
-        signals.install(lambda: self._inbox.put(Stop()), lambda: self._inbox.put(Wake("SIGHUP")))
+        signals.install(self._stop, lambda: self._inbox.put(Wake("SIGHUP")))
+        space.beat = self._beat
+        space.stopping = lambda: self._stopping
         http = self._probes(recorder) if self._settings.http.enabled else None
         control = ControlServer(self._settings.state_dir, self._ask)
         control.start()
@@ -186,8 +190,9 @@ class Agent:
             if isinstance(message, Stop):
                 return DONE
             if isinstance(message, Request):
-                message.reply.put(answer(space, message.message))
-                self._after(space)
+                fatal = self._answer(space, message)
+                if fatal is not None:
+                    return fatal
                 message = Wake("command")
             if isinstance(message, Delivered):
                 self._delivered(space, message.result)
@@ -210,10 +215,18 @@ class Agent:
             if isinstance(message, Stop):
                 return True
             if isinstance(message, Request):
-                message.reply.put(answer(space, message.message))
+                self._inbox.put(message)  # not lost, only not in the middle of a settling file
+                return False
             if isinstance(message, Delivered):
                 self._delivered(space, message.result)
         return False
+
+    def _answer(self, space: Workspace, request: Request) -> int | None:
+        """Execute a request and reply; an exit code if this process must end."""
+        reply, fatal = answer(space, request.message)
+        request.reply.put(reply)
+        self._after(space)
+        return fatal
 
     def _look(self, space: Workspace, telemetry: Telemetry, timer: Timer) -> int | None:
         """One pass over every target; an exit code ends the daemon."""
@@ -244,14 +257,15 @@ class Agent:
     def _after(self, space: Workspace) -> None:
         """Hand new events to the relay and, if asked, to people."""
         if self._console:
-            for row in space.store.history(after=self._said):
-                print(event_text(row), flush=True)
-        self._said = space.store.outbox_head()
+            while rows := space.store.following(self._said):
+                for row in rows:
+                    print(event_text(row), flush=True)
+                self._said = rows[-1]["seq"]
         if self._relay is not None and not self._relay_busy:
-            rows = space.store.outbox()
-            if rows:
+            waiting = space.store.outbox()
+            if waiting:
                 self._relay_busy = True
-                self._relay.offer(rows)
+                self._relay.offer(waiting)
 
     # --- telemetry
 
@@ -277,6 +291,9 @@ class Agent:
                 return
             if isinstance(message, Delivered):
                 settle(space.store, message.result, _clock())
+            if isinstance(message, Request):
+                gone = {"code": "daemon_gone", "message": "the daemon is stopping; ask again"}
+                message.reply.put({"ok": False, "exit_code": LOCK_HELD, "error": gone})
 
     # --- what the others see
 
@@ -301,6 +318,14 @@ class Agent:
         self._snapshot = Snapshot(
             settled and not reasons, not reasons, tuple(reasons), time.monotonic(), seen
         )
+
+    def _stop(self) -> None:
+        """A pass ends after the transaction at hand, the loop after the pass."""
+        self._stopping = True
+        self._inbox.put(Stop())
+
+    def _beat(self) -> None:
+        self._snapshot = replace(self._snapshot, beat=time.monotonic())
 
     def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
         """Called in the control socket's thread: have the main thread do it."""

@@ -23,6 +23,7 @@ from confmig.core.plan import Segment
 from confmig.core.transaction import Phase
 from confmig.errors import ConfmigError, Unfinished
 from confmig.transact import (
+    CleanUpFailed,
     Conflict,
     Drifted,
     FilePlan,
@@ -40,8 +41,9 @@ MANY = 1000
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a segment ended: ``committed``, ``drifted``, ``failed``, ``document_failed`` (only
-    ``document`` is held) or ``partial``. ``migration`` is the one that failed."""
+    """How a segment ended: ``committed``, ``unclean`` (committed, temporaries remain), ``drifted``,
+    ``failed``, ``document_failed`` (only ``document`` is held) or ``partial``. ``migration`` is
+    the one that failed."""
 
     kind: str
     segment: Segment
@@ -66,6 +68,7 @@ class Job:
     recorder: spans.Recorder
     actor: str
     rollout: str
+    beat: Callable[[], None]
 
 
 def new_id(now: datetime) -> str:
@@ -121,6 +124,7 @@ def apply(
 
 _OUTCOMES = {
     "committed": "committed",
+    "unclean": "committed",
     "drifted": "failed",
     "failed": "failed",
     "document_failed": "failed",
@@ -142,6 +146,7 @@ def _apply(
     with job.recorder.span(spans.PHASE, "transform", {ev.PHASE: "transform"}):
         for path, steps in segment.steps.items():
             config = job.bundle.manifest.configs[steps[0].config]
+            job.beat()
             try:
                 snapshot = job.disk.read(path)
                 if snapshot.digest != digests[path]:
@@ -154,11 +159,12 @@ def _apply(
                 work.append((snapshot, result))
             except Drifted as error:
                 return Outcome("drifted", segment, error=error, document=path)
-            except ConfmigError as error:
-                error.place = f"{path}: {error.place}" if error.place else path
-                failed = next((m.id for m in steps if error.message.startswith(m.id)), steps[0].id)
+            except (ConfmigError, OSError) as raised:
+                fault = as_error(raised)
+                fault.place = f"{path}: {fault.place}" if fault.place else path
+                failed = next((m.id for m in steps if fault.message.startswith(m.id)), steps[0].id)
                 kind = "document_failed" if late(path, failed) else "failed"
-                return Outcome(kind, segment, error=error, document=path, migration=failed)
+                return Outcome(kind, segment, error=fault, document=path, migration=failed)
     try:
         with job.recorder.span(spans.PHASE, "checkpoint", {ev.PHASE: "checkpoint"}):
             plan = _plan(job, segment, transaction, work, approvals, now)
@@ -172,6 +178,9 @@ def _apply(
         return Outcome("drifted", segment, transaction, error, error.place)
     except Conflict as error:
         return Outcome("partial", segment, transaction, error)
+    except CleanUpFailed as error:
+        changed = tuple(f.path for f in plan.files)
+        return Outcome("unclean", segment, transaction, error, changed=changed)
     except (ConfmigError, OSError) as error:
         return Outcome(
             "failed", segment, transaction, as_error(error), migration=segment.migrations[0].id

@@ -14,7 +14,7 @@ from confmig.adapters import bundle as bundles
 from confmig.apply import new_id
 from confmig.core.gate import Approval
 from confmig.core.policy import duration
-from confmig.errors import BUG, ConfmigError, Refused
+from confmig.errors import BUG, ConfmigError, Refused, Unfinished
 from confmig.reconcile import Workspace
 from confmig.settings import Target
 from confmig.view import load_policy
@@ -133,15 +133,17 @@ _COMMANDS: dict[str, Callable[[Workspace, Target, Request], dict[str, Any]]] = {
 }
 
 
-def answer(workspace: Workspace, request: Request) -> dict[str, Any]:
-    """``execute`` with every error as data, for the socket."""
+def answer(workspace: Workspace, request: Request) -> tuple[dict[str, Any], int | None]:
+    """``execute`` with every error as data, for the socket; and the exit code with which the
+    process must end, if a new one has to recover first."""
     try:
-        return {"ok": True, "result": execute(workspace, request)}
+        return {"ok": True, "result": execute(workspace, request)}, None
     except ConfmigError as error:
-        return {"ok": False, "exit_code": error.exit_code, "error": error_json(error)}
+        fatal = error.exit_code if isinstance(error, Unfinished) else None
+        return {"ok": False, "exit_code": error.exit_code, "error": error_json(error)}, fatal
     except Exception as error:  # noqa: BLE001 - a bug in one request must not end the daemon
         bug = {"code": "bug", "message": f"a bug: {type(error).__name__}"}
-        return {"ok": False, "exit_code": BUG, "error": bug}
+        return {"ok": False, "exit_code": BUG, "error": bug}, None
 
 
 def error_json(error: ConfmigError) -> dict[str, Any]:

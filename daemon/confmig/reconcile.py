@@ -7,7 +7,9 @@ on them. ``run --once`` is this pass, once; the daemon runs the same function.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -33,6 +35,7 @@ from confmig.errors import (
     DONE,
     FAILED,
     INVALID,
+    LATE_FAILURE,
     PARTIAL_FAILURE,
     REFUSED,
     Fault,
@@ -41,7 +44,7 @@ from confmig.errors import (
     worst,
 )
 from confmig.settings import Settings, Target
-from confmig.transact import Conflict, Records, Transactor, drift
+from confmig.transact import Conflict, Records, Transactor, as_error, drift
 from confmig.view import View, failure_key, load_policy, regressions, view
 from confmig_otel import events as ev
 from confmig_otel import spans
@@ -50,6 +53,7 @@ REPLANS = 2
 """How often one pass plans again after a file drifted under it."""
 
 Clock = Callable[[], datetime]
+_DOCUMENT_CODES = {"version_regressed": DEFERRED, "document_failed": FAILED}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,8 @@ class Workspace:
         self.actor = actor
         self.delivery = False
         self.last_views: dict[str, View] = {}
+        self.beat: Callable[[], None] = lambda: None
+        self.stopping: Callable[[], bool] = lambda: False
         try:
             settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
@@ -81,14 +87,15 @@ class Workspace:
                 f"the state directory cannot be made: {error.strerror}",
                 place=str(settings.state_dir),
             ) from None
-        self._lock = DirectoryLock(str(settings.state_dir), "state directory")
-        try:
-            self.checkpoints = Checkpoints(settings.state_dir)
-            self.checkpoints.prepare()
-            self.store = Store.open(settings.state_dir)
-        except BaseException:
-            self._lock.close()
-            raise
+        with _translated():
+            self._lock = DirectoryLock(str(settings.state_dir), "state directory")
+            try:
+                self.checkpoints = Checkpoints(settings.state_dir)
+                self.checkpoints.prepare()
+                self.store = Store.open(settings.state_dir)
+            except BaseException:
+                self._lock.close()
+                raise
 
     def __enter__(self) -> Workspace:
         return self
@@ -113,9 +120,12 @@ class Workspace:
         Raises ``Invalid`` for a bad bundle, ``LockHeld``, ``Unfinished`` and what the state
         itself raises; everything else is in the result.
         """
-        with self.recorder.span(
-            spans.RUN, "run_config_migrations", {ev.TARGET: target.name}
-        ) as span:
+        with (
+            _translated(),
+            self.recorder.span(
+                spans.RUN, "run_config_migrations", {ev.TARGET: target.name}
+            ) as span,
+        ):
             bundle = bundles.load(target.bundle, self.settings.limits.caps())
             span.set(ev.MANIFEST_DIGEST, f"sha256:{bundle.manifest.digest}")
             with self._open(target) as disk:
@@ -168,6 +178,7 @@ class Workspace:
                 self.recorder,
                 self.actor,
                 rollout,
+                self.beat,
             )
             outcome = forward.apply(job, segment, digests, used, _late(seen))
             outcomes.append(outcome)
@@ -181,7 +192,10 @@ class Workspace:
                 self._record_failure(seen, outcome)
             elif outcome.kind == "failed":
                 self._record_failure(seen, outcome)
-            elif outcome.kind == "partial":
+                break
+            elif outcome.kind in ("partial", "unclean"):
+                break
+            if self.stopping():
                 break
         seen = view(
             target, bundle, policy, disk, self.store, self.clock(), outbox_full=self.outbox_full()
@@ -232,9 +246,9 @@ class Workspace:
                 self.store.set_hold(
                     target, Hold(outcome.migration, "document_failed", key, detail, stamp(now))
                 )
-            news = self.store.announce(
-                target, f"failure:{outcome.migration}:{outcome.document}", key
-            )
+            kind = "failure" if whole else "late"
+            subject = f"{kind}:{outcome.migration}:{outcome.document}"
+            news = self.store.announce(target, subject, key)
             if news and outcome.transaction is None:
                 migration = seen.bundle.manifest.by_id[outcome.migration]
                 self.store.add_events(
@@ -325,18 +339,19 @@ class Workspace:
         """Refuse a changing command while a partial failure is unresolved."""
         conflicts = self.store.conflicts(target.name)
         if conflicts:
+            row = conflicts[0]
             raise PartialFailure(
                 "blocked_by_partial_failure",
                 f"transaction {conflicts[0].id} left {target.name} half-way",
-                fix=f"confmig rollback {conflicts[0].id}, or confmig resolve {conflicts[0].id} "
-                "--verify-and-clear once the files agree",
+                fix=(f"confmig rollback {row.id}, or " if row.kind == "apply" else "")
+                + f"confmig resolve {row.id} --verify-and-clear once the files agree",
             )
 
     def rollback(
         self, target: Target, *, transaction: str | None, checkpoint: str | None
     ) -> dict[str, Any]:
         """Undo a transaction; see ``rollback``. Returns what was done."""
-        with self._open(target) as disk:
+        with _translated(), self._open(target) as disk:
             self.recover(target, disk)
             if checkpoint is not None:
                 row = backward.choose_checkpoint(
@@ -366,7 +381,7 @@ class Workspace:
 
     def resolve(self, target: Target, transaction: str) -> dict[str, Any]:
         """``resolve --verify-and-clear``: end a partial failure whose files agree again."""
-        with self._open(target) as disk:
+        with _translated(), self._open(target) as disk:
             row = self.store.transaction(transaction)
             if row is None or row.target != target.name:
                 raise Refused(
@@ -406,6 +421,21 @@ class Workspace:
         with self.store.commit():
             self.store.forget_announced(target.name, f"migration:{migration}")
             return self.store.clear_hold(target.name, migration)
+
+
+@contextmanager
+def _translated() -> Iterator[None]:
+    """What the system or SQLite raise, in our words: never a bug report for a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise as_error(error) from error
+    except sqlite3.Error as error:
+        raise Fault(
+            "state_unreadable",
+            f"the state cannot be read or written: {error}",
+            fix="look for another program that holds it, then run again",
+        ) from error
 
 
 class _Locked(Disk):
@@ -451,6 +481,8 @@ def _exit_code(seen: View, outcomes: list[forward.Outcome], excluded: set[str]) 
         codes.append(PARTIAL_FAILURE)
     if seen.policy.state == "invalid":
         codes.append(INVALID)
+    if any(o.kind == "unclean" for o in outcomes):
+        codes.append(LATE_FAILURE)
     if any(o.kind == "failed" for o in outcomes) or excluded:
         codes.append(FAILED)
     for outlook in seen.outlook:
@@ -461,6 +493,5 @@ def _exit_code(seen: View, outcomes: list[forward.Outcome], excluded: set[str]) 
             codes.append(DEFERRED)
     for document in seen.documents:
         if not document.healthy:
-            held = document.problem == "version_regressed"
-            codes.append(DEFERRED if held else REFUSED)
+            codes.append(_DOCUMENT_CODES.get(document.problem or "", REFUSED))
     return worst(codes)

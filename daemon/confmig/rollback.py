@@ -122,7 +122,11 @@ def _plan(job: Job, row: Transaction, transaction: str) -> Plan:
         if snapshot.digest == file.old and row.phase is Phase.CONFLICT:
             continue  # half-way: this one was never changed, or was put back
         if snapshot.digest != file.new:
-            edited.append(f"{file.path} (edited since)")
+            _, digest, by = job.store.documents(job.target).get(file.path, (0, "", ""))
+            ours = digest == snapshot.digest and by != done.id
+            edited.append(
+                f"{file.path} ({'roll back ' + by + ' first' if ours else 'edited since'})"
+            )
             continue
         job.checkpoints.image(file.old)  # verified before anything is begun
         folder, slash, _ = file.path.rpartition("/")
@@ -203,7 +207,8 @@ def _started(plan: Plan) -> list[ev.Event]:
 
 def _commit(store: Store, plan: Plan, now: datetime) -> list[ev.Event]:
     # what other documents still hold stays recorded as applied
-    versions = [v for v, _, _ in store.documents(plan.target).values()]
+    configs = {f.config for f in plan.files}
+    versions = [v for config in configs for v in store.versions(plan.target, config)]
     for m in plan.details["migrations"]:
         if not any(version >= m["version"] for version in versions):
             store.forget_applied(plan.target, m["id"])

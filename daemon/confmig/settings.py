@@ -91,6 +91,8 @@ class Settings(_Model):
         names = [t.name for t in self.targets]
         if len(set(names)) != len(names):
             raise ValueError("two targets have the same name")
+        if any(t.root == self.state_dir for t in self.targets):
+            raise ValueError("state_dir must not be a target's root")
         return self
 
     def target(self, name: str | None) -> Target:

@@ -18,13 +18,14 @@ their edit stands. Nobody's bytes are ever unlinked: what is no recorded image g
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import Disk, Metadata
+from confmig.adapters.disk import Disk, Metadata, Snapshot, digest_of
 from confmig.adapters.store import Store, Transaction, stamp
 from confmig.core.transaction import (
     Image,
@@ -35,7 +36,14 @@ from confmig.core.transaction import (
     recovery,
     settled,
 )
-from confmig.errors import ConfmigError, Fault, Refused, Unfinished
+from confmig.errors import (
+    LATE_FAILURE,
+    ConfmigError,
+    Fault,
+    PartialFailure,
+    Refused,
+    Unfinished,
+)
 from confmig_otel import events as ev
 
 _SWAPS = 8
@@ -67,9 +75,8 @@ class FilePlan:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A transaction to be run. ``quiet`` are documents that reach a version without a change of
-    their bytes (config, path, version, digest, migrations); ``details`` is what the commit
-    records about the migrations (see ``apply`` and ``rollback``)."""
+    """A transaction to be run. ``details`` is what the commit records about the migrations (see
+    ``apply`` and ``rollback``)."""
 
     id: str
     target: str
@@ -103,8 +110,14 @@ class Drifted(Refused):
     """A target was changed by somebody between plan and commit; their edit stands."""
 
 
-class Conflict(Fault):
+class Conflict(PartialFailure):
     """The targets are mixed and cannot be settled: the target is blocked."""
+
+
+class CleanUpFailed(Fault):
+    """Committed; the temporary files are left for the next run."""
+
+    exit_code = LATE_FAILURE
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +149,7 @@ class Transactor:
         self.disk = disk
         self.clock = clock
         self.trace = trace
+        self._rescued: list[str] = []
 
     # --- forward
 
@@ -154,14 +168,44 @@ class Transactor:
         except Unfinished:
             raise
         except (ConfmigError, OSError) as error:
-            self.undo(plan, records, as_error(error))
+            self._undo_or_leave(plan, records, as_error(error))
             raise as_error(error) from error
         self.commit(plan, records)
-        self.clean_up(plan)
+        try:
+            self.clean_up(plan)
+        except Unfinished:
+            raise
+        except (ConfmigError, OSError) as error:
+            raise CleanUpFailed(
+                "clean_up_failed",
+                f"committed, but temporary files remain: {as_error(error).message}",
+                place=as_error(error).place,
+                fix="run again: the next run removes them first",
+            ) from error
+
+    def _undo_or_leave(self, plan: Plan, records: Records, error: ConfmigError) -> None:
+        """Undo; if that fails too, leave all to recovery in a new process."""
+        try:
+            self.undo(plan, records, error)
+        except (Conflict, Unfinished):
+            raise
+        except (ConfmigError, OSError) as second:
+            raise Unfinished(
+                "undo_failed",
+                f"{error.message}; and undoing it failed: {as_error(second).message}",
+                place=as_error(second).place,
+                fix="mend the disk, then run again: the transaction is settled first",
+            ) from second
 
     def intend(self, plan: Plan, records: Records) -> None:
         """Step 2: what is about to happen becomes durable, all temporary names included."""
         now = self.clock()
+        if self.store.unfinished(plan.target):
+            raise Unfinished(
+                "unfinished_transaction",
+                "an earlier transaction of this target is not settled yet",
+                fix="run again: it is settled first",
+            )
         with self.store.commit():
             self.store.begin(
                 Transaction(
@@ -215,12 +259,13 @@ class Transactor:
 
     def clean_up(self, plan: Plan) -> None:
         """Step 6: remove the swapped-out files; a late writer's bytes are kept, with an event."""
-        late = [f for f in plan.files if self._remove(f, plan)]
-        self.disk.sync_dirs(f.path for f in plan.files)
+        for file in plan.files:
+            self._remove(file, plan)
+        self.disk.sync_dirs((f.path for f in plan.files), gone_is_fine=True)
         now = self.clock()
         with self.store.commit():
             self.store.move(plan.id, Phase.DONE)
-            self.store.add_events([drift(plan.target, f.path, "late_write") for f in late], now)
+            self.store.add_events(self._late_writes(plan), now)
 
     # --- backward
 
@@ -229,23 +274,24 @@ class Transactor:
 
         Somebody's edit on top of our image is left alone.
         """
-        for file in reversed(plan.files):
-            if self._image(file) is Image.NEW:
-                self._swap_out(file)
-        self.disk.sync_dirs(f.path for f in plan.files)
-        images = [self._image(f) for f in plan.files]
-        phase = after_undo(images)
         before = self._phase(plan)
-        if before is Phase.STAGING:  # no target was touched: whatever they hold is not ours
-            phase = Phase.ABORTED
-        late = [f for f in plan.files if self._remove(f, plan)]
-        self.disk.sync_dirs(f.path for f in plan.files)
+        phase = Phase.ABORTED
+        if before is not Phase.STAGING:  # in STAGING no target was touched
+            self._return_edits(plan)
+            for file in reversed(plan.files):
+                if self._image(file) is Image.NEW:
+                    self._swap_out(file)
+            self.disk.sync_dirs((f.path for f in plan.files), gone_is_fine=True)
+            phase = after_undo([self._image(f) for f in plan.files])
+        for file in plan.files:
+            self._remove(file, plan)
+        self.disk.sync_dirs((f.path for f in plan.files), gone_is_fine=True)
         check_move(before, phase)
         now = self.clock()
         with self.store.commit():
             self.store.move(plan.id, phase, now=now, error=describe(error))
             self.store.add_events(records.failed(plan, error, phase, before.value), now, self.trace)
-            self.store.add_events([drift(plan.target, f.path, "late_write") for f in late], now)
+            self.store.add_events(self._late_writes(plan), now)
         if phase is Phase.CONFLICT:
             raise Conflict(
                 "partial_failure",
@@ -257,6 +303,8 @@ class Transactor:
     def recover(self, row: Transaction, records: Records) -> Phase:
         """Finish or undo a transaction that a crash interrupted. Twice is a no-op."""
         plan = Plan.of(row)
+        if row.phase is Phase.PREPARED:
+            self._return_edits(plan)
         images = [self._image(f) for f in plan.files]
         move = recovery(row.phase, images)
         if move is Recovery.CLEAN_UP:
@@ -270,7 +318,7 @@ class Transactor:
                         self._restage(file, file.new)
                         self._swap_in(file, file.old)
                 self.disk.sync_dirs(f.path for f in plan.files)
-            except Drifted:
+            except (Drifted, FileNotFoundError, NotADirectoryError):
                 return self.undo(plan, records, interrupted)
             self.commit(plan, records)
             self.clean_up(plan)
@@ -288,9 +336,10 @@ class Transactor:
             now = self.clock()
             for file in plan.files:
                 self._remove(file, plan)
-            self.disk.sync_dirs(f.path for f in plan.files)
+            self.disk.sync_dirs((f.path for f in plan.files), gone_is_fine=True)
             with self.store.commit():
                 self.store.move(plan.id, Phase.ABORTED, now=now)
+                self.store.add_events(self._late_writes(plan), now)
         return phase
 
     # --- one file
@@ -311,14 +360,41 @@ class Transactor:
             Image.EDITED_NEW if self.disk.digest(file.temporary) == file.old else Image.EDITED_OLD
         )
 
+    def _return_edits(self, plan: Plan) -> None:
+        """A crash may have come between an exchange and the look at what came out: if that was
+        somebody's edit, it goes back to its place before anything else is decided."""
+        for file in plan.files:
+            held = self.disk.digest(file.temporary)
+            if held in (None, file.old, file.new):
+                continue
+            if self._image(file) is Image.NEW:
+                give_back(self.disk, file.temporary, file.path, file.new)
+
+    def _late_writes(self, plan: Plan) -> list[ev.Event]:
+        """The events of bytes that were moved to ``rescue/`` since the last commit."""
+        late, self._rescued = self._rescued, []
+        return [drift(plan.target, path, "late_write") for path in late]
+
+    def _rescue(self, file: FilePlan) -> None:
+        name = file.temporary.rpartition("/")[2]
+        self.checkpoints.save_rescue(name, self.disk.content(file.temporary))
+        self._rescued.append(file.path)
+
     def _restage(self, file: FilePlan, digest: str) -> None:
-        """Make sure that the temporary file holds an image."""
+        """Make sure that the temporary file holds an image.
+
+        Made under another name first: a crash meanwhile must not leave half an image where an
+        edit of somebody might be looked for.
+        """
         held = self.disk.digest(file.temporary)
         if held == digest:
             return
-        if held is not None:
-            self._discard(file.temporary, file, held)
-        self.disk.stage(file.temporary, self.checkpoints.image(digest), file.metadata)
+        if held not in (None, file.old, file.new):
+            self._rescue(file)
+        making = file.temporary + "r"
+        self.disk.unlink(making)
+        self.disk.stage(making, self.checkpoints.image(digest), file.metadata)
+        self.disk.rename(making, file.temporary)
 
     def _swap_in(self, file: FilePlan, expected: str) -> None:
         """Exchange target and stage; raise ``Drifted`` if the target was not what we read."""
@@ -332,7 +408,7 @@ class Transactor:
             raise drifted
         self.disk.exchange(file.temporary, file.path)
         if self.disk.digest(file.temporary) != expected:
-            self._give_back(file, file.new)
+            give_back(self.disk, file.temporary, file.path, file.new)
             raise drifted
 
     def _swap_out(self, file: FilePlan) -> None:
@@ -340,55 +416,86 @@ class Transactor:
         self._restage(file, file.old)
         self.disk.exchange(file.temporary, file.path)
         if self.disk.digest(file.temporary) != file.new:
-            self._give_back(file, file.old)
+            give_back(self.disk, file.temporary, file.path, file.old)
 
-    def _give_back(self, file: FilePlan, placed: str) -> None:
-        """What came out is somebody's edit: exchange until what comes out is what we put there.
-
-        ``placed`` is the image of ours that the target holds now. If yet another edit comes out,
-        it is the newer one and goes back in turn; the older one is kept in ``rescue/``.
-        """
-        for _ in range(_SWAPS):
-            theirs = self.disk.digest(file.temporary)
-            self.disk.exchange(file.temporary, file.path)
-            if self.disk.digest(file.temporary) == placed:
-                return
-            placed = theirs or ""
-        raise Fault(
-            "target_busy", f"the file changed {_SWAPS} times during one exchange", place=file.path
-        )
-
-    def _remove(self, file: FilePlan, plan: Plan) -> bool:
-        """Unlink a temporary; True if it held somebody's late write, which is kept."""
+    def _remove(self, file: FilePlan, plan: Plan) -> None:
+        """Unlink a temporary; somebody's late write in it is kept."""
+        self.disk.unlink(file.temporary + "r")
         held = self.disk.digest(file.temporary)
         if held is None:
-            return False
-        foreign = held not in (file.old, file.new)
+            return
         # a stage that a crash left half-written is ours: it never was anybody's target
-        if foreign and self._phase(plan) is Phase.STAGING:
-            foreign = False
-        if foreign:
-            self.checkpoints.save_rescue(
-                file.temporary.rpartition("/")[2], self.disk.content(file.temporary)
-            )
+        if held not in (file.old, file.new) and self._phase(plan) is not Phase.STAGING:
+            self._rescue(file)
         self.disk.unlink(file.temporary)
-        return foreign
 
-    def _discard(self, temporary: str, file: FilePlan, held: str) -> None:
-        if held not in (file.old, file.new):
-            self.checkpoints.save_rescue(temporary.rpartition("/")[2], self.disk.content(temporary))
-        self.disk.unlink(temporary)
+
+def give_back(disk: Disk, temporary: str, path: str, placed: str) -> None:
+    """What came out of an exchange is somebody's edit: exchange until what comes out is what we
+    put there.
+
+    ``placed`` is the hash of what we put at ``path``. If yet another edit comes out, it is the
+    newer one and goes back in turn; the older one stays in ``temporary`` for ``rescue/``. Raises
+    ``Fault`` (``target_busy``) after 8 exchanges.
+    """
+    for _ in range(_SWAPS):
+        theirs = disk.digest(temporary)
+        disk.exchange(temporary, path)
+        if disk.digest(temporary) == placed:
+            return
+        placed = theirs or ""
+    raise Fault("target_busy", f"the file changed {_SWAPS} times during one exchange", place=path)
+
+
+def replace_file(disk: Disk, snapshot: Snapshot, data: bytes, temporary: str) -> None:
+    """Replace one file without any state, for the stateless ``migrate --write``.
+
+    An edit that comes in between stands (``Drifted``); bytes that are neither the old nor the
+    new image are never unlinked: the message names the file that keeps them.
+    """
+    new = digest_of(data)
+    disk.stage(temporary, data, snapshot.metadata)
+    try:
+        disk.exchange(temporary, snapshot.path)
+        if disk.digest(temporary) != snapshot.digest:
+            give_back(disk, temporary, snapshot.path, new)
+            raise Drifted(
+                "target_drifted",
+                "the file was changed meanwhile; that edit stands",
+                place=snapshot.path,
+                fix="run it again",
+            )
+    finally:
+        held = disk.digest(temporary)
+        if held in (snapshot.digest, new):
+            disk.unlink(temporary)
+    if held not in (None, snapshot.digest, new):
+        raise Drifted(
+            "target_drifted",
+            f"an edit that came in between is kept in {temporary}",
+            place=snapshot.path,
+            fix="compare the two, then run it again",
+        )
+    disk.sync_dirs([snapshot.path])
 
 
 def as_error(error: ConfmigError | OSError) -> ConfmigError:
     """An operating system's error in our words."""
     if isinstance(error, ConfmigError):
         return error
+    fixes = {
+        errno.ENOSPC: "make room on the disk, then run again",
+        errno.EDQUOT: "make room in the quota, then run again",
+        errno.EMFILE: "allow more open files, then run again",
+        errno.EACCES: "check the rights of the file and its directory",
+        errno.EPERM: "check owner and attributes of the file and its directory",
+        errno.EROFS: "mount it writable",
+    }
     return Fault(
         "io_error",
-        f"the disk said: {error.strerror or error}",
+        f"the system said: {error.strerror or error}",
         place=str(error.filename or ""),
-        fix="make room or mend the disk, then run again",
+        fix=fixes.get(error.errno or 0, "look at the disk and the directory, then run again"),
     )
 
 

@@ -138,6 +138,24 @@ def _checked(
     )
 
 
+def _failed_late(
+    document: DocumentFact, store: Store, target: str, bundle: Bundle, policy: Policy
+) -> DocumentFact:
+    """The document, held if it failed as it is now: it is tried again when something changes."""
+    if not document.healthy or document.version is None:
+        return document
+    following = [m for m in bundle.manifest.chain(document.config) if m.version > document.version]
+    for migration in following:
+        said = store.announced(target, f"late:{migration.id}:{document.path}")
+        if said == failure_key(bundle, policy, (document,)):
+            return replace(
+                document,
+                problem="document_failed",
+                message=f"it failed in {migration.id}; `confmig events` says how",
+            )
+    return document
+
+
 def view(
     target: Target,
     bundle: Bundle,
@@ -154,6 +172,7 @@ def view(
     recorded = store.documents(target.name) if store is not None else {}
     if store is not None:
         documents = tuple(_checked(d, store, target.name, recorded, now) for d in documents)
+        documents = tuple(_failed_late(d, store, target.name, bundle, policy) for d in documents)
     holds = store.holds(target.name) if store is not None else {}
     conflicts = tuple(store.conflicts(target.name)) if store is not None else ()
     approvals = store.approvals(target.name) if store is not None else ()

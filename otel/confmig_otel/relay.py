@@ -13,6 +13,7 @@ import logging
 import queue
 import random
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -32,6 +33,7 @@ from confmig_otel.export import SCOPE
 
 BATCH = 512
 _TIMEOUT = 2.0
+_PATIENCE = 300.0  # seconds: no Retry-After may silence delivery for longer
 _MAY_PASS = frozenset((401, 403, 404, 408, 429, 500, 502, 503, 504))
 """Answers that an operator or time can mend: never a reason to give an event up."""
 
@@ -109,6 +111,7 @@ class Deliverer:
         session = requests.Session()
         session.hooks["response"].append(self._look)
         self._answer = _Answer()
+        self._deadline = 0.0
         self._who = who
         # a short timeout and no hope in the exporter's own retries: the outbox owns the retry
         self._exporter = OTLPLogExporter(endpoint=url, session=session, timeout=_TIMEOUT)
@@ -117,16 +120,20 @@ class Deliverer:
         """End the exporter."""
         self._exporter.shutdown()  # type: ignore[no-untyped-call]
 
-    def deliver(self, rows: Sequence[Row]) -> Delivery:
-        """Send one batch; returns what is proven, what is refused, and what must wait."""
+    def deliver(self, rows: Sequence[Row], seconds: float = 60.0) -> Delivery:
+        """Send one batch; returns what is proven, what is refused, and what must wait.
+
+        Bisecting a batch that is refused may take many requests: after ``seconds`` the rest waits.
+        """
         out = Delivery()
+        self._deadline = time.monotonic() + seconds
         self._send(list(rows), out)
         return out
 
     def _look(self, response: requests.Response, **_: Any) -> None:
         answer = _Answer(code=response.status_code)
         value = response.headers.get("retry-after", "")
-        answer.retry_after = float(value) if value.isdigit() else None
+        answer.retry_after = min(float(value), _PATIENCE) if value.isdigit() else None
         kind = response.headers.get("content-type", "").split(";")[0].strip()
         if (
             response.status_code == 200
@@ -143,7 +150,10 @@ class Deliverer:
         self._answer = answer
 
     def _send(self, rows: list[Row], out: Delivery) -> bool:
-        """False: stop, the receiver is not taking anything now."""
+        """False: stop, the receiver is not taking anything now, or time is up."""
+        if time.monotonic() > self._deadline:
+            out.error = "timeout"
+            return False
         self._answer = _Answer()
         try:
             result = self._exporter.export([record_of(r, self._who) for r in rows])
@@ -199,7 +209,10 @@ class RelayThread(threading.Thread):
             rows = self._batches.get()
             if rows is None:
                 break
-            result = self._deliverer.deliver(rows)
+            try:
+                result = self._deliverer.deliver(rows)
+            except Exception as error:  # noqa: BLE001 - a report must follow every offer
+                result = Delivery(error=type(error).__name__)
             if result.error is not None:
                 self._delay = min(max(self._delay * 2, 0.5), 30.0)
                 wait = max(self._delay * random.uniform(0.8, 1.2), result.retry_after or 0.0)  # noqa: S311

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from confmig.documents import formats
 from confmig.documents import path as paths
 from confmig.documents.document import Document
 from confmig.errors import Refused
@@ -1279,3 +1280,10 @@ def test_an_unchanged_document_is_its_source_to_the_byte(row: Row) -> None:
 
 def test_the_table_is_large_enough() -> None:
     assert len({row.name for row in ROWS}) == len(ROWS) >= 60
+
+
+def test_a_used_anchor_that_is_defined_twice_is_refused() -> None:
+    """Deleting or moving one of the definitions would silently change what the alias means."""
+    with pytest.raises(Refused) as caught:
+        formats.parse(b"a: &x 1\nc: &x 2\nd: *x\n", format="yaml")
+    assert caught.value.code == "anchor_redefined"

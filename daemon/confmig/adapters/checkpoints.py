@@ -34,14 +34,12 @@ class Checkpoints:
 
     def put(self, images: list[bytes]) -> None:
         """Store images durably: each written and synced, then the directory once."""
-        wrote = False
         for data in images:
             digest = digest_of(data)
             if not self._intact(digest):
                 (self.objects / digest).unlink(missing_ok=True)
-                wrote |= _write_once(self.objects, digest, data)
-        if wrote:
-            _sync(self.objects)
+                _write_once(self.objects, digest, data)
+        _sync(self.objects)  # also for images that a crash left without it
 
     def _intact(self, digest: str) -> bool:
         try:

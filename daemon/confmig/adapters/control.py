@@ -12,6 +12,7 @@ import os
 import socket
 import struct
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -42,8 +43,11 @@ def ask(state_dir: Path, message: dict[str, Any]) -> dict[str, Any] | None:
     finally:
         os.close(folder)
     with client:
-        client.sendall(json.dumps(message).encode() + b"\n")
-        answer = _line(client)
+        try:
+            client.sendall(json.dumps(message).encode() + b"\n")
+            answer = _line(client)
+        except OSError:
+            answer = b""
     if not answer:
         raise Fault(
             "daemon_gone",
@@ -68,6 +72,7 @@ class ControlServer:
 
     def __init__(self, state_dir: Path, handle: Handle) -> None:
         self._handle = handle
+        self._closed = False
         self._folder = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         (state_dir / _NAME).unlink(missing_ok=True)  # a leftover: the state's lock is ours
         self._path = state_dir / _NAME
@@ -86,6 +91,7 @@ class ControlServer:
 
     def close(self) -> None:
         """Stop listening and remove the socket."""
+        self._closed = True
         self._path.unlink(missing_ok=True)
         self._socket.close()
         os.close(self._folder)
@@ -95,7 +101,10 @@ class ControlServer:
             try:
                 connection, _ = self._socket.accept()
             except OSError:
-                return
+                if self._closed:
+                    return
+                time.sleep(0.1)  # out of file descriptors, say: others will be closed
+                continue
             with connection:
                 connection.settimeout(5.0)
                 try:

@@ -14,7 +14,8 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 
@@ -24,7 +25,6 @@ PREFIX = ".confmig-"
 _EXCHANGE = 2
 _OPENAT2 = 437
 _NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 2, 4, 8
-_AT_EMPTY_PATH = 0x1000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -52,13 +52,12 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One file as it was read: content, its SHA-256, metadata and inode."""
+    """One file as it was read: content, its SHA-256 and metadata."""
 
     path: str
     data: bytes
     digest: str
     metadata: Metadata
-    inode: int
 
 
 def digest_of(data: bytes) -> str:
@@ -102,7 +101,6 @@ class Disk:
                 place=root,
                 fix="check the target's root in the settings, and its rights",
             ) from None
-        self._dirs: dict[str, int] = {}
 
     def __enter__(self) -> Disk:
         return self
@@ -111,10 +109,7 @@ class Disk:
         self.close()
 
     def close(self) -> None:
-        """Close every directory."""
-        for fd in self._dirs.values():
-            os.close(fd)
-        self._dirs.clear()
+        """Close the root."""
         if self.fd >= 0:
             os.close(self.fd)
             self.fd = -1
@@ -176,7 +171,7 @@ class Disk:
         finally:
             os.close(fd)
         metadata = Metadata(stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid, xattrs)
-        return Snapshot(path, data, digest_of(data), metadata, facts.st_ino)
+        return Snapshot(path, data, digest_of(data), metadata)
 
     def _plain_file(self, path: str, facts: os.stat_result) -> None:
         def odd(code: str, what: str) -> Refused:
@@ -206,7 +201,7 @@ class Disk:
         try:
             fd = self._open(folder_and_name)
         except OSError as error:
-            if error.errno in (errno.ENOENT, errno.ELOOP, errno.ENXIO):
+            if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
                 return None
             raise
         try:
@@ -232,13 +227,9 @@ class Disk:
 
         The mode comes last, so that nobody can read it before it belongs to its owner.
         """
-        folder, name = self._split(path)
-        fd = os.open(
-            name,
-            os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC,
-            0o600,
-            dir_fd=folder,
-        )
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        with self._folder_of(path) as folder:
+            fd = os.open(os.path.basename(path), flags, 0o600, dir_fd=folder)
         try:
             view = memoryview(data)
             while view:
@@ -256,51 +247,69 @@ class Disk:
     def exchange(self, a: str, b: str) -> None:
         """Swap two names of one directory, atomically. Raises ``Refused`` where the filesystem
         cannot, or where the target is a mount of its own."""
-        folder, first = self._split(a)
-        _, second = self._split(b)
-        if _libc.renameat2(folder, os.fsencode(first), folder, os.fsencode(second), _EXCHANGE) != 0:
+        first, second = os.fsencode(os.path.basename(a)), os.fsencode(os.path.basename(b))
+        with self._folder_of(a) as folder:
+            failed = _libc.renameat2(folder, first, folder, second, _EXCHANGE) != 0
             code = ctypes.get_errno()
-            if code == errno.EBUSY:
-                raise Refused(
-                    "target_is_mount",
-                    "the file is a mount of its own (subPath?)",
-                    place=b,
-                    fix="mount its directory instead",
-                )
-            if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
-                raise Refused(
-                    "no_exchange",
-                    "this filesystem cannot exchange two files",
-                    place=b,
-                    fix="put the configuration on ext4, xfs, btrfs, tmpfs or overlay",
-                )
-            raise OSError(code, os.strerror(code), b)
+        if not failed:
+            return
+        if code == errno.EBUSY:
+            raise Refused(
+                "target_is_mount",
+                "the file is a mount of its own (subPath?)",
+                place=b,
+                fix="mount its directory instead",
+            )
+        if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+            raise Refused(
+                "no_exchange",
+                "this filesystem cannot exchange two files",
+                place=b,
+                fix="put the configuration on ext4, xfs, btrfs, tmpfs or overlay",
+            )
+        raise OSError(code, os.strerror(code), b)
+
+    def rename(self, a: str, b: str) -> None:
+        """Give one temporary file of ours the name of another."""
+        first, second = os.path.basename(a), os.path.basename(b)
+        if not first.startswith(PREFIX) or not second.startswith(PREFIX):
+            raise RuntimeError("only temporary files are ever renamed over")
+        with self._folder_of(a) as folder:
+            os.rename(first, second, src_dir_fd=folder, dst_dir_fd=folder)
 
     def unlink(self, path: str) -> None:
         """Remove a temporary file of ours; absent is fine."""
-        folder, name = self._split(path)
+        name = os.path.basename(path)
         if not name.startswith(PREFIX):
             raise RuntimeError(f"only temporary files are ever removed, not {name}")
         try:
-            os.unlink(name, dir_fd=folder)
-        except FileNotFoundError:
+            with self._folder_of(path) as folder:
+                os.unlink(name, dir_fd=folder)
+        except (FileNotFoundError, NotADirectoryError):
             return
 
-    def sync_dirs(self, paths: Iterable[str]) -> None:
-        """Make the names in the directories of these paths durable."""
+    def sync_dirs(self, paths: Iterable[str], *, gone_is_fine: bool = False) -> None:
+        """Make the names in the directories of these paths durable. A directory that somebody
+        removed has no names left: where that is no error, ``gone_is_fine``."""
         for folder in sorted({os.path.dirname(p) for p in paths}):
-            fsync(self._dir(folder))
+            try:
+                with self._folder_of(f"{folder}/x" if folder else "x") as fd:
+                    fsync(fd)
+            except (FileNotFoundError, NotADirectoryError):
+                if not gone_is_fine:
+                    raise
 
     # --- inside
 
-    def _split(self, path: str) -> tuple[int, str]:
-        return self._dir(os.path.dirname(path)), os.path.basename(path)
-
-    def _dir(self, folder: str) -> int:
-        if folder not in self._dirs:
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-            self._dirs[folder] = self._beneath(folder or ".", flags)
-        return self._dirs[folder]
+    @contextmanager
+    def _folder_of(self, path: str) -> Iterator[int]:
+        """The directory of a path, open while it is used: thousands of them must not add up."""
+        flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+        fd = self._beneath(os.path.dirname(path) or ".", flags)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
 
     def _open(self, path: str) -> int:
         return self._beneath(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)

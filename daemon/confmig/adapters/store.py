@@ -173,8 +173,8 @@ class Store:
     @contextmanager
     def commit(self) -> Iterator[None]:
         """Everything written inside becomes durable together, or not at all."""
-        self.db.execute("BEGIN IMMEDIATE")
         try:
+            self.db.execute("BEGIN IMMEDIATE")
             yield
             self.db.execute("COMMIT")
         except BaseException as error:
@@ -222,12 +222,12 @@ class Store:
                 (f"{self.install_id}-{cursor.lastrowid}", cursor.lastrowid),
             )
 
-    def outbox(self, after: int = 0, limit: int = 512) -> list[OutboxRow]:
+    def outbox(self, limit: int = 512) -> list[OutboxRow]:
         """Events that wait for delivery, oldest first."""
         rows = self.db.execute(
             "SELECT seq, uid, name, time_ns, severity, attributes, trace_id, span_id FROM events "
-            "WHERE delivered_at IS NULL AND rejected IS NULL AND seq>? ORDER BY seq LIMIT ?",
-            (after, limit),
+            "WHERE delivered_at IS NULL AND rejected IS NULL ORDER BY seq LIMIT ?",
+            (limit,),
         )
         return [OutboxRow(r[0], r[1], r[2], r[3], r[4], json.loads(r[5]), r[6], r[7]) for r in rows]
 
@@ -257,26 +257,23 @@ class Store:
         self._inside()
         self.db.executemany("UPDATE events SET rejected=? WHERE seq=?", [(why, s) for s in seqs])
 
-    def history(
-        self, *, since_ns: int = 0, after: int = 0, limit: int = 1000
-    ) -> list[dict[str, Any]]:
-        """The newest ``limit`` events since a time and after a sequence number, oldest first."""
-        rows = self.db.execute(
+    def history(self, *, since_ns: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
+        """The newest ``limit`` events since a time, oldest first, as plain data."""
+        found = self._events("WHERE time_ns>=? ORDER BY seq DESC LIMIT ?", (since_ns, limit))
+        return found[::-1]
+
+    def following(self, after: int, limit: int = 1000) -> list[dict[str, Any]]:
+        """The next events after a sequence number, as plain data."""
+        return self._events("WHERE seq>? ORDER BY seq LIMIT ?", (after, limit))
+
+    def _events(self, where: str, args: tuple[int, int]) -> list[dict[str, Any]]:
+        select = (
             "SELECT seq, uid, name, time_ns, severity, attributes, delivered_at, rejected "
-            "FROM events WHERE time_ns>=? AND seq>? ORDER BY seq DESC LIMIT ?",
-            (since_ns, after, limit),
-        ).fetchall()
-        keys = (
-            "seq",
-            "uid",
-            "name",
-            "time_ns",
-            "severity",
-            "attributes",
-            "delivered_at",
-            "rejected",
+            "FROM events "
         )
-        out = [dict(zip(keys, r, strict=True)) for r in reversed(rows)]
+        cursor = self.db.execute(select + where, args)
+        keys = [column[0] for column in cursor.description]
+        out = [dict(zip(keys, r, strict=True)) for r in cursor]
         for row in out:
             row["attributes"] = json.loads(row["attributes"])
         return out
@@ -392,10 +389,6 @@ class Store:
         found = self._transactions("WHERE target=? ORDER BY seq DESC LIMIT 1", (target,))
         return found[0] if found else None
 
-    def known_ids(self) -> set[str]:
-        """The ids of all transactions."""
-        return {str(r[0]) for r in self.db.execute("SELECT id FROM transactions")}
-
     def _transactions(self, where: str, args: tuple[Any, ...]) -> list[Transaction]:
         select = (
             "SELECT id, seq, target, kind, class, phase, plan, checkpoint, reverses, reversed_by, "
@@ -432,6 +425,13 @@ class Store:
             "INSERT OR REPLACE INTO documents VALUES(?,?,?,?,?,?)",
             (target, config, path, version, digest, tx),
         )
+
+    def versions(self, target: str, config: str) -> list[int]:
+        """The recorded versions of a configuration's documents."""
+        rows = self.db.execute(
+            "SELECT version FROM documents WHERE target=? AND config=?", (target, config)
+        )
+        return [int(r[0]) for r in rows]
 
     def documents(self, target: str) -> dict[str, tuple[int, str, str]]:
         """Path -> (version, digest, transaction) as recorded."""

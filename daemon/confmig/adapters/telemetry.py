@@ -126,7 +126,7 @@ class Telemetry:
         deadline = time.monotonic() + seconds
         try:
             while rows := store.outbox():
-                result = deliverer.deliver(rows)
+                result = deliverer.deliver(rows, max(0.0, deadline - time.monotonic()))
                 settle(store, result, clock())
                 if result.error is not None or time.monotonic() > deadline:
                     break

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import uuid
 from pathlib import Path
@@ -16,6 +15,7 @@ from confmig.core.manifest import Config
 from confmig.documents.path import show
 from confmig.documents.tree import kind_of
 from confmig.errors import INVALID, REFUSED, ConfmigError, Refused, Usage, worst
+from confmig.transact import as_error, replace_file
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -142,25 +142,10 @@ def _diff(
 
 
 def _write(disk: Disk, snapshot: Snapshot, data: bytes) -> None:
-    """Replace one file durably; an edit that comes in between stands, and is reported."""
-    temporary = f"{PREFIX}{uuid.uuid4().hex}"
     try:
-        disk.stage(temporary, data, snapshot.metadata)
-        disk.exchange(temporary, snapshot.path)
-        if disk.digest(temporary) != snapshot.digest:
-            disk.exchange(temporary, snapshot.path)
-            raise Refused(
-                "target_drifted",
-                "the file was changed meanwhile; that edit stands",
-                fix="run it again",
-            )
+        replace_file(disk, snapshot, data, f"{PREFIX}{uuid.uuid4().hex}")
     except OSError as error:
-        raise Refused(
-            "io_error", f"the file cannot be written: {os.strerror(error.errno or 0)}"
-        ) from None
-    finally:
-        disk.unlink(temporary)
-    disk.sync_dirs([snapshot.path])
+        raise as_error(error) from None
 
 
 def _answer(args: argparse.Namespace, file: Path, result: Transformed) -> dict[str, Any]:

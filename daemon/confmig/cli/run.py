@@ -56,8 +56,10 @@ def run(args: argparse.Namespace) -> int:
             if not args.json:
                 print(pass_text(result))
         if args.console:
-            for row in space.store.history(after=seen):
-                print(event_text(row), file=sys.stderr)
+            while rows := space.store.following(seen):
+                for row in rows:
+                    print(event_text(row), file=sys.stderr)
+                seen = rows[-1]["seq"]
     if args.json:
         print(json.dumps({"targets": answers, "exit_code": worst(codes)}, indent=2))
     return worst(codes)

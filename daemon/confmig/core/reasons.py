@@ -46,8 +46,8 @@ ALLOWED = ("allowed_online", "allowed_in_window", "allowed_by_override")
 BLOCKING = frozenset(("blocked_by_partial_failure", "policy_invalid", "state_unreadable"))
 
 EXPLAIN = {
-    "blocked_by_partial_failure": "an earlier partial failure is unresolved, or an applied "
-    "migration's content changed; `confmig status` names it, `confmig resolve` ends it",
+    "blocked_by_partial_failure": "an earlier partial failure is unresolved; `confmig status` "
+    "names it, `confmig rollback` or `confmig resolve` ends it",
     "policy_missing": "the settings name no policy, so only online migrations run; add one",
     "policy_invalid": "the policy cannot be read, so nothing runs; `confmig check` says why",
     "outbox_full": "too many events wait for delivery; bring the OTLP receiver back",

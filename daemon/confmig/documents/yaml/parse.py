@@ -87,6 +87,7 @@ class _Builder:
         self.caps = caps
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.aliased: set[str] = set()
+        self.redefined: set[str] = set()
 
     def build(self) -> None:
         """Run the event loop and hang the tree into the document."""
@@ -121,7 +122,7 @@ class _Builder:
                 else:
                     value = raw
                 if event.anchor is not None:
-                    self.anchors[event.anchor] = (value, 1)
+                    self._anchor(event.anchor, value, 1)
             elif kind is mapping_event or kind is ev.SequenceStartEvent:
                 start = outer = event.start_mark.index
                 if (event.anchor or event.tag) and text[start] in "&!":
@@ -140,7 +141,7 @@ class _Builder:
                 if isinstance(top, Mapping) and pending is None:
                     raise self._refuse(origin, "complex_key", "a key that is a list or an object")
                 if event.anchor is not None:
-                    self.anchors[event.anchor] = (container, -1)
+                    self._anchor(event.anchor, container, -1)
                 if top is not None and here is not None:
                     stack.append((top, here, nodes))
                 else:
@@ -209,10 +210,21 @@ class _Builder:
             here.cells.append(cell)
             top.attach(cell)
         document.aliased = frozenset(self.aliased)
+        if self.redefined & self.aliased:
+            raise Refused(
+                "anchor_redefined",
+                "an anchor that is used is defined twice: which one an alias means could change",
+                fix="give each of them its own name",
+            )
         if document.root_cell.source is None:  # nothing but comments, if that
             end = len(text)
             empty = Origin(end, end, end)
             document.root_cell = empty.cell = Cell(None, None, empty, None, empty)
+
+    def _anchor(self, name: str, value: Any, weight: int) -> None:
+        if name in self.anchors:
+            self.redefined.add(name)
+        self.anchors[name] = (value, weight)
 
     def _scalar(self, event: Any) -> Origin:
         text = self.text

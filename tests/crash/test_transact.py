@@ -1,0 +1,258 @@
+"""Faults in the middle of a transaction, made on real files with the real state.
+
+Each test is a scenario that once lost bytes, told an event twice or blocked a target for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from confmig.adapters.checkpoints import Checkpoints
+from confmig.adapters.disk import Disk, Metadata, digest_of
+from confmig.adapters.store import Store
+from confmig.core.transaction import Phase
+from confmig.errors import LATE_FAILURE, ConfmigError, Unfinished
+from confmig.transact import (
+    CleanUpFailed,
+    Drifted,
+    FilePlan,
+    Plan,
+    Records,
+    Transactor,
+    replace_file,
+)
+from confmig_otel import events as ev
+
+NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+NAMES = ("a.yaml", "sub/b.yaml")
+
+
+def _failed(plan: Plan, error: ConfmigError, phase: Phase, during: str) -> list[ev.Event]:
+    return [ev.event(ev.FAILED, {ev.ERROR_TYPE: error.code})]
+
+
+RECORDS = Records(
+    commit=lambda store, plan, now: [ev.event(ev.MIGRATED, {ev.TRANSACTION: plan.id})],
+    started=lambda plan: [ev.event(ev.STARTED, {})],
+    failed=_failed,
+)
+
+
+@dataclass
+class World:
+    """Two files in a root, a state beside it."""
+
+    root: Path
+    store: Store
+    checkpoints: Checkpoints
+    disk: Disk
+    number: int = 0
+    old: dict[str, bytes] = field(default_factory=dict)
+
+    def plan(self) -> Plan:
+        """A transaction that turns ``old`` into ``new`` in both files; images are stored."""
+        self.number += 1
+        files = []
+        for index, name in enumerate(NAMES):
+            old, new = b"old " + name.encode(), b"new " + name.encode()
+            self.checkpoints.put([old, new])
+            folder, slash, _ = name.rpartition("/")
+            files.append(
+                FilePlan(
+                    path=name,
+                    temporary=f"{folder}{slash}.confmig-t{self.number}-{index}",
+                    config="app",
+                    format="yaml",
+                    old=digest_of(old),
+                    new=digest_of(new),
+                    before=1,
+                    after=2,
+                    migrations=("0001_x",),
+                    metadata=Metadata(0o640, os.getuid(), os.getgid()),
+                )
+            )
+        details = {"migrations": [{"id": "0001_x"}]}
+        return Plan(f"t{self.number}", "home", "apply", "online", tuple(files), "", details)
+
+    def transactor(self) -> Transactor:
+        """A transactor as a new process would have it."""
+        return Transactor(self.store, self.checkpoints, self.disk, lambda: NOW)
+
+    def recover(self) -> list[Phase]:
+        """What the next run does first."""
+        rows = self.store.unfinished("home")
+        return [self.transactor().recover(row, RECORDS) for row in rows]
+
+    def read(self, name: str) -> bytes:
+        return (self.root / name).read_bytes()
+
+    def events(self) -> list[str]:
+        return [e["name"] for e in self.store.history()]
+
+    def left(self) -> list[str]:
+        return [p.name for p in self.root.rglob(".confmig-*")]
+
+    def rescued(self) -> list[bytes]:
+        return [p.read_bytes() for p in self.checkpoints.rescue.iterdir()]
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    root, state = tmp_path / "config", tmp_path / "state"
+    (root / "sub").mkdir(parents=True)
+    state.mkdir(mode=0o700)
+    for name in NAMES:
+        (root / name).write_bytes(b"old " + name.encode())
+    checkpoints = Checkpoints(state)
+    checkpoints.prepare()
+    with Store.open(state) as store, Disk(str(root)) as disk:
+        yield World(root, store, checkpoints, disk)
+
+
+def _prepared(world: World) -> Plan:
+    plan = world.plan()
+    transactor = world.transactor()
+    transactor.intend(plan, RECORDS)
+    transactor.stage(plan)
+    transactor.prepare(plan)
+    return plan
+
+
+def test_an_undisturbed_transaction_ends_clean(world: World) -> None:
+    world.transactor().run(world.plan(), RECORDS)
+    assert [world.read(n) for n in NAMES] == [b"new a.yaml", b"new sub/b.yaml"]
+    assert world.left() == []
+    assert world.events() == [ev.STARTED, ev.MIGRATED]
+
+
+def test_an_undo_that_fails_too_leaves_all_to_recovery_and_tells_nothing_twice(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    exchanges = 0
+    real = Disk.exchange
+
+    def flaky(disk: Disk, a: str, b: str) -> None:
+        nonlocal exchanges
+        exchanges += 1
+        if exchanges > 1:
+            raise OSError(5, "Input/output error", b)
+        real(disk, a, b)
+
+    monkeypatch.setattr(Disk, "exchange", flaky)
+    with pytest.raises(Unfinished):
+        world.transactor().run(world.plan(), RECORDS)
+    monkeypatch.setattr(Disk, "exchange", real)
+    with pytest.raises(Unfinished):  # nothing may begin before the first one is settled
+        world.transactor().run(world.plan(), RECORDS)
+    assert world.recover() == [Phase.DONE]
+    assert [world.read(n) for n in NAMES] == [b"new a.yaml", b"new sub/b.yaml"]
+    assert world.events().count(ev.MIGRATED) == 1
+    assert world.left() == []
+
+
+def test_a_directory_that_vanishes_does_not_block_for_ever(world: World) -> None:
+    for crash in ("staged", "exchanged"):
+        plan = _prepared(world)
+        if crash == "exchanged":
+            world.transactor().exchange(plan)
+        shutil.rmtree(world.root / "sub")
+        phases = world.recover()
+        assert phases == [Phase.ABORTED] or world.store.conflicts("home")
+        assert world.store.unfinished("home") == []
+        if crash == "staged":
+            assert world.read("a.yaml") == b"old a.yaml"
+            (world.root / "sub").mkdir()
+            (world.root / "sub/b.yaml").write_bytes(b"old sub/b.yaml")
+
+
+def test_an_edit_that_came_out_of_an_exchange_before_a_kill_is_put_back(world: World) -> None:
+    plan = _prepared(world)
+    (world.root / "a.yaml").write_bytes(b"somebody's edit")
+    world.disk.exchange(plan.files[0].temporary, "a.yaml")  # and killed before the look
+    assert world.recover() == [Phase.ABORTED]
+    assert world.read("a.yaml") == b"somebody's edit"
+    assert world.read("sub/b.yaml") == b"old sub/b.yaml"
+    assert world.left() == []
+
+
+def test_an_aborted_staging_touches_no_target_even_if_it_equals_the_new_image(world: World) -> None:
+    plan = world.plan()
+    world.transactor().intend(plan, RECORDS)
+    world.transactor().stage(plan)
+    (world.root / "a.yaml").write_bytes(b"new a.yaml")  # by an operator, on purpose
+    assert world.recover() == [Phase.ABORTED]
+    assert world.read("a.yaml") == b"new a.yaml"
+    assert world.left() == []
+
+
+def test_a_clean_up_that_fails_is_no_failed_migration(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real = Disk.unlink
+
+    def refuse(disk: Disk, path: str) -> None:
+        raise OSError(5, "Input/output error", path)
+
+    monkeypatch.setattr(Disk, "unlink", refuse)
+    with pytest.raises(CleanUpFailed) as caught:
+        world.transactor().run(world.plan(), RECORDS)
+    assert caught.value.exit_code == LATE_FAILURE
+    monkeypatch.setattr(Disk, "unlink", real)
+    assert world.events() == [ev.STARTED, ev.MIGRATED]
+    assert world.recover() == [Phase.DONE]
+    assert world.left() == []
+
+
+def test_a_late_writer_keeps_his_bytes_in_the_rescue_folder_with_an_event(world: World) -> None:
+    plan = _prepared(world)
+    transactor = world.transactor()
+    with (world.root / "a.yaml").open("r+b") as late:
+        transactor.exchange(plan)
+        transactor.commit(plan, RECORDS)
+        late.truncate(0)
+        late.write(b"late bytes")
+    transactor.clean_up(plan)
+    assert world.read("a.yaml") == b"new a.yaml"
+    assert world.rescued() == [b"late bytes"]
+    assert ev.DRIFT in world.events()
+
+
+def test_many_directories_need_no_more_file_descriptors(world: World) -> None:
+    before = len(os.listdir("/proc/self/fd"))
+    for number in range(300):
+        folder = world.root / f"d{number}"
+        folder.mkdir()
+        (folder / "x.yaml").write_bytes(b"x")
+        world.disk.stage(f"d{number}/.confmig-x", b"y", Metadata(0o600, os.getuid(), os.getgid()))
+        world.disk.digest(f"d{number}/x.yaml")
+    world.disk.sync_dirs([f"d{n}/x" for n in range(300)])
+    assert len(os.listdir("/proc/self/fd")) == before
+
+
+def test_the_stateless_replace_keeps_both_of_two_racing_edits(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = world.disk.read("a.yaml")
+    real = Disk.exchange
+    edits = iter([b"edit one", b"edit two"])
+
+    def racing(disk: Disk, a: str, b: str) -> None:
+        edit = next(edits, None)
+        if edit is not None:
+            other = world.root / "other"
+            other.write_bytes(edit)
+            other.rename(world.root / "a.yaml")
+        real(disk, a, b)
+
+    monkeypatch.setattr(Disk, "exchange", racing)
+    with pytest.raises(Drifted):
+        replace_file(world.disk, snapshot, b"ours", ".confmig-w")
+    assert world.read("a.yaml") == b"edit two"
+    assert (world.root / ".confmig-w").read_bytes() == b"edit one"
