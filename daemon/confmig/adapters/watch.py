@@ -24,6 +24,7 @@ from watchdog.events import (
     FileSystemEventHandler,
 )
 from watchdog.observers import Observer
+from watchdog.observers.api import ObservedWatch
 
 from confmig.adapters.disk import PREFIX
 
@@ -40,7 +41,9 @@ _FILTER: list[type[FileSystemEvent]] = [
 
 
 class _Handler(FileSystemEventHandler):
-    def __init__(self, wake: Callable[[], None], only: str | None, not_below: str) -> None:
+    def __init__(
+        self, wake: Callable[[], None], only: frozenset[str] | None, not_below: str
+    ) -> None:
         self._wake = wake
         self._only = only
         self._not_below = not_below
@@ -54,7 +57,8 @@ class _Handler(FileSystemEventHandler):
             if not os.path.basename(p).startswith(PREFIX) and not p.startswith(self._not_below)
         ]
         if self._only is not None:
-            foreign = [p for p in foreign if os.path.basename(p) == self._only]
+            # a mounted ConfigMap changes by moving its link ..data, never the file itself
+            foreign = [p for p in foreign if os.path.basename(p) in self._only | {"..data"}]
         if foreign:
             self._wake()
 
@@ -72,10 +76,15 @@ class Watcher:
         self._observer = Observer()
         self._below = f"{state_dir}{os.sep}"
         self._wake = wake
-        self.missing: list[tuple[Path, str | None, bool]] = [
-            *((r, None, True) for r in roots),
-            *((f.parent, f.name, False) for f in files),
+        names: dict[Path, set[str]] = {}
+        for file in files:
+            names.setdefault(file.parent, set()).add(file.name)
+        # one entry a directory: watchdog keeps one watch for equal ones
+        self._wanted: list[tuple[Path, frozenset[str] | None, bool]] = [
+            *((root, None, True) for root in dict.fromkeys(roots)),
+            *((folder, frozenset(found), False) for folder, found in names.items()),
         ]
+        self._watched: dict[int, tuple[ObservedWatch, int]] = {}
 
     def start(self) -> None:
         """Begin to watch. What is not there yet is looked for again by ``retry``."""
@@ -83,16 +92,24 @@ class Watcher:
         self.retry()
 
     def retry(self) -> None:
-        """Watch what could not be watched so far; until then the rescan looks there."""
-        missing, self.missing = self.missing, []
-        for path, only, recursive in missing:
-            handler = _Handler(self._wake, only, self._below)
+        """Watch what could not be watched so far, and anew what was replaced by another directory
+        of the same name; until then the rescan looks there."""
+        for number, (path, only, recursive) in enumerate(self._wanted):
             try:
-                self._observer.schedule(
+                inode = path.stat().st_ino
+                known = self._watched.get(number)
+                if known is not None and known[1] == inode:
+                    continue
+                if known is not None:
+                    del self._watched[number]
+                    self._observer.unschedule(known[0])
+                handler = _Handler(self._wake, only, self._below)
+                watch = self._observer.schedule(
                     handler, str(path), recursive=recursive, event_filter=_FILTER
                 )
-            except OSError:
-                self.missing.append((path, only, recursive))
+                self._watched[number] = (watch, inode)
+            except (OSError, KeyError):
+                continue
 
     def stop(self) -> None:
         """End the threads."""
