@@ -526,7 +526,7 @@ def test_a_migration_without_a_whole_replay_fixture_is_reported() -> None:
     got, found = read(files, NONE)
     assert found == []
     assert got is not None
-    missing = replays_missing(got, files)
+    missing = replays_missing(got.by_id, files)
     assert {p.code for p in missing} == {"replay_missing"}
     assert all(p.message and p.fix for p in missing)
     places = [p.place for p in missing]

@@ -398,6 +398,7 @@ def test_check_reports_every_defect_at_once(tmp_path: Path, bundle: Path) -> Non
         "migration_class_missing",
         "0099_none",
         "explode",
+        "replay_missing",
         "0009_not_listed",
         "contract_invalid",
         "manifest.sum",

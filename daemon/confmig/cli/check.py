@@ -7,8 +7,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from confmig.adapters.bundle import Bundle, load
+from confmig.adapters.bundle import Bundle, load, read_files
 from confmig.cli import session
+from confmig.core.manifest import ordered_ids
 from confmig.core.validation import replays_missing
 from confmig.errors import DONE, INVALID, REFUSED, ConfmigError, Invalid, Problem
 from confmig.view import load_policy
@@ -41,8 +42,12 @@ def run(args: argparse.Namespace) -> int:
             bundle = load(folder)
         except Invalid as error:
             invalid += error.problems
+            if any(p.code == "manifest_unreadable" for p in error.problems):
+                continue
+            files = read_files(folder)
+            findings += replays_missing(ordered_ids(files.manifest), files)
             continue
-        findings += replays_missing(bundle.manifest, bundle.files)
+        findings += replays_missing(bundle.manifest.by_id, bundle.files)
         found, count = _replay(bundle)
         findings += found
         looked += count

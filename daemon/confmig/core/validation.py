@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from itertools import pairwise, zip_longest
 from typing import Any
 
@@ -501,14 +502,17 @@ def _objects(entries: list[Any]) -> list[dict[str, Any]]:
     return [e for e in entries if isinstance(e, dict)]
 
 
-def replays_missing(manifest: Manifest, files: Files) -> list[Problem]:
-    """Migrations without a replay fixture (``input`` and ``expected``); for ``confmig check``."""
+def replays_missing(ids: Iterable[str], files: Files) -> list[Problem]:
+    """Migrations without a replay fixture (``input`` and ``expected``); for ``confmig check``.
+
+    Takes ids, not a manifest: a broken bundle is told of these too.
+    """
     out = []
-    for migration in manifest.migrations:
-        cases = files.fixtures.get(migration.id, ())
+    for name in dict.fromkeys(ids):
+        cases = files.fixtures.get(name, ())
         inputs = {c.replace(".input.", ".") for c in cases if ".input." in c}
         outputs = {c.replace(".expected.", ".") for c in cases if ".expected." in c}
-        place = f"migrations/fixtures/{migration.id}"
+        place = f"migrations/fixtures/{name}"
         if not inputs:
             out.append(
                 Problem(
