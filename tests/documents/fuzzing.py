@@ -490,7 +490,9 @@ class Session:
         if entry.node.blocky or entry.node.kind != "scalar":
             self.blanks_stay = False
         same = fresh.kind == entry.node.kind == "scalar" and type(value) is type(entry.node.v11)
-        if not (same and value == entry.node.v11):
+        # 08 is text for YAML 1.1 and a number for go-yaml, which the engine follows: no equal value
+        number = isinstance(entry.node.v11, str) and not isinstance(entry.node.v12, str)
+        if number or not (same and value == entry.node.v11):
             entry.node = fresh
             entry.alias = False
 
