@@ -75,7 +75,8 @@ def plan_text(view: View) -> str:
     if not view.documents:
         lines.append("  no file matches; check the root and the patterns of the manifest")
     elif not view.outlook:
-        lines.append("  nothing is pending")
+        unknown = any(d.version is None for d in view.documents)
+        lines.append(f"  nothing {'else ' if unknown else ''}is pending")
     else:
         rows = [
             (
