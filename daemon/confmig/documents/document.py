@@ -54,6 +54,7 @@ class Document(Lookup):
         self.format = format
         self.dialect = dialect
         self.root_cell = Cell(None, None)
+        self.stream = False
         self.aliased: frozenset[str] = frozenset()
         self.opaque: list[tuple[int, int]] = []
         self.changes: list[Change] = []

@@ -6,7 +6,8 @@ value stands a ``Cell``: which source entry it came from and which source value 
 
 * ``cell.source`` is the value's ``Origin`` in the text as it was parsed; it never changes.
 * ``cell.node`` is the ``Origin`` whose text the value still equals, or None for a new value.
-* ``cell.home`` is the source container the entry was parsed in, or None for a new entry.
+* ``cell.home`` is the source container the entry was parsed in, or None for a new entry. The
+  entry that holds a whole document has its own origin there.
 
 The renderer needs nothing else: an entry that is still in its home, with ``node is source``, is
 copied; a cell elsewhere is text that moved; a cell without origin is text to be written.
@@ -18,7 +19,7 @@ to, so that every change is journalled.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 
 from confmig.documents.path import Place
 from confmig.errors import Refused
@@ -34,8 +35,8 @@ class Origin:
 
     ``outer`` is ``start`` with the value's tag and anchor included. ``style`` is the quote
     character, ``|`` or ``>`` for a scalar, None for a plain one. ``flow`` tells ``{}`` and
-    ``[]`` from block containers. ``cells`` are a container's entries in source order; ``cell``
-    is the entry that holds this value.
+    ``[]`` from block containers. ``cells`` are a container's entries in source order (a parser
+    gives each container a list of its own); ``cell`` is the entry that holds this value.
     """
 
     __slots__ = (
@@ -70,8 +71,11 @@ class Origin:
         self.anchor = anchor
         self.alias = alias
         self.flow = flow
-        self.cells: list[Cell] = []
+        self.cells = _NO_CELLS
         self.cell: Cell | None = None
+
+
+_NO_CELLS = cast("list[Cell]", ())  # a scalar's: there are many, and nobody may add to it
 
 
 class Cell:
@@ -100,11 +104,16 @@ class Cell:
         """Whether the value is the very one this entry was parsed with."""
         return self.node is not None and self.node is self.source
 
+    @property
+    def is_root(self) -> bool:
+        """Whether the entry is a whole document, which has neither key nor dash."""
+        return self.home is not None and self.home is self.source
+
 
 class Mapping(dict[str, Any]):
     """A mapping. Reads like a dict; writes are journalled."""
 
-    __slots__ = ("cell", "cells", "document", "origin", "up")
+    __slots__ = ("cell", "cells", "changed", "document", "origin", "up")
 
     def __init__(self, document: Document, origin: Origin | None = None) -> None:
         super().__init__()
@@ -113,6 +122,7 @@ class Mapping(dict[str, Any]):
         self.cells: dict[str, Cell] = {}
         self.up: Container | None = None
         self.cell: Cell | None = None
+        self.changed = False
 
     __hash__ = None
 
@@ -128,6 +138,7 @@ class Mapping(dict[str, Any]):
             cells = list(self.cells.values())
             cells.insert(at, cell)
             self._refill(cells)
+        touch(self)
         adopt(self, cell)
 
     def detach(self, cell: Cell) -> int:
@@ -136,6 +147,7 @@ class Mapping(dict[str, Any]):
         assert cell.name is not None
         del self.cells[cell.name]
         dict.__delitem__(self, cell.name)
+        touch(self)
         return at
 
     def position(self, cell: Cell) -> int:
@@ -146,11 +158,13 @@ class Mapping(dict[str, Any]):
         cells = list(self.cells.values())
         cell.name = name
         self._refill(cells)
+        touch(self)
 
     def refresh(self, cell: Cell) -> None:
         """Show the cell's value after it changed."""
         assert cell.name is not None
         dict.__setitem__(self, cell.name, cell.value)
+        touch(self)
         adopt(self, cell)
 
     def _refill(self, cells: Iterable[Cell]) -> None:
@@ -199,7 +213,7 @@ class Mapping(dict[str, Any]):
 class Sequence(list[Any]):
     """A sequence. Reads like a list; writes are journalled."""
 
-    __slots__ = ("cell", "cells", "document", "origin", "up")
+    __slots__ = ("cell", "cells", "changed", "document", "origin", "up")
 
     def __init__(self, document: Document, origin: Origin | None = None) -> None:
         super().__init__()
@@ -208,6 +222,7 @@ class Sequence(list[Any]):
         self.cells: list[Cell] = []
         self.up: Container | None = None
         self.cell: Cell | None = None
+        self.changed = False
 
     __hash__ = None
 
@@ -216,6 +231,7 @@ class Sequence(list[Any]):
         at = len(self.cells) if at is None else min(at, len(self.cells))
         self.cells.insert(at, cell)
         list.insert(self, at, cell.value)
+        touch(self)
         adopt(self, cell)
 
     def detach(self, cell: Cell) -> int:
@@ -223,6 +239,7 @@ class Sequence(list[Any]):
         at = self.position(cell)
         del self.cells[at]
         list.__delitem__(self, at)
+        touch(self)
         return at
 
     def position(self, cell: Cell) -> int:
@@ -231,6 +248,7 @@ class Sequence(list[Any]):
     def refresh(self, cell: Cell) -> None:
         """Show the cell's value after it changed."""
         list.__setitem__(self, self.position(cell), cell.value)
+        touch(self)
         adopt(self, cell)
 
     # the list methods that change something
@@ -280,6 +298,14 @@ def _one(at: Any) -> int:
     if not isinstance(at, int):
         raise TypeError("slices are not journalled: change one item at a time")
     return at
+
+
+def touch(container: Container) -> None:
+    """Mark a container and all it stands in as changed: the renderer passes the others by."""
+    here: Container | None = container
+    while here is not None and not here.changed:
+        here.changed = True
+        here = here.up
 
 
 def adopt(container: Container, cell: Cell) -> None:

@@ -9,16 +9,15 @@ from confmig.documents.yaml import scalars
 from confmig.documents.yaml.layout import Layout
 from confmig.documents.yaml.parse import parse as _parse
 from confmig.documents.yaml.render import render as _render
-from confmig.documents.yaml.verify import readable, verify
+from confmig.documents.yaml.verify import verify
 
 DIALECTS = scalars.DIALECTS
 
 
-def parse(data: bytes, *, dialect: str, caps: Caps) -> Document:
-    """See ``formats.Format``. The independent parser has a veto on what libyaml accepts."""
-    document = _parse(data, dialect=dialect, caps=caps)
-    readable(document)
-    return document
+def parse(data: bytes, *, dialect: str, caps: Caps, multi: bool = False) -> Document:
+    """See ``formats.Format``. What the independent parser thinks of it is asked when something
+    is to be written: what libyaml alone can read is read, but never changed."""
+    return _parse(data, dialect=dialect, caps=caps, multi=multi)
 
 
 def render(document: Document) -> Rendered:
@@ -28,5 +27,7 @@ def render(document: Document) -> Rendered:
     text = text_of(document.text, rope)
     segments = segments_of(rope)
     data = (("\ufeff" if document.bom else "") + text).encode("utf-8")
-    lost = verify(document, layout, data, segments)
+    if text == document.text and not document.changes:
+        return Rendered(data, tuple(segments), ())
+    lost = verify(document, layout, text, segments)
     return Rendered(data, tuple(segments), tuple(lost))

@@ -32,11 +32,12 @@ except ImportError as error:  # pragma: no cover - an installation without libya
         fix="install a PyYAML wheel, or build it with libyaml's headers present",
     ) from error
 
-_PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*(?:<[^>]*>)?[ \t\r\n]*(?:#[^\n]*\n[ \t]*)*)+")
+_EVENTS = (ev.ScalarEvent, ev.MappingStartEvent, ev.SequenceStartEvent)
+PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*(?:<[^>]*>)?[ \t\r\n]*(?:#[^\n]*\n[ \t]*)*)+")
 _LONE_RETURN = re.compile(r"\r(?!\n)")
 
 
-def parse(data: bytes, *, dialect: str, caps: Caps) -> Document:
+def parse(data: bytes, *, dialect: str, caps: Caps, multi: bool = False) -> Document:
     """Parse a YAML file. Raises ``Refused`` and names line and reason if it cannot be edited."""
     if len(data) > caps.size:
         raise Refused("file_too_large", f"{len(data)} bytes are more than the cap of {caps.size}")
@@ -49,12 +50,13 @@ def parse(data: bytes, *, dialect: str, caps: Caps) -> Document:
         )
     newline = "\r\n" if "\r\n" in text else "\n"
     document = Document(text, bom=bom, newline=newline, format="yaml", dialect=dialect)
+    document.stream = multi
     enabled = gc.isenabled()
     gc.disable()  # a tree is all young objects: collecting meanwhile only costs
     try:
         _Builder(document, caps).build()
     except yaml.YAMLError as error:
-        raise _not_yaml(error) from None
+        raise not_yaml(error) from None
     finally:
         if enabled:
             gc.enable()
@@ -73,7 +75,7 @@ def decode(data: bytes) -> tuple[str, bool]:
     return text, False
 
 
-def _not_yaml(error: yaml.YAMLError) -> Refused:
+def not_yaml(error: yaml.YAMLError) -> Refused:
     mark = getattr(error, "problem_mark", None)
     line = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
     problem = getattr(error, "problem", None) or "it cannot be parsed"
@@ -88,145 +90,186 @@ class _Builder:
         self.anchors: dict[str, tuple[Any, int]] = {}
         self.aliased: set[str] = set()
         self.redefined: set[str] = set()
+        self.roots: list[Cell] = []
 
     def build(self) -> None:
-        """Run the event loop and hang the tree into the document."""
-        text, document = self.text, self.document
-        resolve, dialect = scalars.resolve, document.dialect
+        """Run the event loop and hang the tree into the document.
+
+        This loop runs for every value of every file, so it is written out: plain scalars without
+        properties, by far the most, are handled without a call.
+        """
+        text, document, opaque = self.text, self.document, self.document.opaque
+        resolve, dialect, first = scalars.resolve, document.dialect, scalars.FIRST
+        set_item, append = dict.__setitem__, list.append
         parser = CParser(text)
         get = parser.get_event
-        scalar_event, mapping_event = ev.ScalarEvent, ev.MappingStartEvent
-        stack: list[tuple[Mapping | Sequence, Origin, int]] = []
-        keys: list[tuple[str, Origin] | None] = []
-        documents = nodes = 0
-        top: Mapping | Sequence | None = None
-        here: Origin | None = None
+        scalar_event, mapping_event, sequence_event = _EVENTS
+        hashes = "#" in text
+        stack: list[tuple[Any, Any, int, tuple[str, Origin] | None]] = []
+        nodes, most = 0, self.caps.nodes
+        top: Any = None
+        here: Any = None
+        is_mapping = False
         pending: tuple[str, Origin] | None = None
         while True:
             event: Any = get()
             kind = type(event)
             value: Any
             if kind is scalar_event:
-                origin = self._scalar(event)
                 raw = event.value
-                if isinstance(top, Mapping) and pending is None:
+                style = event.style
+                if event.tag is None and event.anchor is None and style != "|" and style != ">":
+                    start = event.start_mark.index
+                    if style:
+                        value = raw
+                    else:
+                        style = None
+                        value = resolve(raw, dialect) if not raw or raw[0] in first else raw
+                    origin = Origin(start, event.end_mark.index, start, style)
+                    if hashes and "#" in raw:
+                        opaque.append((start, origin.end))
+                else:
+                    origin = self._scalar(event)
+                    value = self._value(event, origin)
+                if is_mapping and pending is None:
                     pending = (raw, origin)
                     nodes += 1
                     if raw in top.cells:
                         raise self._refuse(origin, "duplicate_key", f"the key {raw!r} stands twice")
                     continue
-                if origin.style is None and (event.tag is None or event.tag == ""):
-                    value = resolve(raw, dialect)
-                elif event.tag and event.tag != "!":
-                    value = _tagged(event.tag, raw, dialect)
-                else:
-                    value = raw
-                if event.anchor is not None:
-                    self._anchor(event.anchor, value, 1)
-            elif kind is mapping_event or kind is ev.SequenceStartEvent:
-                start = outer = event.start_mark.index
-                if (event.anchor or event.tag) and text[start] in "&!":
-                    match = _PROPERTIES.match(text, start)
-                    start = match.end() if match else start
-                origin = Origin(
-                    start, -1, outer, None, event.tag, event.anchor, flow=bool(event.flow_style)
-                )
-                container: Mapping | Sequence = (
-                    Mapping(document, origin)
-                    if kind is mapping_event
-                    else Sequence(document, origin)
-                )
+                if origin.anchor is not None:
+                    self._anchor(origin.anchor, value, 1)
+            elif kind is mapping_event or kind is sequence_event:
+                origin = self._container(event)
                 if len(stack) >= self.caps.depth:
                     raise self._refuse(origin, "too_deep", f"nesting deeper than {self.caps.depth}")
-                if isinstance(top, Mapping) and pending is None:
+                if is_mapping and pending is None:
                     raise self._refuse(origin, "complex_key", "a key that is a list or an object")
-                if event.anchor is not None:
-                    self._anchor(event.anchor, container, -1)
-                if top is not None and here is not None:
-                    stack.append((top, here, nodes))
-                else:
-                    stack.append((container, origin, nodes))
-                keys.append(pending)
-                top, here, pending = container, origin, None
+                stack.append((top, here, nodes, pending))
+                is_mapping = kind is mapping_event
+                top = Mapping(document, origin) if is_mapping else Sequence(document, origin)
+                if origin.anchor is not None:
+                    self._anchor(origin.anchor, top, -1)
+                here, pending = origin, None
                 nodes += 1
                 continue
             elif kind is ev.MappingEndEvent or kind is ev.SequenceEndEvent:
-                assert top is not None
-                assert here is not None
                 value, origin = top, here
                 self._close(origin, event.end_mark.index)
-                top, here, before = stack.pop()
+                top, here, before, pending = stack.pop()
+                is_mapping = type(top) is Mapping
                 if origin.anchor is not None:
-                    self.anchors[origin.anchor] = (value, nodes - before + 1)
-                if not stack:
-                    top = here = None
-                pending = keys.pop()
+                    self.anchors[origin.anchor] = (value, nodes - before)
             elif kind is ev.AliasEvent:
-                origin = Origin(
-                    event.start_mark.index,
-                    event.end_mark.index,
-                    event.start_mark.index,
-                    alias=event.anchor,
-                )
-                if event.anchor not in self.anchors:
-                    raise self._refuse(origin, "alias_undefined", "an alias has no anchor")
-                value, weight = self.anchors[event.anchor]
-                if weight < 0:
-                    raise self._refuse(origin, "alias_recursive", "an alias within its anchor")
-                if isinstance(top, Mapping) and pending is None:
+                start = event.start_mark.index
+                origin = Origin(start, event.end_mark.index, start, alias=event.anchor)
+                if is_mapping and pending is None:
                     raise self._refuse(origin, "complex_key", "a key that is an alias")
-                self.aliased.add(event.anchor)
+                value, weight = self._aliased(event.anchor, origin)
                 nodes += weight
             elif kind is ev.DocumentStartEvent:
-                documents += 1
-                if documents > 1:
-                    raise Refused(
-                        "multi_document",
-                        f"line {event.start_mark.line + 1}: a second YAML document begins",
-                        fix="keep one document in a file",
-                    )
+                self._begin(event)
                 continue
             elif kind is ev.StreamEndEvent:
                 break
             else:
                 continue
             nodes += 1
-            if nodes > self.caps.nodes:
-                raise Refused(
-                    "too_many_nodes", f"more than {self.caps.nodes} values, aliases counted"
-                )
+            if nodes > most:
+                raise Refused("too_many_nodes", f"more than {most} values, aliases counted")
             if top is None:
                 cell = Cell(None, value, origin, None, origin)
-                origin.cell = cell
-                document.root_cell = cell
-                continue
-            assert here is not None
-            if pending is not None:
-                cell = Cell(pending[0], value, origin, pending[1], here)
+                self.roots.append(cell)
+            elif is_mapping:
+                assert pending is not None
+                name = pending[0]
+                cell = Cell(name, value, origin, pending[1], here)
                 pending = None
+                here.cells.append(cell)
+                top.cells[name] = cell
+                set_item(top, name, value)
             else:
                 cell = Cell(None, value, origin, None, here)
+                here.cells.append(cell)
+                top.cells.append(cell)
+                append(top, value)
             origin.cell = cell
-            here.cells.append(cell)
-            top.attach(cell)
+            if type(origin.cells) is list and top is not None:
+                value.up, value.cell = top, cell
+        self._finish()
+
+    def _finish(self) -> None:
+        self._end_document()
+        document, end = self.document, len(self.text)
         document.aliased = frozenset(self.aliased)
-        if self.redefined & self.aliased:
+        if document.stream:
+            stream = Origin(0, end, 0)
+            stream.cells = self.roots
+            sequence = Sequence(document, stream)
+            document.root_cell = stream.cell = Cell(None, sequence, stream, None, stream)
+            for cell in self.roots:
+                sequence.attach(cell)
+        elif self.roots:
+            document.root_cell = self.roots[0]
+        else:  # nothing but comments, if that
+            empty = Origin(end, end, end)
+            document.root_cell = empty.cell = Cell(None, None, empty, None, empty)
+
+    def _begin(self, event: Any) -> None:
+        self._end_document()
+        if self.roots and not self.document.stream:
+            raise Refused(
+                "multi_document",
+                f"line {event.start_mark.line + 1}: a second YAML document begins",
+                fix="keep one document in a file, or say multi_document: true of the config",
+            )
+
+    def _end_document(self) -> None:
+        """Anchors live in one document of a stream."""
+        if not self.redefined.isdisjoint(self.aliased):
             raise Refused(
                 "anchor_redefined",
                 "an anchor that is used is defined twice: which one an alias means could change",
                 fix="give each of them its own name",
             )
-        if document.root_cell.source is None:  # nothing but comments, if that
-            end = len(text)
-            empty = Origin(end, end, end)
-            document.root_cell = empty.cell = Cell(None, None, empty, None, empty)
+        self.anchors.clear()
+        self.redefined.clear()
 
     def _anchor(self, name: str, value: Any, weight: int) -> None:
         if name in self.anchors:
             self.redefined.add(name)
         self.anchors[name] = (value, weight)
 
+    def _aliased(self, name: str, origin: Origin) -> tuple[Any, int]:
+        if name not in self.anchors:
+            raise self._refuse(origin, "alias_undefined", "an alias has no anchor")
+        value, weight = self.anchors[name]
+        if weight < 0:
+            raise self._refuse(origin, "alias_recursive", "an alias within its anchor")
+        self.aliased.add(name)
+        return value, weight
+
+    def _container(self, event: Any) -> Origin:
+        start = outer = event.start_mark.index
+        if (event.anchor or event.tag) and self.text[start] in "&!":
+            match = PROPERTIES.match(self.text, start)
+            start = match.end() if match else start
+        origin = Origin(
+            start, -1, outer, None, event.tag, event.anchor, None, bool(event.flow_style)
+        )
+        origin.cells = []
+        return origin
+
+    def _value(self, event: Any, origin: Origin) -> Any:
+        tag, raw = event.tag, event.value
+        if tag and tag != "!":
+            return tagged(tag, raw, self.document.dialect)
+        if origin.style is None and not tag:
+            return scalars.resolve(raw, self.document.dialect)
+        return raw
+
     def _scalar(self, event: Any) -> Origin:
+        """A scalar with a tag or an anchor, or a block scalar."""
         text = self.text
         outer = start = event.start_mark.index
         end = event.end_mark.index
@@ -235,18 +278,11 @@ class _Builder:
             and start < end
             and text[start] in "&!"
         ):
-            match = _PROPERTIES.match(text, start, end)
+            match = PROPERTIES.match(text, start, end)
             start = match.end() if match else start
         style = event.style or None
         if style == "|" or style == ">":
-            header = text.find("\n", start, end)
-            header = end if header < 0 else header
-            if "+" not in text[start:header].split("#")[0]:
-                while end > start and text[end - 1] in " \t\r\n":
-                    end -= 1
-                end = max(end, header if header < event.end_mark.index else end)
-            elif text[end - 1 : end] == "\n":
-                end -= 2 if text[end - 2 : end - 1] == "\r" else 1
+            header, end = block_scalar_span(text, start, end)
             self.document.opaque.append((header, end))
         elif "#" in text[start:end]:
             self.document.opaque.append((start, end))
@@ -268,7 +304,22 @@ class _Builder:
         return Refused(code, f"line {line}: {message}")
 
 
-def _tagged(tag: str, raw: str, dialect: str) -> Any:
+def block_scalar_span(text: str, start: int, end: int) -> tuple[int, int]:
+    """Where the header line of a block scalar ends and where its text does: without the trailing
+    blank lines, unless they are kept (``|+``)."""
+    stop = end
+    header = text.find("\n", start, end)
+    header = end if header < 0 else header
+    if "+" not in text[start:header].split("#")[0]:
+        while end > start and text[end - 1] in " \t\r\n":
+            end -= 1
+        end = max(end, header if header < stop else end)
+    elif text[end - 1 : end] == "\n":
+        end -= 2 if text[end - 2 : end - 1] == "\r" else 1
+    return header, end
+
+
+def tagged(tag: str, raw: str, dialect: str) -> Any:
     """The value of an explicitly tagged scalar. An unknown tag is text: never expanded."""
     if tag == "tag:yaml.org,2002:str":
         return raw

@@ -177,7 +177,11 @@ class _Writer(FlowWriter):
             edits.extend(self._key_edits(cell))
         if not cell.untouched:
             edits.extend(self._value_edits(cell))
-        elif isinstance(cell.value, Mapping | Sequence) and not (cell.node and cell.node.alias):
+        elif (
+            isinstance(cell.value, Mapping | Sequence)
+            and cell.value.changed
+            and not (cell.node and cell.node.alias)
+        ):
             if (
                 cell.value.origin is not None
                 and not cells_of(cell.value)
@@ -210,7 +214,7 @@ class _Writer(FlowWriter):
         first = self.layout.region(origin.cells[0])
         if first.compact:
             return [Edit(first.first, first.first, [brackets]), *cuts]
-        if cell.home is None or cell is self.document.root_cell:
+        if cell.home is None or cell.is_root:
             return [Edit(first.first, first.first, [brackets, self.newline]), *cuts]
         at = self._indicator(cell)
         return [Edit(at, at, [" " + brackets]), *cuts]
@@ -223,7 +227,7 @@ class _Writer(FlowWriter):
         """Put another value where the source value stands."""
         source = cell.source
         assert source is not None
-        root = cell is self.document.root_cell
+        root = cell.is_root
         in_flow = cell.home is not None and cell.home.flow and not root
         block_source = bool(source.cells) and not source.flow
         if in_flow or (root and source.flow):
@@ -309,7 +313,7 @@ class _Writer(FlowWriter):
 
     def entry_lines(self, cell: Cell, column: int) -> list[Rope]:
         """The lines of an entry at a column of a block container."""
-        if cell.home is not None and not cell.home.flow and cell is not self.document.root_cell:
+        if cell.home is not None and not cell.home.flow and not cell.is_root:
             region = self.layout.region(cell)
             rope = compose(region.first, region.last, self.cell_edits(cell))
             lines = split_lines(self.text, rope)
@@ -367,7 +371,7 @@ class _Writer(FlowWriter):
             )
         owner = node.cell
         first = self.layout.region(origin.cells[0])
-        if owner is self.document.root_cell:
+        if owner.is_root:
             start, end = first.first, self.layout.region(origin.cells[-1]).last
         else:
             start, end = self.layout.value_lines_start(owner), self.layout.region(owner).last

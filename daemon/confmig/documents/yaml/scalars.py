@@ -23,7 +23,7 @@ _TRUE = frozenset(("true", "True", "TRUE"))
 _FALSE = frozenset(("false", "False", "FALSE"))
 _YES = frozenset(("yes", "Yes", "YES", "on", "On", "ON"))
 _NO = frozenset(("no", "No", "NO", "off", "Off", "OFF"))
-_FIRST = frozenset("0123456789+-.~nNtTfFyYoO")
+FIRST = frozenset("0123456789+-.~nNtTfFyYoO")
 _INT12 = re.compile(r"(?:[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+)\Z")
 _FLOAT12 = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?\Z")
 _INF = re.compile(r"[-+]?\.(?:inf|Inf|INF)\Z")
@@ -41,7 +41,7 @@ _DIGITS = 4000  # Python refuses to turn longer digit strings into an int
 
 def resolve(raw: str, dialect: str) -> Any:
     """The value of a plain scalar under ``yaml-1.2``, ``yaml-1.1`` or ``go-yaml``."""
-    if raw and raw[0] not in _FIRST:
+    if raw and raw[0] not in FIRST:
         return raw
     if raw in _NULL:
         return None

@@ -12,50 +12,72 @@ from __future__ import annotations
 import re
 from typing import Any
 
+import yaml
 import yaml12
+from yaml import events as ev
 
 from confmig.documents.document import Caps, Document
+from confmig.documents.lookup import Hit
 from confmig.documents.path import show
 from confmig.documents.rope import Segment
-from confmig.documents.tree import Cell, Mapping, Sequence, same_value
+from confmig.documents.tree import Cell, Mapping, Sequence, cells_of, same_value, walk_cells
 from confmig.documents.yaml import scalars
 from confmig.documents.yaml.layout import Layout
 from confmig.documents.yaml.loss import forbidden
-from confmig.documents.yaml.parse import parse
+from confmig.documents.yaml.parse import (
+    PROPERTIES,
+    CParser,
+    block_scalar_span,
+    not_yaml,
+    parse,
+    tagged,
+)
 from confmig.errors import Refused
 
 _INT64 = 1 << 63
+_ENDS = (ev.MappingEndEvent, ev.SequenceEndEvent)
+_BLOCK = frozenset(("|", ">"))
 
 
 def verify(
     document: Document,
     layout: Layout,
-    data: bytes,
+    text: str,
     segments: list[Segment],
 ) -> list[tuple[int, int]]:
     """Check a rendered text against its tree. Returns the source spans of the comments that went
     with deleted values. Raises ``Refused`` (``verify_failed`` or ``comment_lost``)."""
-    # what we wrote may be a little larger than what we read: the caps are for input
-    caps = Caps(size=len(data), depth=1000, nodes=1 << 40)
-    again = parse(data, dialect=document.dialect, caps=caps)
-    _compare(document, again)
-    _second_opinion(again)
-    return _census(document, layout, again, segments)
-
-
-def readable(document: Document) -> None:
-    """The independent parser's veto on a source: raises ``Refused`` if it reads it differently."""
     try:
-        _second_opinion(document)
+        opaque = _Reader(document, text).read()
+    except yaml.YAMLError as error:
+        raise _failed(f"libyaml cannot read it: {not_yaml(error).message}", ()) from None
+    try:
+        _second_opinion(document, text)
     except Refused as error:
-        if error.code != "verify_failed":
-            raise
+        _veto(document)
+        raise error from None
+    return _census(document, layout, text, opaque, segments)
+
+
+def _veto(document: Document) -> None:
+    """Whether it was the source already that the two parsers read differently."""
+    source = parse((document.text).encode(), **_again(document))
+    try:
+        _second_opinion(source, document.text)
+    except Refused as error:
         raise Refused(
-            "readers_disagree",
-            "two YAML readers understand this file differently",
+            error.code if error.code == "not_yaml" else "readers_disagree",
+            error.message
+            if error.code == "not_yaml"
+            else "two YAML readers understand this file differently",
             place=error.place,
             fix="write this place in a way that YAML 1.1 and 1.2 agree on",
         ) from None
+
+
+def _again(document: Document) -> dict[str, Any]:
+    caps = Caps(size=1 << 40, depth=1000, nodes=1 << 40)
+    return {"dialect": document.dialect, "caps": caps, "multi": document.stream}
 
 
 def _failed(why: str, place: tuple[str | int, ...]) -> Refused:
@@ -67,61 +89,174 @@ def _failed(why: str, place: tuple[str | int, ...]) -> Refused:
     )
 
 
-def _compare(document: Document, again: Document) -> None:
-    stack: list[tuple[Cell, Cell, tuple[str | int, ...]]] = [
-        (document.root_cell, again.root_cell, ())
-    ]
-    source, result = document.text, again.text
-    while stack:
-        want, have, place = stack.pop()
-        a, b = want.value, have.value
-        node, other = want.node, have.node
-        assert other is not None
+class _Reader:
+    """Reads the result with libyaml and holds every event against the tree, in one walk: nothing
+    is built. ``cell`` is what the next event must be; ``left`` are its siblings still to come."""
+
+    def __init__(self, document: Document, text: str) -> None:
+        self.document = document
+        self.text = text
+        self.source = document.text
+        self.opaque: list[tuple[int, int]] = []
+        self.anchors: set[str] = set()
+
+    def read(self) -> list[tuple[int, int]]:
+        """Returns the spans of scalars that hold a '#', for the comment census."""
+        document, source, opaque = self.document, self.source, self.opaque
+        get = CParser(self.text).get_event
+        scalar_event = ev.ScalarEvent
+        roots = iter(cells_of(document.root) if document.stream else [document.root_cell])
+        stack: list[tuple[Any, bool]] = []
+        left: Any = roots
+        is_mapping = False
+        key: Cell | None = None  # the entry whose key was read and whose value comes next
+        hashes = "#" in self.text
+        while True:
+            event: Any = get()
+            kind = type(event)
+            if kind is scalar_event:
+                raw = event.value
+                if hashes:
+                    style = event.style
+                    if style == "|" or style == ">" or "#" in raw:
+                        self._hide(event)
+                if is_mapping and key is None:
+                    key = next(left, None)
+                    if key is None or key.name != raw:
+                        raise _failed("keys differ", self._place(key))
+                    continue
+                cell = key if is_mapping else next(left, None)
+                key = None
+                if cell is None:
+                    raise _failed("there is a value too many", ())
+                value, node = cell.value, cell.node
+                style = event.style
+                if (
+                    node is not None
+                    and event.tag is None
+                    and event.anchor is None
+                    and node.tag is None
+                    and node.anchor is None
+                    and node.alias is None
+                ):  # by far the most: the same text as before
+                    if not style:
+                        if node.style is None and source[node.start : node.end] == raw:
+                            continue
+                    elif value == raw and (node.style == style or node.style in _BLOCK):
+                        continue
+                self._scalar(event, cell)
+            elif kind is ev.MappingStartEvent or kind is ev.SequenceStartEvent:
+                if is_mapping and key is None:
+                    raise _failed("a key is no scalar", ())
+                cell = key if is_mapping else next(left, None)
+                key = None
+                if cell is None:
+                    raise _failed("there is a value too many", ())
+                self._properties(event, cell)
+                wanted = Mapping if kind is ev.MappingStartEvent else Sequence
+                if not isinstance(cell.value, wanted) or (cell.node and cell.node.alias):
+                    raise _failed("the structure differs", self._place(cell))
+                stack.append((left, is_mapping))
+                is_mapping = wanted is Mapping
+                left = iter(cells_of(cell.value))
+            elif kind in _ENDS:
+                missing = next(left, None)
+                if missing is not None:
+                    raise _failed("a value is missing", self._place(missing))
+                left, is_mapping = stack.pop()
+                key = None
+            elif kind is ev.AliasEvent:
+                cell = key if is_mapping else next(left, None)
+                key = None
+                node = cell.node if cell is not None else None
+                if event.anchor not in self.anchors:
+                    raise Refused(
+                        "alias_undefined",
+                        f"the alias *{event.anchor} would have no anchor",
+                        place=show(self._place(cell)),
+                    )
+                if node is None or node.alias != event.anchor:
+                    raise _failed("an anchor, alias or tag differs", self._place(cell))
+            elif kind is ev.StreamEndEvent:
+                break
+        missing = next(roots, None)
+        if missing is not None and (missing.value is not None or self.document.stream):
+            raise _failed("a document is missing", ())
+        return opaque
+
+    def _scalar(self, event: Any, cell: Cell) -> None:
+        """The rare scalar: with properties, new, or in another style than before."""
+        document, node, value, raw = self.document, cell.node, cell.value, event.value
+        self._properties(event, cell)
+        if isinstance(value, Mapping | Sequence):
+            raise _failed("the structure differs", self._place(cell))
+        tag = event.tag
+        if tag and tag != "!":
+            read = tagged(tag, raw, document.dialect)
+        elif event.style or tag == "!":
+            read = raw
+        else:
+            read = scalars.resolve(raw, document.dialect)
+        if not same_value(read, value):
+            raise _failed("a value differs", self._place(cell))
+        if node is None or node.style in _BLOCK or node.end == node.outer:
+            return
+        old = self.source[node.start : node.end]
+        start = event.start_mark.index
+        if (event.anchor is not None or tag is not None) and self.text[start] in "&!":
+            match = PROPERTIES.match(self.text, start, event.end_mark.index)
+            start = match.end() if match else start
+        new = self.text[start : event.end_mark.index]
+        if old != new and ("\n" not in old or old.split() != new.split()):
+            raise _failed("the text of an unchanged scalar differs", self._place(cell))
+
+    def _properties(self, event: Any, cell: Cell) -> None:
+        node = cell.node
+        tag = event.tag
+        if event.anchor is not None:
+            self.anchors.add(event.anchor)
         if node is not None:
-            if node.alias != other.alias or node.anchor != other.anchor or node.tag != other.tag:
-                raise _failed("an anchor, alias or tag differs", place)
-            if node.alias is not None:
-                continue
-        elif (
-            other.alias is not None
-            or (other.anchor is not None and other.anchor not in document.aliased)
-            or other.tag not in (None, "!")
+            same = node.alias is None and node.anchor == event.anchor and node.tag == tag
+            if not same:
+                raise _failed("an anchor, alias or tag differs", self._place(cell))
+        elif (event.anchor is not None and event.anchor not in self.document.aliased) or (
+            tag not in (None, "!")
         ):
-            raise _failed("a new value got an anchor, alias or tag", place)
-        if isinstance(a, Mapping) and isinstance(b, Mapping):
-            if list(a.cells) != list(b.cells):
-                raise _failed("keys differ", place)
-            for x, y in zip(a.cells.values(), b.cells.values(), strict=True):
-                stack.append((x, y, (*place, x.name or "")))
-        elif isinstance(a, Sequence) and isinstance(b, Sequence):
-            if len(a) != len(b):
-                raise _failed("the number of items differs", place)
-            for number, (x, y) in enumerate(zip(a.cells, b.cells, strict=True)):
-                stack.append((x, y, (*place, number)))
-        elif not same_value(a, b):
-            raise _failed("a value differs", place)
-        elif node is not None and node.end > node.outer and node.style not in ("|", ">"):
-            old, new = source[node.start : node.end], result[other.start : other.end]
-            if old != new and ("\n" not in old or old.split() != new.split()):
-                raise _failed("the text of an unchanged scalar differs", place)
+            raise _failed("a new value got an anchor or tag", self._place(cell))
+
+    def _hide(self, event: Any) -> None:
+        """Note the span of a scalar whose text may look like a comment."""
+        start, end = event.start_mark.index, event.end_mark.index
+        if event.style in _BLOCK:
+            start, end = block_scalar_span(self.text, start, end)
+        self.opaque.append((start, end))
+
+    def _place(self, cell: Cell | None) -> tuple[str | int, ...]:
+        if cell is None or not isinstance(self.document.root, Mapping | Sequence):
+            return ()
+        for container, other in walk_cells(self.document.root):
+            if other is cell:
+                return Hit(container, cell).place
+        return ()
 
 
-def _second_opinion(document: Document) -> None:
+def _second_opinion(document: Document, text: str) -> None:
+    """The independent parser must see the same structure and scalars. What C finds equal needs
+    no further look (types are the first reader's business); only the rest is walked."""
     try:
-        value = yaml12.parse_yaml(document.text)
+        value = yaml12.parse_yaml(text, multi=document.stream)
     except ValueError as error:
         found = re.search(r"line (\d+) column (\d+)", str(error))
         where = f"line {found[1]}, column {found[2]}: " if found else ""
         raise Refused("not_yaml", f"{where}a YAML 1.2 reader cannot read it") from None
     stack: list[tuple[Cell, Any, tuple[str | int, ...]]] = [(document.root_cell, value, ())]
-    text = document.text
+    source = document.text
     while stack:
         cell, have, place = stack.pop()
-        node = cell.node
+        node, want = cell.node, cell.value
         if isinstance(have, yaml12.Yaml):
             have = have.value
-        want = cell.value
-        if node is not None and node.alias is not None:
+        if (node is not None and node.alias is not None) or _equal(want, have):
             continue
         if isinstance(want, Mapping):
             if not isinstance(have, dict) or len(have) != len(want.cells):
@@ -133,12 +268,15 @@ def _second_opinion(document: Document) -> None:
                 raise _failed("a YAML 1.2 reader sees another structure", place)
             for number, (item_cell, item) in enumerate(zip(want.cells, have, strict=True)):
                 stack.append((item_cell, item, (*place, number)))
-        elif node is not None and (node.tag is None or node.tag in ("", "!")):
-            if node.style is None and "\n" not in text[node.start : node.end]:
-                want = scalars.resolve(text[node.start : node.end], "yaml-1.2")
-            elif node.style is None:
+        elif node is None:
+            raise _failed("a YAML 1.2 reader sees another value", place)
+        elif node.tag is None or node.tag in ("", "!"):
+            raw = source[node.start : node.end]
+            if node.style is None and "\n" in raw:
                 continue
-            if node.style in ("|", ">") and node.end == len(text) and isinstance(have, str):
+            if node.style is None:
+                want = scalars.resolve(raw, "yaml-1.2")
+            if node.style in _BLOCK and isinstance(have, str) and node.end == len(source):
                 want, have = want.rstrip("\n"), have.rstrip("\n")  # a clipped end of file
             if isinstance(want, int) and not isinstance(want, bool) and abs(want) >= _INT64:
                 want = float(want)
@@ -146,14 +284,22 @@ def _second_opinion(document: Document) -> None:
                 raise _failed("a YAML 1.2 reader sees another value", place)
 
 
+def _equal(want: Any, have: Any) -> bool:
+    try:
+        return bool(want == have)
+    except RecursionError:  # deeper than C compares: the walk decides
+        return False
+
+
 def _census(
     document: Document,
     layout: Layout,
-    again: Document,
+    text: str,
+    opaque: list[tuple[int, int]],
     segments: list[Segment],
 ) -> list[tuple[int, int]]:
     before = layout.comments()
-    after = Layout(again.text, again.opaque).comments()
+    after = Layout(text, opaque).comments()
     copied = sorted((s.old, s.old + s.length) for s in segments)
     kept: list[tuple[int, int]] = []
     lost: list[tuple[int, int]] = []
@@ -168,6 +314,6 @@ def _census(
         line = document.text.count("\n", 0, stays[0]) + 1
         raise Refused("comment_lost", f"line {line}: the comment of something that stays would go")
     texts = sorted(document.text[a:b] for a, b in kept)
-    if texts != sorted(again.text[a:b] for a, b in after):
+    if texts != sorted(text[a:b] for a, b in after):
         raise Refused("comment_lost", "the comments do not balance after the edit")
     return lost
