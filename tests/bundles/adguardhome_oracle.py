@@ -1,4 +1,4 @@
-"""Independent reference implementation (oracle) of the AdGuard Home chain, steps 1 to 16.
+"""Independent reference implementation (oracle) of the AdGuard Home chain, steps 1 to 34.
 
 What it is: a second, deliberately plain implementation of the migration rules on ordinary
 ``dict`` and ``list`` objects. A test migrates a document with the confmig engine and its bundle,
@@ -20,25 +20,46 @@ How the rules are read:
 * A null object that a step writes nothing into stays null.
 * bcrypt hashes differ on each run, so step 5 leaves the marker ``{"bcrypt": <plain text>}`` where
   the hash belongs, and :func:`same` verifies the actual hash against it.
+
+Where the rules leave something open, the oracle does what a Go program with typed reads would do.
+The choices of the steps from 17 on:
+
+* A step builds the object that it writes anew, so an old object at its place is replaced and not
+  merged: 17, 18, 19, 21, 22, 23 (``http``), 24 (``log``), 25 (``pprof``), 26 (``filtering``),
+  34 (``doh``). 24 and 26 leave an old one alone if nothing is moved.
+* 18, 19, 24, 25, 26 and 34 name no type for what they move: any value goes along, null too.
+* 20: a negative number of days prints as it is (``-1d``).
+* 23: the text of ``bind_host`` is kept as it is written and not brought into its canonical form;
+  a zone (``fe80::1%eth0``) is part of an address. ``bind_port`` is any integer. The two other keys
+  are neither checked nor deleted if ``bind_host`` is absent.
+* 27 and 31 leave items of another type alone. 27 and 33 look at an object only as far as needed.
+* 28 reads both flags before it decides, so the type of each is checked.
+* 29: an item of ``filters`` that is no object, and a ``url`` that is no string, are errors; a
+  missing ``url`` is none. Items are only looked at if ``filters`` and ``filtering`` are present.
+* 30 and 33: the value that is looked at stays as it is, a null stays null.
 """
 
 from __future__ import annotations
 
 import copy
+import functools
+import ipaddress
 import math
+import posixpath
 import re
 from collections.abc import Callable
 from typing import Any, Final
 
 import bcrypt
 
-__all__ = ["LATEST", "MARKER", "STEPS", "OracleError", "migrate", "same"]
+__all__ = ["DATA_DIR", "LATEST", "MARKER", "STEPS", "OracleError", "migrate", "same"]
 
 Config = dict[str, Any]
 
 STAMP: Final = "schema_version"
 MARKER: Final = "bcrypt"
-LATEST: Final = 16
+LATEST: Final = 34
+DATA_DIR: Final = "/opt/AdGuardHome/data"
 
 _ABSENT: Final = object()
 
@@ -336,6 +357,268 @@ def _step_16(config: Config) -> None:
     config[STAMP] = 16
 
 
+def _step_17(config: Config) -> None:
+    """dns.edns_client_subnet: the flag becomes an object."""
+    dns = _object(config, "dns")
+    if dns is not None:
+        enabled = _bool(dns, "edns_client_subnet") or False
+        dns["edns_client_subnet"] = {"enabled": enabled, "use_custom": False, "custom_ip": ""}
+        _store(config, "dns", dns)
+    config[STAMP] = 17
+
+
+def _add_safe_search(parent: Config) -> None:
+    engines = ("bing", "duckduckgo", "google", "pixabay", "yandex", "youtube")
+    safe_search: Config = {"enabled": True} | dict.fromkeys(engines, True)
+    _move(parent, "safesearch_enabled", safe_search, "enabled")
+    parent["safe_search"] = safe_search
+
+
+def _step_18(config: Config) -> None:
+    """dns.safesearch_enabled -> dns.safe_search.enabled, with a flag for each search engine."""
+    dns = _object(config, "dns")
+    if dns is not None:
+        _add_safe_search(dns)
+        _store(config, "dns", dns)
+    config[STAMP] = 18
+
+
+def _persistent(config: Config) -> list[Any]:
+    """clients.persistent; nothing to do where it, or clients, is absent."""
+    clients = _object(config, "clients") or {}
+    return _list(clients, "persistent") or []
+
+
+def _step_19(config: Config) -> None:
+    """Step 18 for every persistent client that is an object."""
+    for client in _persistent(config):
+        if isinstance(client, dict):
+            _add_safe_search(client)
+    config[STAMP] = 19
+
+
+def _step_20(config: Config) -> None:
+    """statistics.interval: days -> duration text."""
+    statistics = _object(config, "statistics")
+    if statistics is not None:
+        statistics["interval"] = f"{_int(statistics, 'interval') or 1}d"
+        _store(config, "statistics", statistics)
+    config[STAMP] = 20
+
+
+def _local_schedule() -> Config:
+    return {"time_zone": "Local"}
+
+
+def _step_21(config: Config) -> None:
+    """dns.blocked_services: the list becomes an object that has a schedule, too."""
+    dns = _object(config, "dns")
+    if dns is not None:
+        services: Config = {"schedule": _local_schedule()}
+        ids = _list(dns, "blocked_services")
+        if ids is not None:
+            services["ids"] = ids
+        dns["blocked_services"] = services
+        _store(config, "dns", dns)
+    config[STAMP] = 21
+
+
+def _step_22(config: Config) -> None:
+    """The same for the persistent clients, but only for those that have such a list."""
+    for client in _persistent(config):
+        if not isinstance(client, dict):
+            raise _wrong("clients.persistent[*]", "object", client)
+        ids = _list(client, "blocked_services")
+        if ids is not None:
+            client["blocked_services"] = {"ids": ids, "schedule": _local_schedule()}
+    config[STAMP] = 22
+
+
+def _step_23(config: Config) -> None:
+    """bind_host, bind_port and web_session_ttl -> http.address and http.session_ttl."""
+    host = _string(config, "bind_host")
+    if host is not None:
+        try:
+            address = ipaddress.ip_address(host)
+        except ValueError as error:
+            raise OracleError(f"bind_host: no IP address: {host!r}") from error
+        port = _int(config, "bind_port") or 0
+        hours = _int(config, "web_session_ttl") or 0
+        for key in ("bind_host", "bind_port", "web_session_ttl"):
+            config.pop(key, None)
+        config["http"] = {
+            "address": f"[{host}]:{port}" if address.version == 6 else f"{host}:{port}",
+            "session_ttl": f"{hours}h",
+        }
+    config[STAMP] = 23
+
+
+def _step_24(config: Config) -> None:
+    """The settings of the program's own log -> log."""
+    log: Config = {}
+    for key, new_key in (
+        ("log_file", "file"),
+        ("log_max_backups", "max_backups"),
+        ("log_max_size", "max_size"),
+        ("log_max_age", "max_age"),
+        ("log_compress", "compress"),
+        ("log_localtime", "local_time"),
+        ("verbose", "verbose"),
+    ):
+        _move(config, key, log, new_key)
+    _store(config, "log", log)
+    config[STAMP] = 24
+
+
+def _step_25(config: Config) -> None:
+    """debug_pprof -> http.pprof.enabled, with the port."""
+    http = _object(config, "http")
+    if http is not None:
+        pprof: Config = {"enabled": False, "port": 6060}
+        _move(config, "debug_pprof", pprof, "enabled")
+        http["pprof"] = pprof
+        _store(config, "http", http)
+    config[STAMP] = 25
+
+
+def _step_26(config: Config) -> None:
+    """The settings of the filtering leave dns."""
+    dns = _object(config, "dns")
+    if dns is not None:
+        filtering: Config = {}
+        for key in (
+            "filtering_enabled",
+            "filters_update_interval",
+            "parental_enabled",
+            "safebrowsing_enabled",
+            "safebrowsing_cache_size",
+            "safesearch_cache_size",
+            "parental_cache_size",
+            "safe_search",
+            "rewrites",
+            "blocked_services",
+            "protection_enabled",
+            "blocking_mode",
+            "blocking_ipv4",
+            "blocking_ipv6",
+            "blocked_response_ttl",
+            "protection_disabled_until",
+            "parental_block_host",
+            "safebrowsing_block_host",
+        ):
+            _move(dns, key, filtering, key)
+        _store(config, "filtering", filtering)
+    config[STAMP] = 26
+
+
+def _step_27(config: Config) -> None:
+    """The root domain in the lists of ignored names is written as a filtering rule."""
+    for key in ("querylog", "statistics"):
+        section = _object(config, key) or {}
+        ignored = _list(section, "ignored") or []
+        for index, name in enumerate(ignored):
+            if name == ".":
+                ignored[index] = "|.^"
+    config[STAMP] = 27
+
+
+def _step_28(config: Config) -> None:
+    """dns.all_servers and dns.fastest_addr -> dns.upstream_mode."""
+    dns = _object(config, "dns")
+    if dns is not None:
+        all_servers = _bool(dns, "all_servers")
+        fastest_addr = _bool(dns, "fastest_addr")
+        dns.pop("all_servers", None)
+        dns.pop("fastest_addr", None)
+        if all_servers:
+            dns["upstream_mode"] = "parallel"
+        elif fastest_addr:
+            dns["upstream_mode"] = "fastest_addr"
+        else:
+            dns["upstream_mode"] = "load_balance"
+        _store(config, "dns", dns)
+    config[STAMP] = 28
+
+
+def _step_29(config: Config, data_dir: str = DATA_DIR) -> None:
+    """filtering.safe_fs_patterns: where filter lists may be read from, as until now.
+
+    An absolute path begins with "/"; one with a Windows drive does not count.
+    """
+    filters = _list(config, "filters")
+    filtering = _object(config, "filtering")
+    if filters is not None and filtering is not None:
+        patterns = [posixpath.join(data_dir, "userfilters", "*")]
+        for item in filters:
+            if not isinstance(item, dict):
+                raise _wrong("filters[*]", "object", item)
+            url = _string(item, "url")
+            if url is not None and url.startswith("/"):
+                patterns.append(url)
+        filtering["safe_fs_patterns"] = patterns
+        _store(config, "filtering", filtering)
+    config[STAMP] = 29
+
+
+def _step_30(config: Config) -> None:
+    """dns.cache_enabled: a size of 0 meant that there is no cache."""
+    dns = _object(config, "dns")
+    if dns is not None:
+        size = _int(dns, "cache_size")
+        if size is not None:
+            dns["cache_enabled"] = size > 0
+    config[STAMP] = 30
+
+
+def _step_31(config: Config) -> None:
+    """Every rewrite that is an object is enabled."""
+    filtering = _object(config, "filtering") or {}
+    for rewrite in _list(filtering, "rewrites") or []:
+        if isinstance(rewrite, dict):
+            rewrite["enabled"] = True
+    config[STAMP] = 31
+
+
+def _step_32(config: Config) -> None:
+    """The two durations of the optimistic cache."""
+    dns = _object(config, "dns")
+    if dns is not None:
+        dns["cache_optimistic_answer_ttl"] = "30s"
+        dns["cache_optimistic_max_age"] = "12h"
+        _store(config, "dns", dns)
+    config[STAMP] = 32
+
+
+def _step_33(config: Config) -> None:
+    """ignored_enabled for querylog, then for statistics; the first absence ends it."""
+    for key in ("querylog", "statistics"):
+        section = _object(config, key)
+        ignored = None if section is None else _list(section, "ignored")
+        if section is None or ignored is None:
+            break
+        section["ignored_enabled"] = bool(ignored)
+    config[STAMP] = 33
+
+
+def _step_34(config: Config) -> None:
+    """http.doh: the routes of DNS-over-HTTPS; tls.allow_unencrypted_doh goes there, too."""
+    http = _object(config, "http")
+    tls = _object(config, "tls")
+    if http is not None and tls is not None:
+        doh: Config = {
+            "routes": [
+                "GET /dns-query",
+                "POST /dns-query",
+                "GET /dns-query/{ClientID}",
+                "POST /dns-query/{ClientID}",
+            ]
+        }
+        _move(tls, "allow_unencrypted_doh", doh, "insecure_enabled")
+        http["doh"] = doh
+        _store(config, "http", http)
+    config[STAMP] = 34
+
+
 STEPS: dict[int, Callable[[Config], None]] = {
     1: _step_1,
     2: _step_2,
@@ -353,13 +636,32 @@ STEPS: dict[int, Callable[[Config], None]] = {
     14: _step_14,
     15: _step_15,
     16: _step_16,
+    17: _step_17,
+    18: _step_18,
+    19: _step_19,
+    20: _step_20,
+    21: _step_21,
+    22: _step_22,
+    23: _step_23,
+    24: _step_24,
+    25: _step_25,
+    26: _step_26,
+    27: _step_27,
+    28: _step_28,
+    29: _step_29,
+    30: _step_30,
+    31: _step_31,
+    32: _step_32,
+    33: _step_33,
+    34: _step_34,
 }
 
 
-def migrate(config: Config, to: int = LATEST) -> Config:
+def migrate(config: Config, to: int = LATEST, *, data_dir: str = DATA_DIR) -> Config:
     """A migrated copy of config, from its own version to `to`.
 
-    A document that is at `to` or newer comes back as an equal copy.
+    A document that is at `to` or newer comes back as an equal copy. `data_dir` is the data
+    directory of the installation, which step 29 needs.
     """
     if to not in range(LATEST + 1):
         raise OracleError(f"no such version: {to}")
@@ -369,8 +671,9 @@ def migrate(config: Config, to: int = LATEST) -> Config:
     version = _int(result, STAMP) or 0
     if version < 0:
         raise OracleError(f"{STAMP}: negative: {version}")
+    steps = STEPS | {29: functools.partial(_step_29, data_dir=data_dir)}
     for number in range(version + 1, to + 1):
-        STEPS[number](result)
+        steps[number](result)
     return result
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 import re
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ import pytest
 import yaml
 import yaml12
 
-from tests.bundles.adguardhome_oracle import LATEST, STEPS, OracleError, migrate, same
+from tests.bundles.adguardhome_oracle import DATA_DIR, LATEST, STEPS, OracleError, migrate, same
 
 MIGRATIONS = Path(__file__).resolve().parents[2] / "migrations"
 FIXTURES = MIGRATIONS / "fixtures"
@@ -40,10 +41,28 @@ IDS = (
     "0014_clients_runtime_sources",
     "0015_querylog",
     "0016_statistics",
+    "0017_edns_client_subnet",
+    "0018_dns_safe_search",
+    "0019_client_safe_search",
+    "0020_statistics_interval_duration",
+    "0021_blocked_services_schedule",
+    "0022_client_blocked_services_schedule",
+    "0023_http_address",
+    "0024_log_object",
+    "0025_http_pprof",
+    "0026_filtering_out_of_dns",
+    "0027_ignored_root_pattern",
+    "0028_dns_upstream_mode",
+    "0029_safe_fs_patterns",
+    "0030_dns_cache_enabled",
+    "0031_rewrites_enabled",
+    "0032_cache_optimistic",
+    "0033_ignored_enabled",
+    "0034_http_doh",
 )
 INPUTS = [path for name in IDS for path in sorted((FIXTURES / name).glob("*.input.yaml"))]
 FULL = [FIXTURES / name / "full.input.yaml" for name in IDS]
-SCHEMA_VERSIONS = (0, 12, 14, 16)
+SCHEMA_VERSIONS = tuple(sorted(int(path.stem) for path in SCHEMAS.glob("*.json")))
 
 WHOIS_ETC = {"whois": True, "arp": True, "rdns": False, "dhcp": True, "hosts": True}
 QUERYLOG = {
@@ -54,6 +73,43 @@ QUERYLOG = {
     "size_memory": 1000,
 }
 STATISTICS = {"enabled": True, "interval": 1, "ignored": []}
+SAFE_SEARCH = {
+    "enabled": True,
+    "bing": True,
+    "duckduckgo": True,
+    "google": True,
+    "pixabay": True,
+    "yandex": True,
+    "youtube": True,
+}
+LOCAL = {"time_zone": "Local"}
+MOVED_TO_FILTERING = {
+    "filtering_enabled": True,
+    "filters_update_interval": 24,
+    "parental_enabled": False,
+    "safebrowsing_enabled": True,
+    "safebrowsing_cache_size": 1,
+    "safesearch_cache_size": 2,
+    "parental_cache_size": 3,
+    "safe_search": {"enabled": False},
+    "rewrites": [{"domain": "a.example.org", "answer": "192.0.2.1"}],
+    "blocked_services": {"ids": ["chat"]},
+    "protection_enabled": True,
+    "blocking_mode": "default",
+    "blocking_ipv4": "192.0.2.2",
+    "blocking_ipv6": "2001:db8::2",
+    "blocked_response_ttl": 10,
+    "protection_disabled_until": None,
+    "parental_block_host": "family.example.org",
+    "safebrowsing_block_host": "safe.example.org",
+}
+DOH_ROUTES = [
+    "GET /dns-query",
+    "POST /dns-query",
+    "GET /dns-query/{ClientID}",
+    "POST /dns-query/{ClientID}",
+]
+USERFILTERS = "/opt/AdGuardHome/data/userfilters/*"
 
 
 def case(path: Path) -> str:
@@ -313,6 +369,629 @@ CASES: list[tuple[int, str, dict[str, Any], dict[str, Any]]] = [
     ),
     (16, "default", {"dns": {}, "statistics": {"x": 1}}, {"dns": {}, "statistics": STATISTICS}),
     (16, "no dns", {"statistics_interval": 5}, {"statistics_interval": 5}),
+    (
+        17,
+        "on",
+        {"dns": {"edns_client_subnet": True, "port": 53}},
+        {
+            "dns": {
+                "edns_client_subnet": {"enabled": True, "use_custom": False, "custom_ip": ""},
+                "port": 53,
+            }
+        },
+    ),
+    (
+        17,
+        "off",
+        {"dns": {"edns_client_subnet": False}},
+        {"dns": {"edns_client_subnet": {"enabled": False, "use_custom": False, "custom_ip": ""}}},
+    ),
+    (
+        17,
+        "absent",
+        {"dns": {}},
+        {"dns": {"edns_client_subnet": {"enabled": False, "use_custom": False, "custom_ip": ""}}},
+    ),
+    (
+        17,
+        "null",
+        {"dns": {"edns_client_subnet": None}},
+        {"dns": {"edns_client_subnet": {"enabled": False, "use_custom": False, "custom_ip": ""}}},
+    ),
+    (
+        17,
+        "null dns",
+        {"dns": None},
+        {"dns": {"edns_client_subnet": {"enabled": False, "use_custom": False, "custom_ip": ""}}},
+    ),
+    (17, "no dns", {"edns_client_subnet": True}, {"edns_client_subnet": True}),
+    (
+        18,
+        "off",
+        {"dns": {"safesearch_enabled": False, "port": 53}},
+        {"dns": {"safe_search": SAFE_SEARCH | {"enabled": False}, "port": 53}},
+    ),
+    (18, "on", {"dns": {"safesearch_enabled": True}}, {"dns": {"safe_search": SAFE_SEARCH}}),
+    (18, "absent", {"dns": {}}, {"dns": {"safe_search": SAFE_SEARCH}}),
+    (
+        18,
+        "replaces",
+        {"dns": {"safe_search": {"bing": False, "x": 1}}},
+        {"dns": {"safe_search": SAFE_SEARCH}},
+    ),
+    (
+        18,
+        "null goes along",
+        {"dns": {"safesearch_enabled": None}},
+        {"dns": {"safe_search": SAFE_SEARCH | {"enabled": None}}},
+    ),
+    (18, "null dns", {"dns": None}, {"dns": {"safe_search": SAFE_SEARCH}}),
+    (18, "no dns", {"safesearch_enabled": True}, {"safesearch_enabled": True}),
+    (
+        19,
+        "each object",
+        {
+            "clients": {
+                "persistent": [
+                    {"name": "tv", "safesearch_enabled": False},
+                    "text",
+                    None,
+                    {"safesearch_enabled": True, "safe_search": {"bing": False}},
+                    {},
+                ],
+                "runtime_sources": {"arp": True},
+            }
+        },
+        {
+            "clients": {
+                "persistent": [
+                    {"name": "tv", "safe_search": SAFE_SEARCH | {"enabled": False}},
+                    "text",
+                    None,
+                    {"safe_search": SAFE_SEARCH},
+                    {"safe_search": SAFE_SEARCH},
+                ],
+                "runtime_sources": {"arp": True},
+            }
+        },
+    ),
+    (
+        19,
+        "null goes along",
+        {"clients": {"persistent": [{"safesearch_enabled": None}]}},
+        {"clients": {"persistent": [{"safe_search": SAFE_SEARCH | {"enabled": None}}]}},
+    ),
+    (19, "empty list", {"clients": {"persistent": []}}, {"clients": {"persistent": []}}),
+    (19, "null list", {"clients": {"persistent": None}}, {"clients": {"persistent": None}}),
+    (19, "no list", {"clients": {"x": 1}}, {"clients": {"x": 1}}),
+    (19, "null clients", {"clients": None}, {"clients": None}),
+    (19, "no clients", {"persistent": [{}]}, {"persistent": [{}]}),
+    (
+        20,
+        "days",
+        {"statistics": {"enabled": True, "interval": 30}},
+        {"statistics": {"enabled": True, "interval": "30d"}},
+    ),
+    (20, "one", {"statistics": {"interval": 1}}, {"statistics": {"interval": "1d"}}),
+    (20, "zero", {"statistics": {"interval": 0}}, {"statistics": {"interval": "1d"}}),
+    (20, "negative", {"statistics": {"interval": -1}}, {"statistics": {"interval": "-1d"}}),
+    (20, "absent", {"statistics": {"x": 1}}, {"statistics": {"x": 1, "interval": "1d"}}),
+    (20, "null", {"statistics": {"interval": None}}, {"statistics": {"interval": "1d"}}),
+    (20, "null statistics", {"statistics": None}, {"statistics": {"interval": "1d"}}),
+    (20, "no statistics", {"interval": 30}, {"interval": 30}),
+    (
+        21,
+        "list",
+        {"dns": {"blocked_services": ["chat", "games"], "port": 53}},
+        {"dns": {"blocked_services": {"schedule": LOCAL, "ids": ["chat", "games"]}, "port": 53}},
+    ),
+    (
+        21,
+        "empty list",
+        {"dns": {"blocked_services": []}},
+        {"dns": {"blocked_services": {"schedule": LOCAL, "ids": []}}},
+    ),
+    (21, "absent", {"dns": {}}, {"dns": {"blocked_services": {"schedule": LOCAL}}}),
+    (
+        21,
+        "null",
+        {"dns": {"blocked_services": None}},
+        {"dns": {"blocked_services": {"schedule": LOCAL, "ids": []}}},
+    ),
+    (21, "null dns", {"dns": None}, {"dns": {"blocked_services": {"schedule": LOCAL}}}),
+    (21, "no dns", {"blocked_services": ["chat"]}, {"blocked_services": ["chat"]}),
+    (
+        22,
+        "those that have a list",
+        {
+            "clients": {
+                "persistent": [
+                    {"name": "tv", "blocked_services": ["chat"]},
+                    {"name": "pc"},
+                    {"blocked_services": []},
+                    {"blocked_services": None},
+                ]
+            }
+        },
+        {
+            "clients": {
+                "persistent": [
+                    {"name": "tv", "blocked_services": {"ids": ["chat"], "schedule": LOCAL}},
+                    {"name": "pc"},
+                    {"blocked_services": {"ids": [], "schedule": LOCAL}},
+                    {"blocked_services": {"ids": [], "schedule": LOCAL}},
+                ]
+            }
+        },
+    ),
+    (22, "empty list", {"clients": {"persistent": []}}, {"clients": {"persistent": []}}),
+    (22, "null list", {"clients": {"persistent": None}}, {"clients": {"persistent": None}}),
+    (22, "no list", {"clients": {}}, {"clients": {}}),
+    (22, "null clients", {"clients": None}, {"clients": None}),
+    (22, "no clients", {"a": 1}, {"a": 1}),
+    (
+        23,
+        "all three",
+        {"bind_host": "192.0.2.53", "bind_port": 3000, "web_session_ttl": 720, "a": 1},
+        {"http": {"address": "192.0.2.53:3000", "session_ttl": "720h"}, "a": 1},
+    ),
+    (
+        23,
+        "the golden's three hours",
+        {"bind_host": "127.0.0.1", "bind_port": 8081, "web_session_ttl": 3},
+        {"http": {"address": "127.0.0.1:8081", "session_ttl": "3h"}},
+    ),
+    (
+        23,
+        "whole days are hours, too",
+        {"bind_host": "::", "bind_port": 80, "web_session_ttl": 24},
+        {"http": {"address": "[::]:80", "session_ttl": "24h"}},
+    ),
+    (
+        23,
+        "only the host",
+        {"bind_host": "0.0.0.0"},
+        {"http": {"address": "0.0.0.0:0", "session_ttl": "0h"}},
+    ),
+    (
+        23,
+        "nulls",
+        {"bind_host": "0.0.0.0", "bind_port": None, "web_session_ttl": None},
+        {"http": {"address": "0.0.0.0:0", "session_ttl": "0h"}},
+    ),
+    (
+        23,
+        "the host's text is kept",
+        {"bind_host": "2001:DB8:0::53", "bind_port": 80},
+        {"http": {"address": "[2001:DB8:0::53]:80", "session_ttl": "0h"}},
+    ),
+    (
+        23,
+        "a zone",
+        {"bind_host": "fe80::1%eth0", "bind_port": 80},
+        {"http": {"address": "[fe80::1%eth0]:80", "session_ttl": "0h"}},
+    ),
+    (
+        23,
+        "an IPv4 address in an IPv6 one",
+        {"bind_host": "::ffff:192.0.2.1", "bind_port": 80},
+        {"http": {"address": "[::ffff:192.0.2.1]:80", "session_ttl": "0h"}},
+    ),
+    (
+        23,
+        "replaces",
+        {"bind_host": "0.0.0.0", "bind_port": 80, "http": {"pprof": {"port": 1}}},
+        {"http": {"address": "0.0.0.0:80", "session_ttl": "0h"}},
+    ),
+    (
+        23,
+        "no host",
+        {"bind_port": "80", "web_session_ttl": 720, "http": {"a": 1}},
+        {"bind_port": "80", "web_session_ttl": 720, "http": {"a": 1}},
+    ),
+    (23, "empty", {}, {}),
+    (
+        24,
+        "all seven",
+        {
+            "log_file": "/var/log/agh.log",
+            "log_max_backups": 3,
+            "log_max_size": 100,
+            "log_max_age": 7,
+            "log_compress": True,
+            "log_localtime": True,
+            "verbose": False,
+            "language": "en",
+        },
+        {
+            "log": {
+                "file": "/var/log/agh.log",
+                "max_backups": 3,
+                "max_size": 100,
+                "max_age": 7,
+                "compress": True,
+                "local_time": True,
+                "verbose": False,
+            },
+            "language": "en",
+        },
+    ),
+    (24, "one", {"verbose": True}, {"log": {"verbose": True}}),
+    (24, "null goes along", {"log_file": None}, {"log": {"file": None}}),
+    (24, "replaces", {"log_max_age": 1, "log": {"verbose": True}}, {"log": {"max_age": 1}}),
+    (24, "none", {"a": 1}, {"a": 1}),
+    (24, "none, an old log", {"log": {"verbose": True}}, {"log": {"verbose": True}}),
+    (24, "none, an old log that is no object", {"log": "text"}, {"log": "text"}),
+    (
+        25,
+        "on",
+        {"http": {"address": "0.0.0.0:80"}, "debug_pprof": True},
+        {"http": {"address": "0.0.0.0:80", "pprof": {"enabled": True, "port": 6060}}},
+    ),
+    (
+        25,
+        "absent",
+        {"http": {"a": 1}},
+        {"http": {"a": 1, "pprof": {"enabled": False, "port": 6060}}},
+    ),
+    (
+        25,
+        "null goes along",
+        {"http": {}, "debug_pprof": None},
+        {"http": {"pprof": {"enabled": None, "port": 6060}}},
+    ),
+    (
+        25,
+        "replaces",
+        {"http": {"pprof": {"enabled": True, "port": 1}}},
+        {"http": {"pprof": {"enabled": False, "port": 6060}}},
+    ),
+    (25, "null http", {"http": None}, {"http": {"pprof": {"enabled": False, "port": 6060}}}),
+    (25, "no http", {"debug_pprof": True}, {"debug_pprof": True}),
+    (
+        26,
+        "all eighteen",
+        {"dns": {"port": 53} | MOVED_TO_FILTERING},
+        {"dns": {"port": 53}, "filtering": MOVED_TO_FILTERING},
+    ),
+    (
+        26,
+        "one",
+        {"dns": {"blocking_mode": "nxdomain", "ratelimit": 20}},
+        {"dns": {"ratelimit": 20}, "filtering": {"blocking_mode": "nxdomain"}},
+    ),
+    (
+        26,
+        "others stay",
+        {"dns": {"safesearch_enabled": True, "blocked_hosts": [], "cache_size": 0}},
+        {"dns": {"safesearch_enabled": True, "blocked_hosts": [], "cache_size": 0}},
+    ),
+    (
+        26,
+        "replaces",
+        {"dns": {"rewrites": []}, "filtering": {"rewrites": [1], "x": 1}},
+        {"dns": {}, "filtering": {"rewrites": []}},
+    ),
+    (26, "nothing to move", {"dns": {}, "filtering": {"x": 1}}, {"dns": {}, "filtering": {"x": 1}}),
+    (26, "null dns", {"dns": None}, {"dns": None}),
+    (26, "no dns", {"rewrites": []}, {"rewrites": []}),
+    (
+        27,
+        "both lists",
+        {
+            "querylog": {"ignored": [".", "a.example.org", "*.", ".."], "enabled": True},
+            "statistics": {"ignored": ["|.^", ".", "."]},
+        },
+        {
+            "querylog": {"ignored": ["|.^", "a.example.org", "*.", ".."], "enabled": True},
+            "statistics": {"ignored": ["|.^", "|.^", "|.^"]},
+        },
+    ),
+    (
+        27,
+        "only statistics",
+        {"statistics": {"ignored": ["."]}},
+        {"statistics": {"ignored": ["|.^"]}},
+    ),
+    (
+        27,
+        "querylog without a list",
+        {"querylog": {}, "statistics": {"ignored": ["."]}},
+        {"querylog": {}, "statistics": {"ignored": ["|.^"]}},
+    ),
+    (
+        27,
+        "other items stay",
+        {"querylog": {"ignored": [1, None, ["."], {"a": "."}, "."]}},
+        {"querylog": {"ignored": [1, None, ["."], {"a": "."}, "|.^"]}},
+    ),
+    (
+        27,
+        "nulls",
+        {"querylog": {"ignored": None}, "statistics": None},
+        {"querylog": {"ignored": None}, "statistics": None},
+    ),
+    (27, "neither", {"ignored": ["."]}, {"ignored": ["."]}),
+    (
+        28,
+        "all servers",
+        {"dns": {"all_servers": True, "fastest_addr": False, "port": 53}},
+        {"dns": {"upstream_mode": "parallel", "port": 53}},
+    ),
+    (
+        28,
+        "both",
+        {"dns": {"all_servers": True, "fastest_addr": True}},
+        {"dns": {"upstream_mode": "parallel"}},
+    ),
+    (
+        28,
+        "fastest address",
+        {"dns": {"all_servers": False, "fastest_addr": True}},
+        {"dns": {"upstream_mode": "fastest_addr"}},
+    ),
+    (
+        28,
+        "only fastest address",
+        {"dns": {"fastest_addr": True}},
+        {"dns": {"upstream_mode": "fastest_addr"}},
+    ),
+    (
+        28,
+        "neither",
+        {"dns": {"all_servers": False, "fastest_addr": False}},
+        {"dns": {"upstream_mode": "load_balance"}},
+    ),
+    (
+        28,
+        "absent, replaces",
+        {"dns": {"upstream_mode": "parallel"}},
+        {"dns": {"upstream_mode": "load_balance"}},
+    ),
+    (
+        28,
+        "nulls",
+        {"dns": {"all_servers": None, "fastest_addr": None}},
+        {"dns": {"upstream_mode": "load_balance"}},
+    ),
+    (28, "null dns", {"dns": None}, {"dns": {"upstream_mode": "load_balance"}}),
+    (28, "no dns", {"all_servers": True}, {"all_servers": True}),
+    (
+        29,
+        "absolute paths, in order",
+        {
+            "filters": [
+                {"url": "/srv/lists/b.txt", "enabled": False},
+                {"url": "https://filters.example.org/a.txt"},
+                {"url": "srv/a.txt"},
+                {"url": "./a.txt"},
+                {"url": "file:///srv/a.txt"},
+                {"url": "C:\\lists\\a.txt"},
+                {"url": ""},
+                {"url": None},
+                {"name": "without"},
+                {"url": "/srv/lists/a.txt"},
+                {"url": "/srv/lists/b.txt"},
+            ],
+            "filtering": {"rewrites": []},
+        },
+        {
+            "filters": [
+                {"url": "/srv/lists/b.txt", "enabled": False},
+                {"url": "https://filters.example.org/a.txt"},
+                {"url": "srv/a.txt"},
+                {"url": "./a.txt"},
+                {"url": "file:///srv/a.txt"},
+                {"url": "C:\\lists\\a.txt"},
+                {"url": ""},
+                {"url": None},
+                {"name": "without"},
+                {"url": "/srv/lists/a.txt"},
+                {"url": "/srv/lists/b.txt"},
+            ],
+            "filtering": {
+                "rewrites": [],
+                "safe_fs_patterns": [
+                    USERFILTERS,
+                    "/srv/lists/b.txt",
+                    "/srv/lists/a.txt",
+                    "/srv/lists/b.txt",
+                ],
+            },
+        },
+    ),
+    (
+        29,
+        "no items, replaces",
+        {"filters": [], "filtering": {"safe_fs_patterns": ["/x"]}},
+        {"filters": [], "filtering": {"safe_fs_patterns": [USERFILTERS]}},
+    ),
+    (
+        29,
+        "null filters",
+        {"filters": None, "filtering": {"a": 1}},
+        {"filters": None, "filtering": {"a": 1, "safe_fs_patterns": [USERFILTERS]}},
+    ),
+    (
+        29,
+        "null filtering",
+        {"filters": [], "filtering": None},
+        {"filters": [], "filtering": {"safe_fs_patterns": [USERFILTERS]}},
+    ),
+    (29, "no filters", {"filtering": {"a": 1}}, {"filtering": {"a": 1}}),
+    (29, "no filtering", {"filters": [1, {"url": 1}]}, {"filters": [1, {"url": 1}]}),
+    (
+        30,
+        "some",
+        {"dns": {"cache_size": 4194304, "port": 53}},
+        {"dns": {"cache_size": 4194304, "cache_enabled": True, "port": 53}},
+    ),
+    (30, "one", {"dns": {"cache_size": 1}}, {"dns": {"cache_size": 1, "cache_enabled": True}}),
+    (30, "zero", {"dns": {"cache_size": 0}}, {"dns": {"cache_size": 0, "cache_enabled": False}}),
+    (
+        30,
+        "negative, replaces",
+        {"dns": {"cache_size": -1, "cache_enabled": True}},
+        {"dns": {"cache_size": -1, "cache_enabled": False}},
+    ),
+    (
+        30,
+        "null",
+        {"dns": {"cache_size": None}},
+        {"dns": {"cache_size": None, "cache_enabled": False}},
+    ),
+    (30, "absent", {"dns": {"cache_enabled": "x"}}, {"dns": {"cache_enabled": "x"}}),
+    (30, "null dns", {"dns": None}, {"dns": None}),
+    (30, "no dns", {"cache_size": 1}, {"cache_size": 1}),
+    (
+        31,
+        "each object",
+        {
+            "filtering": {
+                "rewrites": [
+                    {"domain": "a.example.org", "answer": "192.0.2.1"},
+                    {"enabled": False},
+                    "text",
+                    None,
+                    {},
+                ]
+            }
+        },
+        {
+            "filtering": {
+                "rewrites": [
+                    {"domain": "a.example.org", "answer": "192.0.2.1", "enabled": True},
+                    {"enabled": True},
+                    "text",
+                    None,
+                    {"enabled": True},
+                ]
+            }
+        },
+    ),
+    (31, "empty list", {"filtering": {"rewrites": []}}, {"filtering": {"rewrites": []}}),
+    (31, "null list", {"filtering": {"rewrites": None}}, {"filtering": {"rewrites": None}}),
+    (31, "no list", {"filtering": {"a": 1}}, {"filtering": {"a": 1}}),
+    (31, "null filtering", {"filtering": None}, {"filtering": None}),
+    (31, "no filtering", {"dns": {"rewrites": [{}]}}, {"dns": {"rewrites": [{}]}}),
+    (
+        32,
+        "both",
+        {"dns": {"cache_optimistic": True}},
+        {
+            "dns": {
+                "cache_optimistic": True,
+                "cache_optimistic_answer_ttl": "30s",
+                "cache_optimistic_max_age": "12h",
+            }
+        },
+    ),
+    (
+        32,
+        "replaces",
+        {"dns": {"cache_optimistic_answer_ttl": 1, "cache_optimistic_max_age": None}},
+        {"dns": {"cache_optimistic_answer_ttl": "30s", "cache_optimistic_max_age": "12h"}},
+    ),
+    (
+        32,
+        "null dns",
+        {"dns": None},
+        {"dns": {"cache_optimistic_answer_ttl": "30s", "cache_optimistic_max_age": "12h"}},
+    ),
+    (32, "no dns", {}, {}),
+    (
+        33,
+        "both",
+        {"querylog": {"ignored": ["|.^"], "enabled": True}, "statistics": {"ignored": []}},
+        {
+            "querylog": {"ignored": ["|.^"], "enabled": True, "ignored_enabled": True},
+            "statistics": {"ignored": [], "ignored_enabled": False},
+        },
+    ),
+    (
+        33,
+        "replaces, nulls",
+        {
+            "querylog": {"ignored": None, "ignored_enabled": True},
+            "statistics": {"ignored": [None], "ignored_enabled": "x"},
+        },
+        {
+            "querylog": {"ignored": None, "ignored_enabled": False},
+            "statistics": {"ignored": [None], "ignored_enabled": True},
+        },
+    ),
+    (33, "no querylog", {"statistics": {"ignored": ["a"]}}, {"statistics": {"ignored": ["a"]}}),
+    (
+        33,
+        "null querylog",
+        {"querylog": None, "statistics": {"ignored": ["a"]}},
+        {"querylog": None, "statistics": {"ignored": ["a"]}},
+    ),
+    (
+        33,
+        "querylog without a list",
+        {"querylog": {"a": 1}, "statistics": {"ignored": ["a"]}},
+        {"querylog": {"a": 1}, "statistics": {"ignored": ["a"]}},
+    ),
+    (
+        33,
+        "it stops before it looks",
+        {"querylog": {}, "statistics": "text"},
+        {"querylog": {}, "statistics": "text"},
+    ),
+    (
+        33,
+        "no statistics",
+        {"querylog": {"ignored": ["a"]}},
+        {"querylog": {"ignored": ["a"], "ignored_enabled": True}},
+    ),
+    (
+        33,
+        "statistics without a list",
+        {"querylog": {"ignored": ["a"]}, "statistics": {"b": 1}},
+        {"querylog": {"ignored": ["a"], "ignored_enabled": True}, "statistics": {"b": 1}},
+    ),
+    (
+        34,
+        "move",
+        {
+            "http": {"address": "0.0.0.0:80"},
+            "tls": {"allow_unencrypted_doh": True, "enabled": True},
+        },
+        {
+            "http": {
+                "address": "0.0.0.0:80",
+                "doh": {"routes": DOH_ROUTES, "insecure_enabled": True},
+            },
+            "tls": {"enabled": True},
+        },
+    ),
+    (
+        34,
+        "nothing to move, replaces",
+        {"http": {"doh": {"routes": [], "insecure_enabled": True}}, "tls": {}},
+        {"http": {"doh": {"routes": DOH_ROUTES}}, "tls": {}},
+    ),
+    (
+        34,
+        "null goes along",
+        {"http": {}, "tls": {"allow_unencrypted_doh": None}},
+        {"http": {"doh": {"routes": DOH_ROUTES, "insecure_enabled": None}}, "tls": {}},
+    ),
+    (
+        34,
+        "null objects",
+        {"http": None, "tls": None},
+        {"http": {"doh": {"routes": DOH_ROUTES}}, "tls": None},
+    ),
+    (
+        34,
+        "no http",
+        {"tls": {"allow_unencrypted_doh": True}},
+        {"tls": {"allow_unencrypted_doh": True}},
+    ),
+    (34, "no tls", {"http": {"a": 1}}, {"http": {"a": 1}}),
+    (34, "neither", {}, {}),
 ]
 
 
@@ -410,14 +1089,98 @@ def test_other_upstreams_stay(upstream: str) -> None:
         (14, {"dns": 1}),
         (15, {"dns": []}),
         (16, {"dns": {"statistics_interval": False}}),
+        (17, {"dns": []}),
+        (17, {"dns": {"edns_client_subnet": "true"}}),
+        (17, {"dns": {"edns_client_subnet": {}}}),
+        (17, {"dns": {"edns_client_subnet": 1}}),
+        (18, {"dns": "text"}),
+        (19, {"clients": []}),
+        (19, {"clients": {"persistent": {}}}),
+        (20, {"statistics": []}),
+        (20, {"statistics": {"interval": "30"}}),
+        (20, {"statistics": {"interval": 1.5}}),
+        (20, {"statistics": {"interval": True}}),
+        (21, {"dns": 5}),
+        (21, {"dns": {"blocked_services": "chat"}}),
+        (21, {"dns": {"blocked_services": {"ids": []}}}),
+        (22, {"clients": "text"}),
+        (22, {"clients": {"persistent": "text"}}),
+        (22, {"clients": {"persistent": ["text"]}}),
+        (22, {"clients": {"persistent": [{}, None]}}),
+        (22, {"clients": {"persistent": [{"blocked_services": {}}]}}),
+        (22, {"clients": {"persistent": [{"blocked_services": "chat"}]}}),
+        (23, {"bind_host": ""}),
+        (23, {"bind_host": None}),
+        (23, {"bind_host": "localhost"}),
+        (23, {"bind_host": "agh.example.org"}),
+        (23, {"bind_host": "192.0.2.1:80"}),
+        (23, {"bind_host": "192.0.2"}),
+        (23, {"bind_host": "192.0.2.256"}),
+        (23, {"bind_host": "192.0.2.0/24"}),
+        (23, {"bind_host": "[::]"}),
+        (23, {"bind_host": " ::"}),
+        (23, {"bind_host": 3221225985}),
+        (23, {"bind_host": ["::"]}),
+        (23, {"bind_host": "::", "bind_port": "80"}),
+        (23, {"bind_host": "::", "bind_port": 80.0}),
+        (23, {"bind_host": "::", "web_session_ttl": "720h"}),
+        (23, {"bind_host": "::", "web_session_ttl": False}),
+        (25, {"http": "0.0.0.0:80"}),
+        (25, {"http": [], "debug_pprof": True}),
+        (26, {"dns": []}),
+        (27, {"querylog": []}),
+        (27, {"querylog": {"ignored": "."}}),
+        (27, {"statistics": "text"}),
+        (27, {"querylog": {"ignored": []}, "statistics": {"ignored": {}}}),
+        (28, {"dns": True}),
+        (28, {"dns": {"all_servers": "yes"}}),
+        (28, {"dns": {"all_servers": True, "fastest_addr": 1}}),
+        (29, {"filters": {}}),
+        (29, {"filters": [], "filtering": []}),
+        (29, {"filters": ["/srv/a.txt"], "filtering": {}}),
+        (29, {"filters": [None], "filtering": {}}),
+        (29, {"filters": [{"url": 1}], "filtering": {}}),
+        (29, {"filtering": "text"}),
+        (30, {"dns": "text"}),
+        (30, {"dns": {"cache_size": "4MB"}}),
+        (30, {"dns": {"cache_size": True}}),
+        (30, {"dns": {"cache_size": 1e6}}),
+        (31, {"filtering": []}),
+        (31, {"filtering": {"rewrites": {}}}),
+        (32, {"dns": []}),
+        (33, {"querylog": "text"}),
+        (33, {"querylog": {"ignored": "a"}}),
+        (33, {"querylog": {"ignored": []}, "statistics": []}),
+        (33, {"querylog": {"ignored": []}, "statistics": {"ignored": 1}}),
+        (34, {"http": [], "tls": {}}),
+        (34, {"http": {}, "tls": True}),
     ],
 )
 def test_a_wrong_type_is_an_error(number: int, before: dict[str, Any]) -> None:
     source = {"schema_version": number - 1} | before
     original = copy.deepcopy(source)
     with pytest.raises(OracleError):
-        migrate(source, LATEST)
+        migrate(source, number)
+    with pytest.raises(OracleError):
+        migrate(source)
     assert source == original
+
+
+@pytest.mark.parametrize(
+    ("data_dir", "pattern"),
+    [
+        ("/var/lib/agh", "/var/lib/agh/userfilters/*"),
+        ("/var/lib/agh/", "/var/lib/agh/userfilters/*"),
+        ("/", "/userfilters/*"),
+        ("data", "data/userfilters/*"),
+    ],
+)
+def test_the_data_directory_is_a_parameter(data_dir: str, pattern: str) -> None:
+    config = {"schema_version": 28, "filters": [{"url": "/a"}], "filtering": {}}
+    result = migrate(config, 29, data_dir=data_dir)
+    assert result["filtering"] == {"safe_fs_patterns": [pattern, "/a"]}
+    assert migrate(config, data_dir=data_dir)["filtering"] == result["filtering"]
+    assert migrate(config, 29) == migrate(config, 29, data_dir=DATA_DIR)
 
 
 # --- the chain ---------------------------------------------------------------------------------
@@ -441,7 +1204,7 @@ def test_the_whole_chain_by_hand() -> None:
         "clients": [{"name": "tv", "ip": "192.0.2.8"}],
         "dhcp": {"enabled": True, "range_start": "192.0.2.100"},
     }
-    assert migrate(before) == {
+    assert migrate(before, 16) == {
         "schema_version": 16,
         "users": [{"name": "admin", "password": {"bcrypt": "fake"}}],
         "os": {"group": "", "rlimit_nofile": 10, "user": ""},
@@ -471,8 +1234,177 @@ def test_the_whole_chain_by_hand() -> None:
     }
 
 
+def test_the_second_half_of_the_chain_by_hand() -> None:
+    before = {
+        "schema_version": 16,
+        "bind_host": "2001:db8::53",
+        "bind_port": 80,
+        "web_session_ttl": 720,
+        "debug_pprof": True,
+        "log_file": "syslog",
+        "verbose": False,
+        "dns": {
+            "port": 53,
+            "all_servers": False,
+            "fastest_addr": True,
+            "cache_size": 0,
+            "edns_client_subnet": True,
+            "safesearch_enabled": False,
+            "blocked_services": ["chat"],
+            "rewrites": [{"domain": "nas.example.org", "answer": "192.0.2.5"}],
+            "protection_enabled": True,
+        },
+        "tls": {"enabled": True, "allow_unencrypted_doh": True},
+        "filters": [{"url": "/srv/lists/a.txt"}, {"url": "https://filters.example.org/b.txt"}],
+        "clients": {
+            "persistent": [
+                {"name": "tv", "safesearch_enabled": True, "blocked_services": ["games"]},
+                {"name": "pc", "safesearch_enabled": False},
+            ],
+            "runtime_sources": {"rdns": True},
+        },
+        "querylog": {"ignored": [".", "a.example.org"], "interval": "7d"},
+        "statistics": {"ignored": [], "interval": 30},
+    }
+    assert migrate(before) == {
+        "schema_version": 34,
+        "http": {
+            "address": "[2001:db8::53]:80",
+            "session_ttl": "720h",
+            "pprof": {"enabled": True, "port": 6060},
+            "doh": {"routes": DOH_ROUTES, "insecure_enabled": True},
+        },
+        "log": {"file": "syslog", "verbose": False},
+        "dns": {
+            "port": 53,
+            "upstream_mode": "fastest_addr",
+            "cache_size": 0,
+            "cache_enabled": False,
+            "cache_optimistic_answer_ttl": "30s",
+            "cache_optimistic_max_age": "12h",
+            "edns_client_subnet": {"enabled": True, "use_custom": False, "custom_ip": ""},
+        },
+        "tls": {"enabled": True},
+        "filters": [{"url": "/srv/lists/a.txt"}, {"url": "https://filters.example.org/b.txt"}],
+        "filtering": {
+            "safe_search": SAFE_SEARCH | {"enabled": False},
+            "blocked_services": {"schedule": LOCAL, "ids": ["chat"]},
+            "rewrites": [{"domain": "nas.example.org", "answer": "192.0.2.5", "enabled": True}],
+            "protection_enabled": True,
+            "safe_fs_patterns": [USERFILTERS, "/srv/lists/a.txt"],
+        },
+        "clients": {
+            "persistent": [
+                {
+                    "name": "tv",
+                    "safe_search": SAFE_SEARCH,
+                    "blocked_services": {"ids": ["games"], "schedule": LOCAL},
+                },
+                {"name": "pc", "safe_search": SAFE_SEARCH | {"enabled": False}},
+            ],
+            "runtime_sources": {"rdns": True},
+        },
+        "querylog": {
+            "ignored": ["|.^", "a.example.org"],
+            "ignored_enabled": True,
+            "interval": "7d",
+        },
+        "statistics": {"ignored": [], "ignored_enabled": False, "interval": "30d"},
+    }
+
+
+# Step -> the steps that it needs, because it reads or replaces what they write.
+NEEDS: dict[int, set[int]] = {
+    number: {2} for number in (3, 8, 9, 10, 12, 15, 16, 17, 18, 21, 26, 28, 30, 32)
+} | {
+    13: {9},
+    14: {2, 4, 6},
+    15: {2, 12},
+    19: {14},
+    20: {16},
+    22: {14},
+    25: {23},
+    26: {2, 18, 21},
+    27: {15, 16},
+    29: {26},
+    31: {26},
+    33: {27},
+    34: {23},
+}
+
+# A document in which every step of the chain has something to do.
+BUSY: dict[str, Any] = {
+    "auth_name": "admin",
+    "auth_pass": "fake",
+    "rlimit_nofile": 10,
+    "bind_host": "0.0.0.0",
+    "bind_port": 80,
+    "web_session_ttl": 3,
+    "debug_pprof": True,
+    "verbose": True,
+    "coredns": {
+        "bind_host": "0.0.0.0",
+        "bootstrap_dns": "192.0.2.53",
+        "upstream_dns": ["quic://dns.example.org"],
+        "autohost_tld": "lan",
+        "resolve_clients": True,
+        "querylog_interval": 7,
+        "statistics_interval": 30,
+        "edns_client_subnet": True,
+        "safesearch_enabled": False,
+        "blocked_services": ["chat"],
+        "all_servers": True,
+        "cache_size": 1,
+        "rewrites": [{"domain": "a.example.org", "answer": "192.0.2.1"}],
+    },
+    "dhcp": {"range_start": "192.0.2.100"},
+    "tls": {"allow_unencrypted_doh": True},
+    "filters": [{"url": "/srv/lists/a.txt"}],
+    "clients": [{"ip": "192.0.2.8", "safesearch_enabled": False, "blocked_services": ["games"]}],
+}
+
+
+def in_order(config: dict[str, Any], order: list[int]) -> object:
+    """The result of the steps in this order; the error, if one of them refuses the document."""
+    result = copy.deepcopy(config)
+    for number in order:
+        # no dot can be in the lists of ignored names before 15 and 16 have made them
+        if number == 27:
+            for key in ("querylog", "statistics"):
+                if key in result:
+                    result[key]["ignored"] = ["."]
+        try:
+            STEPS[number](result)
+        except OracleError as error:
+            return str(error)
+    del result["schema_version"]
+    return result
+
+
+def test_the_ordering_facts() -> None:
+    everything = list(range(1, LATEST + 1))
+    wanted = in_order(BUSY, everything)
+    assert isinstance(wanted, dict)
+
+    # any order that keeps to them gives the same document ...
+    rng = random.Random(34)
+    for _ in range(200):
+        order: list[int] = []
+        while len(order) < LATEST:
+            ready = [n for n in everything if n not in order and NEEDS.get(n, set()) <= {*order}]
+            order.append(rng.choice(ready))
+        assert in_order(BUSY, order) == wanted, order
+
+    # ... and one that breaks any of them gives another document, or none
+    for number, needed in NEEDS.items():
+        for before in needed:
+            order = [n for n in everything if n != number]
+            order.insert(order.index(before), number)
+            assert in_order(BUSY, order) != wanted, (number, before)
+
+
 def test_a_chain_in_two_parts_is_the_chain() -> None:
-    for path in FULL[:4]:
+    for path in (*FULL[:4], *FULL[16::6]):
         config = load(path)
         for middle in range(config.get("schema_version", 0), LATEST + 1):
             assert migrate(migrate(config, middle)) == migrate(config)
@@ -481,12 +1413,14 @@ def test_a_chain_in_two_parts_is_the_chain() -> None:
 def test_versions_at_the_edges() -> None:
     assert migrate({}, 0) == {}
     assert migrate({"schema_version": None}, 1) == {"schema_version": 1}
-    assert migrate({"schema_version": 16, "dns": 1}) == {"schema_version": 16, "dns": 1}
-    assert migrate({"schema_version": 34}) == {"schema_version": 34}
+    assert migrate({"schema_version": 16, "dns": 1}, 16) == {"schema_version": 16, "dns": 1}
+    assert migrate({"schema_version": 34, "dns": 1}) == {"schema_version": 34, "dns": 1}
+    assert migrate({"schema_version": 35}) == {"schema_version": 35}
+    assert migrate({"schema_version": 30}, 20) == {"schema_version": 30}
     for wrong in ("1", True, 1.0, -1):
         with pytest.raises(OracleError):
             migrate({"schema_version": wrong})
-    for to in (-1, 17):
+    for to in (-1, 35):
         with pytest.raises(OracleError):
             migrate({}, to)
 
@@ -634,6 +1568,10 @@ def test_the_byte_level_cases_are_what_they_say() -> None:
 
 
 # --- the schemas -------------------------------------------------------------------------------
+
+
+def test_the_schemas_are_there() -> None:
+    assert {0, 12, 14, 16} <= {*SCHEMA_VERSIONS}
 
 
 @pytest.mark.parametrize("version", SCHEMA_VERSIONS)

@@ -374,7 +374,7 @@ class Maker:
             comma = "," if number < many - 1 or self.chance(0.5) else ""
             out += pad + item + comma
             if self.chance(self.commented):
-                out += " " + self.note(node.notes)
+                out += " " + self.note(node.entries[number].notes)
         return out + "\n" + " " * max(1, column - self.step) + closing
 
 

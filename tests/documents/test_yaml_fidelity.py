@@ -683,13 +683,19 @@ ROWS = [
         "a comment of a flow item stays on its line",
         "a: [\n  1, # one\n  2 # two\n  ]\n",
         ("append", "a", 3),
-        Refusal("flow_comment"),
+        "a: [\n  1, # one\n  2, # two\n  3\n  ]\n",
+    ),
+    Row(
+        "the comment behind a flow item goes with it",
+        "a: [1, # c\n  2]\n",
+        ("delete", "a[0]"),
+        "a: [2]\n",
     ),
     Row(
         "a comment in a flow list is not lost",
-        "a: [1, # c\n  2]\n",
+        "a: [1,\n  # c\n  2,\n  3]\n",
         ("delete", "a[0]"),
-        Refusal("flow_comment"),
+        "a: [\n  # c\n  2,\n  3]\n",
     ),
     Row(
         "a flow value quotes what flow needs",
@@ -711,7 +717,7 @@ ROWS = [
         "an emptied flow list of several lines",
         "a: [\n  1,\n  2\n  ]\n",
         ("delete", "a[*]"),
-        "a: [\n  \n  ]\n",
+        "a: []\n",
     ),
     Row("an empty flow map opens", "a: {}\nb: 1\n", ("set", "a.x", 1), "a:\n  x: 1\nb: 1\n"),
     Row(

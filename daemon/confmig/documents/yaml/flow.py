@@ -1,13 +1,13 @@
-"""Flow style: ``{a: 1}`` and ``[x, y]`` are edited by cutting and inserting with their commas."""
+"""YAML's flow style, ``{a: 1}`` and ``[x, y]``: how its entries are written."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from confmig.documents.flow import FlowEditor, joined
 from confmig.documents.rope import Edit, Rope, compose
 from confmig.documents.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
 from confmig.documents.yaml import scalars
-from confmig.errors import Refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +19,8 @@ class Style:
     quote: str
 
 
-class FlowWriter:
+class FlowWriter(FlowEditor):
     """The half of the writer that knows flow collections; the other half writes the rest."""
-
-    text: str
 
     @property
     def style(self) -> Style:
@@ -33,9 +31,20 @@ class FlowWriter:
         """The edits of a container that stands where its source stands."""
         raise NotImplementedError
 
-    def cell_edits(self, cell: Cell) -> list[Edit]:
-        """The edits of an entry that stands where its source stands."""
-        raise NotImplementedError
+    def entry(self, cell: Cell, home: Origin, indent: str | None) -> Rope:
+        """See ``FlowEditor``: an entry in the quoting style of its collection."""
+        return self.flow_entry(cell, json=self.is_json(home))
+
+    def fresh(self, cells: list[Cell], home: Origin) -> Rope:
+        """See ``FlowEditor``: on one line."""
+        json = self.is_json(home)
+        return joined([self.flow_entry(c, json=json) for c in cells], ", ")
+
+    def gap(self, home: Origin) -> str:
+        """See ``FlowEditor``: as behind the first comma, or a space."""
+        slots = list(self.slots.of(home).values())
+        between = self.text[slots[0].comma + 1 : slots[1].lead] if len(slots) > 1 else " "
+        return between if not between.strip(" ") else " "
 
     def flow_value(self, cell: Cell, *, json: bool = False) -> Rope:
         """A value in flow context. ``json``: everything around it is quoted, so strings are."""
@@ -79,93 +88,3 @@ class FlowWriter:
             return all(style == '"' for style in keys)
         texts = [c.source.style for c in origin.cells if c.source and isinstance(c.value, str)]
         return bool(texts) and all(style == '"' for style in texts)
-
-    def flow_edits(self, container: Container, now: list[Cell]) -> list[Edit]:
-        """The edits of a flow container: cut runs of entries with their commas, insert others."""
-        origin = container.origin
-        assert origin is not None
-        source = origin.cells
-        json = self.is_json(origin)
-        if not source:
-            inner = joined([self.flow_entry(c, json=json) for c in now], ", ")
-            return [Edit(origin.start + 1, origin.end - 1, inner)] if now else []
-        rank = {id(c): i for i, c in enumerate(source)}
-        kept = [rank[id(c)] for c in now if id(c) in rank]
-        if kept != sorted(kept):
-            raise Refused("flow_reorder", "entries of a flow collection cannot be reordered")
-        spans = [self._flow_span(c) for c in source]
-        edits: list[Edit] = []
-        staying = set(kept)
-        for number, cell in enumerate(source):
-            if number in staying:
-                edits.extend(self.cell_edits(cell))
-                continue
-            if kept and number > kept[-1]:  # with the comma before it
-                cut = (spans[number - 1][1], spans[number][1])
-            else:  # with the comma behind it
-                last = number + 1 == len(source)
-                cut = (spans[number][0], spans[number][1] if last else spans[number + 1][0])
-            self._no_comment(*cut)
-            edits.append(Edit(*cut, []))
-        if not kept:
-            tail = self.text[spans[-1][1] : origin.end - 1]
-            if not now and tail.lstrip().startswith(","):
-                at = self.text.index(",", spans[-1][1])
-                edits.append(Edit(at, at + 1, []))
-        edits.extend(self._flow_insertions(origin, now, rank, spans, json=json))
-        return edits
-
-    def _flow_insertions(
-        self,
-        origin: Origin,
-        now: list[Cell],
-        rank: dict[int, int],
-        spans: list[tuple[int, int]],
-        *,
-        json: bool,
-    ) -> list[Edit]:
-        gap = self.text[origin.start + 1 : spans[0][0]]
-        separator = "," + (gap if "\n" in gap and "#" not in gap else " ")
-        edits: list[Edit] = []
-        previous: int | None = None
-        pending: list[Rope] = []
-        for cell in now:
-            number = rank.get(id(cell))
-            if number is None:
-                rope = self.flow_entry(cell, json=json)
-                if previous is None:
-                    pending.append(rope)
-                    continue
-                at = spans[previous][1]
-                more = previous + 1 < len(spans)
-                self._no_comment(at, spans[previous + 1][0] if more else origin.end)
-                edits.append(Edit(at, at, [separator, *rope]))
-                continue
-            edits.extend(Edit(spans[number][0], spans[number][0], [*r, separator]) for r in pending)
-            pending, previous = [], number
-        if pending:
-            edits.append(Edit(spans[0][0], spans[0][0], joined(pending, separator)))
-        return edits
-
-    def _flow_span(self, cell: Cell) -> tuple[int, int]:
-        node = cell.source
-        assert node is not None
-        if cell.key is None:
-            return node.outer, node.end
-        return cell.key.outer, max(node.end, cell.key.end)
-
-    def _no_comment(self, start: int, end: int) -> None:
-        if "#" in self.text[start:end] and "\n" in self.text[start:end]:
-            raise Refused(
-                "flow_comment", "a comment stands inside the flow collection to be changed"
-            )
-
-
-def joined(ropes: list[Rope], separator: str) -> Rope:
-    """Ropes one after the other with a separator between."""
-    out: Rope = []
-    for number, rope in enumerate(ropes):
-        if number:
-            out.append(separator)
-        out.extend(rope)
-    return out

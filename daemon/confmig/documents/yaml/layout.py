@@ -11,9 +11,11 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+from confmig.documents.flow import Slots, trivia
 from confmig.documents.tree import Cell, Origin
 
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
+_TRIVIA = trivia(r"#[^\r\n]*")
 _COMMENT = re.compile(r"(?:^|(?<=[ \t\n]))#[^\r\n]*")
 
 
@@ -40,6 +42,7 @@ class Layout:
     def __init__(self, text: str, opaque: list[tuple[int, int]]) -> None:
         self.text = text
         self.opaque = opaque
+        self.slots = Slots(text, _TRIVIA)
         self._regions: dict[int, dict[int, Region]] = {}
 
     # --- lines
@@ -161,6 +164,25 @@ class Layout:
         return node.outer if node.outer <= after else self.next_line(region.indicator)
 
     # --- comments
+
+    def entry_spans(self, cell: Cell, home: Origin) -> list[tuple[int, int]]:
+        """See ``census.Regions``."""
+        if home.flow:
+            slot = self.slots.slot(cell)
+            return [(slot.lead, slot.tail)]
+        region = self.region(cell)
+        return [(region.first, region.last)]
+
+    def value_spans(self, cell: Cell, home: Origin) -> list[tuple[int, int]]:
+        """See ``census.Regions``."""
+        node = cell.source
+        assert node is not None
+        if node.style in ("|", ">"):
+            return [(node.end, node.end)]
+        if home.flow or node.flow or not node.cells:
+            return [(node.outer, node.end)]
+        region = self.region(cell)
+        return [(self.next_line(max(region.indicator, node.outer)), region.last)]
 
     def comments(self) -> list[tuple[int, int]]:
         """The spans of all comments of the text."""

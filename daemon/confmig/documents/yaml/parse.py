@@ -19,6 +19,7 @@ import yaml
 from yaml import events as ev
 
 from confmig.documents.document import Caps, Document
+from confmig.documents.encoding import decode, newline_of
 from confmig.documents.tree import Cell, Mapping, Origin, Sequence
 from confmig.documents.yaml import scalars
 from confmig.errors import Fault, Refused
@@ -39,17 +40,14 @@ _LONE_RETURN = re.compile(r"\r(?!\n)")
 
 def parse(data: bytes, *, dialect: str, caps: Caps, multi: bool = False) -> Document:
     """Parse a YAML file. Raises ``Refused`` and names line and reason if it cannot be edited."""
-    if len(data) > caps.size:
-        raise Refused("file_too_large", f"{len(data)} bytes are more than the cap of {caps.size}")
-    text, bom = decode(data)
+    text, bom = decode(data, caps.size)
     if _LONE_RETURN.search(text):
         raise Refused(
             "lone_carriage_return",
             "lines end in carriage returns alone",
             fix="convert the line endings to LF or CRLF",
         )
-    newline = "\r\n" if "\r\n" in text else "\n"
-    document = Document(text, bom=bom, newline=newline, format="yaml", dialect=dialect)
+    document = Document(text, bom=bom, newline=newline_of(text), format="yaml", dialect=dialect)
     document.stream = multi
     enabled = gc.isenabled()
     gc.disable()  # a tree is all young objects: collecting meanwhile only costs
@@ -61,18 +59,6 @@ def parse(data: bytes, *, dialect: str, caps: Caps, multi: bool = False) -> Docu
         if enabled:
             gc.enable()
     return document
-
-
-def decode(data: bytes) -> tuple[str, bool]:
-    """Text and whether it had a BOM. Only UTF-8 is taken."""
-    try:
-        text = data.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise Refused("not_utf8", f"line {line}: the file is not UTF-8") from None
-    if text.startswith("\ufeff"):
-        return text[1:], True
-    return text, False
 
 
 def not_yaml(error: yaml.YAMLError) -> Refused:

@@ -35,7 +35,18 @@ def render(document: Document, layout: Layout) -> Rope:
     """
     writer = _Writer(document, layout)
     text = document.text
-    edits = writer.cell_edits(document.root_cell)
+    if document.stream:
+        roots = cells_of(document.root)
+        source = document.root_cell.source
+        if source is None or [id(c) for c in roots] != [id(c) for c in source.cells]:
+            raise Refused(
+                "stream_structure",
+                "the documents of a stream cannot be added, removed or put in another order",
+                fix="write a migration that changes values inside the documents",
+            )
+        edits = [e for cell in roots for e in writer.cell_edits(cell)]
+    else:
+        edits = writer.cell_edits(document.root_cell)
     rope = compose(0, len(text), edits)
     if text and not text.endswith("\n"):
         rope = _without_final_newline(text, rope)
@@ -56,6 +67,7 @@ class _Writer(FlowWriter):
     def __init__(self, document: Document, layout: Layout) -> None:
         self.document = document
         self.layout = layout
+        self.slots = layout.slots
         self.text = document.text
         self.newline = document.newline
         self._style: Style | None = None
@@ -104,7 +116,7 @@ class _Writer(FlowWriter):
         assert origin is not None
         now = cells_of(container)
         if origin.flow:
-            return self.flow_edits(container, now)
+            return self.flow_edits(container)
         edits: list[Edit] = []
         kept: list[Cell] = []
         order = {id(c): i for i, c in enumerate(origin.cells)}
@@ -209,7 +221,7 @@ class _Writer(FlowWriter):
         origin = container.origin
         brackets = "{}" if isinstance(container, Mapping) else "[]"
         if origin.flow:
-            return self.flow_edits(container, [])
+            return self.flow_edits(container)
         cuts = [self._cut(c, None, whole=True) for c in origin.cells]
         first = self.layout.region(origin.cells[0])
         if first.compact:

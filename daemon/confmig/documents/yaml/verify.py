@@ -16,6 +16,7 @@ import yaml
 import yaml12
 from yaml import events as ev
 
+from confmig.documents.census import census
 from confmig.documents.document import Caps, Document
 from confmig.documents.lookup import Hit
 from confmig.documents.path import show
@@ -23,7 +24,6 @@ from confmig.documents.rope import Segment
 from confmig.documents.tree import Cell, Mapping, Sequence, cells_of, same_value, walk_cells
 from confmig.documents.yaml import scalars
 from confmig.documents.yaml.layout import Layout
-from confmig.documents.yaml.loss import forbidden
 from confmig.documents.yaml.parse import (
     PROPERTIES,
     CParser,
@@ -56,7 +56,8 @@ def verify(
     except Refused as error:
         _veto(document)
         raise error from None
-    return _census(document, layout, text, opaque, segments)
+    after = [text[a:b] for a, b in Layout(text, opaque).comments()]
+    return census(document, layout, layout.comments(), after, segments)
 
 
 def _veto(document: Document) -> None:
@@ -289,31 +290,3 @@ def _equal(want: Any, have: Any) -> bool:
         return bool(want == have)
     except RecursionError:  # deeper than C compares: the walk decides
         return False
-
-
-def _census(
-    document: Document,
-    layout: Layout,
-    text: str,
-    opaque: list[tuple[int, int]],
-    segments: list[Segment],
-) -> list[tuple[int, int]]:
-    before = layout.comments()
-    after = Layout(text, opaque).comments()
-    copied = sorted((s.old, s.old + s.length) for s in segments)
-    kept: list[tuple[int, int]] = []
-    lost: list[tuple[int, int]] = []
-    at = 0
-    for start, end in before:
-        while at < len(copied) and copied[at][1] <= start:
-            at += 1
-        inside = at < len(copied) and copied[at][0] <= start and end <= copied[at][1]
-        (kept if inside else lost).append((start, end))
-    stays = forbidden(document, layout, lost) if lost else None
-    if stays is not None:
-        line = document.text.count("\n", 0, stays[0]) + 1
-        raise Refused("comment_lost", f"line {line}: the comment of something that stays would go")
-    texts = sorted(document.text[a:b] for a, b in kept)
-    if texts != sorted(text[a:b] for a, b in after):
-        raise Refused("comment_lost", "the comments do not balance after the edit")
-    return lost

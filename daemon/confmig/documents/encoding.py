@@ -1,0 +1,24 @@
+"""Bytes -> text: UTF-8 only, the byte order mark set aside, the size capped."""
+
+from __future__ import annotations
+
+from confmig.errors import Refused
+
+
+def decode(data: bytes, cap: int) -> tuple[str, bool]:
+    """The text, and whether it had a BOM. Raises ``Refused``: ``file_too_large``, ``not_utf8``."""
+    if len(data) > cap:
+        raise Refused("file_too_large", f"{len(data)} bytes are more than the cap of {cap}")
+    try:
+        text = data.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise Refused("not_utf8", f"line {line}: the file is not UTF-8") from None
+    if text.startswith("\ufeff"):
+        return text[1:], True
+    return text, False
+
+
+def newline_of(text: str) -> str:
+    """The line terminator that new lines get."""
+    return "\r\n" if "\r\n" in text else "\n"

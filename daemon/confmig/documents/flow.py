@@ -1,0 +1,368 @@
+"""Bracketed collections, ``{a: 1}`` and ``[x, y]``: edited entry by entry, comments and all.
+
+YAML's flow style, JSON and TOML's arrays and inline tables share this shape. An entry owns the
+comments on its line, those before its comma, and the comment lines directly above it; what stands
+behind the opening bracket, or apart by a blank line, belongs to nobody and stays. A trailing comma
+that was there stays a trailing comma.
+
+A format adds how an entry is written (``entry``) and what may stand between entries (``TRIVIA``).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from confmig.documents.rope import Edit, Rope, compose, drop, join_lines, split_lines, text_of
+from confmig.documents.tree import Cell, Container, Origin, cells_of
+from confmig.errors import Refused
+
+Token = tuple[str, int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """Where an entry stands: ``lead`` is the start of its own comments above (or ``start``),
+    ``start`` to ``end`` the entry itself, ``comma`` the position of its comma (-1 without one),
+    ``tail`` the end of its comma and trailing comment. ``first_on_line``: nothing stands before
+    ``lead`` on its line; ``own_lines``: nor behind ``tail``."""
+
+    lead: int
+    start: int
+    end: int
+    comma: int
+    tail: int
+    first_on_line: bool
+    own_lines: bool
+
+
+def trivia(comment: str) -> re.Pattern[str]:
+    """What stands between entries, with the format's own comments."""
+    return re.compile(rf"(?P<space>[^\S\n]+)|(?P<line>\n)|(?P<comment>{comment})|(?P<comma>,)")
+
+
+class Slots:
+    """Measures the entries of bracketed collections of one text. Asked once, remembered."""
+
+    def __init__(self, text: str, pattern: re.Pattern[str]) -> None:
+        self.text = text
+        self.pattern = pattern
+        self._known: dict[int, dict[int, Slot]] = {}
+
+    def slot(self, cell: Cell) -> Slot:
+        """The slot of a cell that was parsed in a bracketed collection."""
+        assert cell.home is not None
+        return self.of(cell.home)[id(cell)]
+
+    def of(self, home: Origin) -> dict[int, Slot]:
+        """The slots of a collection, by the identity of their cells."""
+        known = self._known.get(id(home))
+        if known is None:
+            known = self._known[id(home)] = self._measure(home)
+        return known
+
+    def tokens(self, start: int, end: int) -> Iterator[Token]:
+        """Space, line ends, comments and commas from ``start`` up to anything else."""
+        while start < end:
+            match = self.pattern.match(self.text, start, end)
+            if match is None:
+                return
+            yield str(match.lastgroup), match.start(), match.end()
+            start = match.end()
+
+    def _measure(self, home: Origin) -> dict[int, Slot]:
+        out: dict[int, Slot] = {}
+        spans = [self._span(c) for c in home.cells]
+        floor = home.start + 1
+        for number, cell in enumerate(home.cells):
+            start, end = spans[number]
+            last = number + 1 == len(spans)
+            stop = home.end - 1 if last else spans[number + 1][0]
+            comma, tail = self._behind(end, stop, last)
+            lead = self._above(floor, start)
+            first = not self.text[self.text.rfind("\n", 0, lead) + 1 : lead].strip()
+            rest = self.text[tail : self.line_end(tail)]
+            own = first and not rest.strip() and self.line_end(tail) < home.end
+            out[id(cell)] = Slot(lead, start, end, comma, tail, first, own)
+            floor = tail
+        return out
+
+    def _span(self, cell: Cell) -> tuple[int, int]:
+        node = cell.source
+        assert node is not None
+        if cell.key is None:
+            return node.outer, node.end
+        end = max(node.end, cell.key.end)
+        if node.end == node.outer:  # an empty value: its colon belongs to the entry
+            colon = re.compile(r"\s*:").match(self.text, cell.key.end)
+            end = max(end, colon.end()) if colon else end
+        return cell.key.outer, end
+
+    def _behind(self, end: int, stop: int, last: bool) -> tuple[int, int]:
+        """The comma and the end of what follows an entry and belongs to it."""
+        tokens = list(self.tokens(end, stop))
+        comma = next((start for kind, start, _ in tokens if kind == "comma"), -1)
+        tail = end
+        for number, (kind, start, after) in enumerate(tokens):
+            if kind == "line" and start > comma:
+                break
+            if kind == "comma" or (kind == "comment" and start < comma):
+                tail = after
+            elif kind == "comment":
+                following = next((t[0] for t in tokens[number + 1 :] if t[0] != "space"), None)
+                if following == "line" or (following is None and last):
+                    tail = after
+        return comma, tail
+
+    def _above(self, floor: int, start: int) -> int:
+        """The start of the comments directly before an entry, or of the entry."""
+        lead, lines = start, 0
+        for kind, at, _ in reversed(list(self.tokens(floor, start))):
+            if kind == "line":
+                lines += 1
+                if lines > 1:
+                    break
+            elif kind == "comment":
+                if lines and self.text[self.text.rfind("\n", 0, at) + 1 : at].strip():
+                    break  # it trails something else
+                lead, lines = at, 0
+        return lead
+
+    def line_start(self, at: int) -> int:
+        """The start of the line."""
+        return self.text.rfind("\n", 0, at) + 1
+
+    def line_end(self, at: int) -> int:
+        """The position of the line's terminator, or the end of the text."""
+        end = self.text.find("\n", at)
+        if end < 0:
+            return len(self.text)
+        return end - 1 if end > at and self.text[end - 1] == "\r" else end
+
+    def next_line(self, at: int) -> int:
+        """The start of the next line."""
+        end = self.text.find("\n", at)
+        return len(self.text) if end < 0 else end + 1
+
+
+class FlowEditor:
+    """The half of a writer that edits bracketed collections; a format provides the other half."""
+
+    text: str
+    newline: str
+    slots: Slots
+
+    def cell_edits(self, cell: Cell) -> list[Edit]:
+        """The edits of an entry that stands where its source stands."""
+        raise NotImplementedError
+
+    def entry(self, cell: Cell, home: Origin, indent: str | None) -> Rope:
+        """An entry that is new in its collection; ``indent`` is that of its line, None where
+        it shares a line."""
+        raise NotImplementedError
+
+    def fresh(self, cells: list[Cell], home: Origin) -> Rope:
+        """What stands between the brackets of a collection that had no entries."""
+        raise NotImplementedError
+
+    def gap(self, home: Origin) -> str:
+        """What stands behind a comma on one line."""
+        raise NotImplementedError
+
+    def flow_edits(self, container: Container) -> list[Edit]:
+        """The edits of a collection that stands where its source stands."""
+        home = container.origin
+        assert home is not None
+        now, source = cells_of(container), home.cells
+        rank = {id(c): i for i, c in enumerate(source)}
+        staying: list[int] = []
+        for cell in now:
+            number = rank.get(id(cell), -1)
+            if number > (staying[-1] if staying else -1):
+                staying.append(number)
+        edits = [e for i in staying for e in self.cell_edits(source[i])]
+        if len(staying) == len(source) == len(now):
+            return edits
+        if self.text[home.start] not in "{[":
+            raise Refused("flow_pair", "a pair without braces inside a list cannot be edited")
+        if not staying:
+            return self._refilled(home, now)
+        slots = [self.slots.slot(c) for c in source]
+        edits += self._cuts(home, slots, set(staying))
+        return edits + self._joints(home, slots, now, {id(source[i]): i for i in staying})
+
+    def _refilled(self, home: Origin, now: list[Cell]) -> list[Edit]:
+        """All entries left; others may have come."""
+        inner = self.fresh(now, home) if now else []
+        orphans = self._orphans(home)
+        if not orphans:
+            return [Edit(home.start + 1, home.end - 1, inner)]
+        edits = self._cuts(home, [self.slots.slot(c) for c in home.cells], set())
+        if now:
+            at = orphans[-1][1]
+            indent = self.text[self.slots.line_start(at) : orphans[-1][0]]
+            if indent.strip():
+                raise Refused("flow_comment", "a comment stands where the new entries would")
+            edits += self._insert_lines(home, now, at, indent, closed=False)
+        return edits
+
+    def _orphans(self, home: Origin) -> list[tuple[int, int]]:
+        """The comments directly in a collection that belong to no entry."""
+        out: list[tuple[int, int]] = []
+        at = home.start + 1
+        for slot in [*self.slots.of(home).values(), None]:
+            stop = slot.lead if slot is not None else home.end - 1
+            out += [(a, b) for kind, a, b in self.slots.tokens(at, stop) if kind == "comment"]
+            at = slot.tail if slot is not None else stop
+        return out
+
+    def _cuts(self, home: Origin, slots: list[Slot], staying: set[int]) -> list[Edit]:
+        edits: list[Edit] = []
+        number = 0
+        while number < len(slots):
+            if number in staying:
+                number += 1
+                continue
+            first = number
+            while number < len(slots) and number not in staying:
+                number += 1
+            edits.append(Edit(*self._run(slots, first, number - 1), []))
+        return edits
+
+    def _run(self, slots: list[Slot], first: int, last: int) -> tuple[int, int]:
+        """The span of a run of entries that leave."""
+        run = slots[first : last + 1]
+        after = slots[last + 1] if last + 1 < len(slots) else None
+        if run[0].first_on_line and run[-1].own_lines:
+            return self.slots.line_start(run[0].lead), self.slots.next_line(run[-1].tail)
+        beside = after is not None and "\n" not in self.text[run[-1].tail : after.lead]
+        if after is not None and (
+            (run[0].first_on_line and beside) or (first == 0 and after.lead == after.start)
+        ):
+            return run[0].lead, after.lead
+        if first > 0:
+            return slots[first - 1].tail, run[-1].tail
+        return run[0].lead, run[-1].tail
+
+    def _joints(
+        self, home: Origin, slots: list[Slot], now: list[Cell], staying: dict[int, int]
+    ) -> list[Edit]:
+        """Commas that must come or go, and the entries that are new, each behind the entry that
+        stays before it."""
+        closed = slots[-1].comma >= 0
+        edits: list[Edit] = []
+        before: Slot | None = None
+        new: list[Cell] = []
+        for cell in now:
+            number = staying.get(id(cell))
+            if number is None:
+                new.append(cell)
+                continue
+            slot = slots[number]
+            edits += self._comma(before, needed=True)
+            edits += self._between(home, before, slot, new, closed=True)
+            before, new = slot, []
+        assert before is not None
+        edits += self._comma(before, needed=bool(new) or closed)
+        return edits + self._between(home, before, None, new, closed=closed)
+
+    def _comma(self, slot: Slot | None, *, needed: bool) -> list[Edit]:
+        if slot is None or (slot.comma >= 0) == needed:
+            return []
+        if needed:
+            return [Edit(slot.end, slot.end, [","])]
+        return [Edit(slot.comma, slot.comma + 1, [])]
+
+    def _between(
+        self,
+        home: Origin,
+        before: Slot | None,
+        after: Slot | None,
+        new: list[Cell],
+        *,
+        closed: bool,
+    ) -> list[Edit]:
+        if not new:
+            return []
+        if before is not None:
+            line_comment = self.text[before.tail - 1 : before.tail] != "," and any(
+                kind == "comment" for kind, _, _ in self.slots.tokens(before.end, before.tail)
+            )
+            apart = before.own_lines or (before.first_on_line and len(home.cells) > 1)
+            if apart or line_comment:
+                indent = self._indent(before)
+                return self._insert_lines(home, new, before.tail, indent, closed=closed)
+            gap = self.gap(home)
+            inner: Rope = []
+            for number, cell in enumerate(new):
+                comma = "," if closed or number + 1 < len(new) else ""
+                inner += [gap, *self.entry(cell, home, None), comma]
+            return [Edit(before.tail, before.tail, inner)]
+        assert after is not None
+        if after.first_on_line:
+            indent = self._indent(after)
+            at = self.slots.line_start(after.lead)
+            lines = [r for c in new for r in self.lines(c, home, indent, comma=True)]
+            return [Edit(at, at, [*join_lines(lines, self.newline), self.newline])]
+        inner = [p for c in new for p in [*self.entry(c, home, None), ",", self.gap(home)]]
+        return [Edit(after.lead, after.lead, inner)]
+
+    def _indent(self, slot: Slot) -> str:
+        begin = self.text[self.slots.line_start(slot.start) : slot.start]
+        return begin[: len(begin) - len(begin.lstrip())]
+
+    def _insert_lines(
+        self, home: Origin, new: list[Cell], at: int, indent: str, *, closed: bool
+    ) -> list[Edit]:
+        lines: list[Rope] = []
+        for number, cell in enumerate(new):
+            comma = closed or number + 1 < len(new)
+            lines += self.lines(cell, home, indent, comma=comma)
+        return [Edit(at, at, [self.newline, *join_lines(lines, self.newline)])]
+
+    def lines(self, cell: Cell, home: Origin, indent: str, *, comma: bool) -> list[Rope]:
+        """An entry on lines of its own, with the comments it brings along."""
+        above: list[Rope] = []
+        trailing: Rope = []
+        if cell.home is not None and cell.home.flow and not cell.is_root:
+            slot = self.slots.slot(cell)
+            kept = [t for t in self.slots.tokens(slot.lead, slot.start) if t[0] == "comment"]
+            above = [[indent, (a, b)] for _, a, b in kept]
+            behind = [t for t in self.slots.tokens(slot.end, slot.tail) if t[0] == "comment"]
+            trailing = [p for _, a, b in behind for p in (" ", (a, b))]
+        entry = [indent, *self.entry(cell, home, indent), "," if comma else "", *trailing]
+        return [*above, *split_lines(self.text, entry)]
+
+    def moved(self, cell: Cell, start: int, end: int, indent: str | None) -> Rope:
+        """The source text of an entry from elsewhere, its own edits made, its lines shifted to
+        the new indentation (None: it stays as it is)."""
+        edits = [e for e in self.cell_edits(cell) if start <= e.start and e.end <= end]
+        rope = compose(start, end, edits)
+        if indent is None or "\n" not in text_of(self.text, rope):
+            return rope
+        begin = self.text[self.slots.line_start(start) : start]
+        old = begin[: len(begin) - len(begin.lstrip())]
+        if old == indent:
+            return rope
+        lines = split_lines(self.text, rope)
+        out = [lines[0]]
+        for line in lines[1:]:
+            text = text_of(self.text, line)
+            if not text.strip():
+                out.append(line)
+            elif text.startswith(old):
+                out.append([indent, *drop(line, len(old))])
+            else:
+                out.append(line)
+        return join_lines(out, self.newline)
+
+
+def joined(ropes: list[Rope], separator: str) -> Rope:
+    """Ropes one after the other with a separator between."""
+    out: Rope = []
+    for number, rope in enumerate(ropes):
+        if number:
+            out.append(separator)
+        out.extend(rope)
+    return out
