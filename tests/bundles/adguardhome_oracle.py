@@ -25,8 +25,9 @@ Where the rules leave something open, the oracle does what a Go program with typ
 The choices of the steps from 17 on:
 
 * A step builds the object that it writes anew, so an old object at its place is replaced and not
-  merged: 17, 18, 19, 21, 22, 23 (``http``), 24 (``log``), 25 (``pprof``), 26 (``filtering``),
-  34 (``doh``). 24 and 26 leave an old one alone if nothing is moved.
+  merged: 18, 19 (``safe_search``), 23 (``http``), 24 (``log``), 25 (``pprof``), 26
+  (``filtering``), 34 (``doh``). 24 and 26 leave an old one alone if nothing is moved. In 17, 21
+  and 22 an object at that place is an error: a flag or a list is read there.
 * 18, 19, 24, 25, 26 and 34 name no type for what they move: any value goes along, null too.
 * 20: a negative number of days prints as it is (``-1d``).
 * 23: the text of ``bind_host`` is kept as it is written and not brought into its canonical form;

@@ -1,4 +1,4 @@
-"""Tests of the AdGuard Home oracle, and of the replay fixtures' inputs and the schemas.
+"""Tests of the AdGuard Home oracle, of the inputs and of the schemas.
 
 The expected values of the steps are computed by hand from the rules. The engine has no part here.
 """
@@ -6,6 +6,7 @@ The expected values of the steps are computed by hand from the rules. The engine
 from __future__ import annotations
 
 import copy
+import ipaddress
 import json
 import random
 import re
@@ -62,6 +63,8 @@ IDS = (
 )
 INPUTS = [path for name in IDS for path in sorted((FIXTURES / name).glob("*.input.yaml"))]
 FULL = [FIXTURES / name / "full.input.yaml" for name in IDS]
+# one realistic document for each version, for the whole rest of the chain
+DOCUMENTS = sorted((Path(__file__).parent / "adguardhome_inputs").glob("*.yaml"))
 SCHEMA_VERSIONS = tuple(sorted(int(path.stem) for path in SCHEMAS.glob("*.json")))
 
 WHOIS_ETC = {"whois": True, "arp": True, "rdns": False, "dhcp": True, "hosts": True}
@@ -113,7 +116,13 @@ USERFILTERS = "/opt/AdGuardHome/data/userfilters/*"
 
 
 def case(path: Path) -> str:
+    if path in DOCUMENTS:
+        return path.stem
     return f"{path.parent.name}-{path.name.removesuffix('.input.yaml')}"
+
+
+def version_of(path: Path) -> int:
+    return int(path.stem[1:]) if path in DOCUMENTS else int(path.parent.name[:4]) - 1
 
 
 def load(path: Path) -> Any:
@@ -1476,7 +1485,7 @@ def test_not_same(left: object, right: object) -> None:
     assert not same(right, left)
 
 
-# --- the replay fixtures' inputs ---------------------------------------------------------------
+# --- the inputs of the replay fixtures and of the chain ------------------------------------------
 
 
 def test_every_id_has_its_cases() -> None:
@@ -1485,18 +1494,23 @@ def test_every_id_has_its_cases() -> None:
         assert {"full.input.yaml", "minimal.input.yaml"} <= cases, name
 
 
-@pytest.mark.parametrize("path", INPUTS, ids=case)
+def test_every_version_has_its_document() -> None:
+    assert [path.name for path in DOCUMENTS] == [f"v{n:02}.yaml" for n in range(LATEST)]
+
+
+@pytest.mark.parametrize("path", INPUTS + DOCUMENTS, ids=case)
 def test_input(path: Path) -> None:
-    version = int(path.parent.name[:4]) - 1
+    version = version_of(path)
     document = load(path)
 
     assert isinstance(document, dict)
     assert document.get("schema_version", 0) == version
+    assert ("schema_version" in document) or version == 0
     if version in SCHEMA_VERSIONS:
         assert complaints(version, document) == []
 
 
-@pytest.mark.parametrize("path", INPUTS, ids=case)
+@pytest.mark.parametrize("path", INPUTS + DOCUMENTS, ids=case)
 def test_input_has_no_duplicate_keys(path: Path) -> None:
     # neither parser refuses them
     def check(node: yaml.Node) -> None:
@@ -1514,15 +1528,15 @@ def test_input_has_no_duplicate_keys(path: Path) -> None:
     check(root)
 
 
-@pytest.mark.parametrize("path", INPUTS, ids=case)
+@pytest.mark.parametrize("path", INPUTS + DOCUMENTS, ids=case)
 def test_input_reads_the_same_under_yaml_1_1_and_1_2(path: Path) -> None:
     # PyYAML resolves by YAML 1.1, yaml12 by the core schema of YAML 1.2
     assert same(load(path), yaml12.parse_yaml(path.read_text(encoding="utf-8")))
 
 
-@pytest.mark.parametrize("path", INPUTS, ids=case)
+@pytest.mark.parametrize("path", INPUTS + DOCUMENTS, ids=case)
 def test_the_oracle_takes_every_input_and_the_schemas_take_what_it_makes(path: Path) -> None:
-    version = int(path.parent.name[:4]) - 1
+    version = version_of(path)
     document = load(path)
 
     for to in range(version + 1, LATEST + 1):
@@ -1556,10 +1570,47 @@ def test_full_inputs_are_realistic(path: Path) -> None:
     assert {"'", '"'} <= set(text), "mixed quoting"
 
 
+@pytest.mark.parametrize("path", DOCUMENTS, ids=case)
+def test_documents_are_realistic_and_commented(path: Path) -> None:
+    lines = path.read_bytes().decode().splitlines()
+    assert 40 <= len(lines) <= 120
+
+    keys = [n for n, line in enumerate(lines) if re.match(r"\s*(- +)?[\"']?\w+[\"']?:", line)]
+    commented = [n for n in keys if " # " in lines[n] or lines[n - 1].lstrip().startswith("#")]
+    assert len(commented) >= 0.75 * len(keys)
+
+    assert migrate({"schema_version": version_of(path)}).keys() < migrate(load(path)).keys()
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=case)
+def test_documents_have_only_reserved_addresses_and_names(path: Path) -> None:
+    # RFC 5737, RFC 3849, RFC 7042 and RFC 2606
+    text = path.read_text(encoding="utf-8")
+
+    networks = [
+        ipaddress.ip_network(net)
+        for net in ("192.0.2.0/24", "198.51.100.0/24", "203.0.113.0/24", "2001:db8::/32")
+    ]
+    mac = r"(?<![\w:])[0-9a-f]{2}(?::[0-9a-f]{2}){5}(?![\w:])"
+    assert all(found.startswith("00:00:5e:00:53:") for found in re.findall(mac, text))
+    found = re.findall(r"(?<![\w.])\d+\.\d+\.\d+\.\d+(?![\w.])", text)
+    found += re.findall(r"(?<![\w:])[0-9a-f:]*::[0-9a-f]*(?![\w:])", text)
+    assert found
+    for address in {*found} - {"0.0.0.0", "255.255.255.0", "::"}:
+        assert any(ipaddress.ip_address(address) in net for net in networks), address
+
+    for name in re.findall(r"(?<![\w./-])(?:[a-z0-9-]+\.)+[a-z]{2,}(?![\w.-])", text):
+        assert name.endswith((".example.org", ".in-addr.arpa")) or name == "example.org", name
+
+
 def test_the_byte_level_cases_are_what_they_say() -> None:
     # an editor, a hook or Git's line-ending conversion could quietly take them away
-    crlf = (FIXTURES / "0008_bind_hosts" / "crlf.input.yaml").read_bytes()
-    assert crlf.count(b"\r\n") == crlf.count(b"\n") > 0
+    windows = [path for path in INPUTS if path.name == "crlf.input.yaml"]
+    assert len(windows) >= 5
+    for path in (*windows, DOCUMENTS[21]):
+        crlf = path.read_bytes()
+        assert crlf.count(b"\r\n") == crlf.count(b"\n") > 0
+    assert DOCUMENTS[29].read_bytes()[-1:] != b"\n"
     for name in ("0001_baseline", "0011_os"):
         assert (FIXTURES / name / "no_final_newline.input.yaml").read_bytes()[-1:] != b"\n"
     texts = [path.read_bytes() for path in INPUTS]

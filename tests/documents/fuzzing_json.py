@@ -11,11 +11,13 @@ Every comment carries a mark of its own (``~12~``) and has an owner in the model
 * ``Entry.inside``: before or between the entry's own tokens
 * ``Node.notes``: inside a container, of no entry (behind its bracket, set off by a blank line)
 * ``Maker.shared``: between entries of one line; it must stay while all of them do
-* ``Maker.header``: of the file
+* ``Maker.header``: of the file; ``Maker.floating``: between sections, it may go with one
 """
 
 from __future__ import annotations
 
+import datetime
+import itertools
 import json
 import random
 import re
@@ -160,8 +162,15 @@ class SeenEntry:
     header: bool = False
 
 
+def _entries(seen: Seen) -> Iterator[SeenEntry]:
+    for entry in seen.entries:
+        yield entry
+        yield from _entries(entry.node)
+
+
 class Scan:
-    """The tokens of a JSON text of a format, and its comments by their mark."""
+    """The tokens of a JSON text of a format, and its comments by their mark. ``row`` is its
+    entries as they stand one behind the other."""
 
     ordered = True
     _TOKEN = re.compile(
@@ -192,6 +201,12 @@ class Scan:
         self.next = 0
         self.root = self.value()
         need(self.next == len(self.tokens), "syntax", "text behind the root value")
+        self.row = list(_entries(self.root))
+
+    @staticmethod
+    def after(entry: SeenEntry) -> int:
+        """Where the text between an entry of the ``row`` and the next one begins."""
+        return entry.node.start + 1 if entry.node.entries else entry.node.end
 
     def comment(self, start: int, end: int) -> None:
         marks = MARK.findall(self.text[start:end])
@@ -289,39 +304,17 @@ def read(text: str, format: str) -> Any:
 
 STRINGS = (
     *("", "text", "two words", "// none", "/* none */", "a, b", "{", "}", "[1]", "a: b", "#x"),
-    *(
-        '\\"q\\"',
-        "it's",
-        "\\\\",
-        "\\/",
-        "C:\\\\dir\\\\",
-        "\\n\\t\\r\\b\\f",
-        "\\u0000",
-        "\\u001b[0m",
-    ),
-    *("\\u00e9", "\\uD83D\\uDE00", "😀", "käse", "\u2028", "\u2029", "\x85", "\x7f", "\ufeff"),
-    *("\\u2028", "http://h:1/p?q=1#f", "null", "true", "1.0", " ", '\\\\\\"', "\\u005c", '\\"'),
-    *("//", "*/", "/*", ",", ":", "]", "}}", "${VAR}", "{{ t }}", "é\u00a0x", "\\ud83d\\ude00 ok"),
+    *('\\"q\\"', "it's", "\\\\", "\\/", "C:\\\\dir\\\\", "\\n\\t\\r\\b\\f", "\\u0000"),
+    *("\\u001b[0m", "\\u00e9", "\\uD83D\\uDE00", "😀", "käse", "\u2028", "\u2029", "\x85", "\x7f"),
+    *("\ufeff", "\\u2028", "http://h:1/p?q=1#f", "null", "true", "1.0", " ", '\\\\\\"', "\\u005c"),
+    *('\\"', "//", "*/", "/*", ",", ":", "]", "}}", "${VAR}", "{{ t }}", "é\u00a0x"),
+    *("\\ud83d\\ude00 ok",),
 )
 STRINGS5 = ("\\x41", "\\v\\0", "line \\\ncontinues", "\\'", "\\a", "\\\n")
 NUMBERS = (
-    *(
-        "0",
-        "-0",
-        "1",
-        "-1",
-        "42",
-        "1.0",
-        "1.50",
-        "-0.0",
-        "1E+2",
-        "1e5",
-        "1e-7",
-        "0.1",
-        "100000.000",
-    ),
-    *("9007199254740993", "123456789012345678901234567890", "-9223372036854775808", "1.0E-2"),
-    *("3.141592653589793238462643383279", "0e0", "1e308", "5e-324"),
+    *("0", "-0", "1", "-1", "42", "1.0", "1.50", "-0.0", "1E+2", "1e5", "1e-7", "0.1"),
+    *("100000.000", "9007199254740993", "123456789012345678901234567890", "-9223372036854775808"),
+    *("1.0E-2", "3.141592653589793238462643383279", "0e0", "1e308", "5e-324"),
 )
 NUMBERS5 = (
     *("0x1F", "0XdecAF", "-0xff", "+1", "+1.5", ".5", "5.", "-.5e-3", "NaN", "Infinity"),
@@ -329,21 +322,8 @@ NUMBERS5 = (
 )
 KEYS = (
     *("", " ", "//", "/*", "{", "}", "a.b", "[0]", "*", "**", "__proto__", "käse", "😀", "a'b"),
-    *(
-        'a\\"b',
-        "a\\\\b",
-        "a\\nb",
-        "\\u0061bc",
-        "a,b",
-        "a:b",
-        "#",
-        "null",
-        "1",
-        "-",
-        "$ref",
-        "@type",
-    ),
-    *("x y", "\\/p", "~", "a\\tb", "constructor", "\u2028", "0x1", "..", "a]"),
+    *('a\\"b', "a\\\\b", "a\\nb", "\\u0061bc", "a,b", "a:b", "#", "null", "1", "-", "$ref"),
+    *("@type", "x y", "\\/p", "~", "a\\tb", "constructor", "\u2028", "0x1", "..", "a]"),
 )
 KEYS5 = ("$k", "_k", "ключ", "null", "true", "NaN", "Infinity", "\\u0061z", "ünï", "k\\u0031")
 
@@ -355,7 +335,9 @@ class Maker:
         self.rng = rng
         self.format = format
         self.count = 0
+        self.align = False
         self.header: list[str] = []
+        self.floating: list[str] = []
         self.shared: list[tuple[str, tuple[Entry, ...]]] = []
         self.commented = 0.0 if format == "json" else rng.choice((0.0, 0.1, 0.3))
         self.size = rng.choice((1, 2, 3, 5, 8))
@@ -643,11 +625,12 @@ class Session:
     """Random operations on a document and on its model, side by side.
 
     ``renamed``, ``changed`` (another value), ``moved`` (another parent, or below such) and
-    ``added`` hold the ids of entries; ``inplace``, ``grown`` and ``shrunk`` tell that all
-    operations so far only replaced tokens, only added, only removed.
+    ``added`` hold the ids of entries, ``reworded`` those with a renamed key in their line;
+    ``cut`` tells that a section went, ``cutting`` that anything with lines went; ``inplace``,
+    ``grown`` and ``shrunk`` tell that all operations so far only replaced tokens, only added,
+    only removed.
     """
 
-    sections: tuple[str, ...] = ()
     atoms: tuple[Any, ...] = (True, False, None, 1.5, 1e20, 1e-7, -3.0, 0.1, 10**30, -(2**63), 1.0)
 
     def __init__(self, rng: random.Random, document: Document, maker: Any, root: Node) -> None:
@@ -662,6 +645,9 @@ class Session:
         self.changed: set[int] = set()
         self.moved: set[int] = set()
         self.added: set[int] = set()
+        self.reworded: set[int] = set()
+        self.first_root = root
+        self.cut = self.cutting = False
         self.inplace = self.grown = self.shrunk = True
         self.fresh = 0
         if maker.format == "json5":
@@ -794,12 +780,13 @@ class Session:
             self.inplace = False
         self.grown = self.shrunk = False
         self.keep.append(entry.node)
+        self.cutting = self.cutting or entry.node.kind != "scalar"
         self.replaced(entry)
         entry.node = fresh
         self.changed.add(id(entry))
 
     def replaced(self, entry: Entry) -> None:
-        """An entry gets another value."""
+        """The value of an entry goes."""
 
     def new(self, place: Place, node: Node, inside: bool) -> None:
         name, value = self.name(node), self.value()
@@ -819,10 +806,15 @@ class Session:
         self.do("delete", show(spot.place))
         self.inplace = self.grown = False
         self.leave(spot.parent, spot.entry)
+        self.cutting = True
+        self.replaced(spot.entry)
 
     def rename(self, spot: Spot) -> None:
         name = self.name(spot.parent)
-        self.do("rename", show(spot.place), name)
+        if self.rng.random() < 0.3:
+            self.do("move", show(spot.place), show((*spot.place[:-1], name)))
+        else:
+            self.do("rename", show(spot.place), name)
         self.grown = self.shrunk = False
         spot.entry.key = name
         self.renamed.add(id(spot.entry))
@@ -845,6 +837,7 @@ class Session:
             self.join(node, Entry(name, Node("map", [Entry("sub", sub)])))
             node = sub
         self.leave(spot.parent, entry)
+        self.cutting = True
         if entry.key is None:  # only the value moves
             entry = Entry(tail[-1], entry.node)
         elif entry.key != tail[-1]:
@@ -886,6 +879,11 @@ class Session:
         inner = Entry(under, entry.node)
         self.moved.add(id(inner))
         entry.node = Node("list" if under is None else "map", [inner])
+        entry.node.form = self.form(inner, under)
+
+    def form(self, inner: Entry, under: str | None) -> str:
+        """The form of a container around a value."""
+        return ""
 
 
 # --- the checks
@@ -939,6 +937,9 @@ class Check:
         self.result = result
         self.pairs = list(pairs(session.root, result.root, result.ordered))
         self.alive = {id(e) for e, *_ in self.pairs}
+        self.nodes = {id(session.first_root): source.root} | {
+            id(e.node): e.src.node for e, *_ in self.pairs if e.src is not None
+        }
         self.stale = 0
 
     def run(self) -> None:
@@ -946,6 +947,8 @@ class Check:
         self.comments()
         self.attached()
         self.lines()
+        self.whole()
+        self.gaps()
         self.spans()
         self.frame()
         self.style()
@@ -970,6 +973,7 @@ class Check:
     def must(self) -> list[str]:
         """The comments that must be there."""
         out = list(self.session.maker.header) + list(self.session.root.notes)
+        out += [] if self.session.cut else self.session.maker.floating
         for entry, *_ in self.pairs:
             out += [*entry.above, *entry.behind, *entry.inside, *entry.node.notes]
         for note, owners in self.session.maker.shared:
@@ -996,17 +1000,17 @@ class Check:
                 continue
             moved = id(entry) in self.session.moved
             here = parent.entries.index(seen)
-            if moved and seen.header is False:
+            if moved and self.source.ordered:
                 before = parent.entries[here - 1].end if here else parent.start
                 after = parent.end
                 if here + 1 < len(parent.entries):
                     after = parent.entries[here + 1].at or parent.end
                 for note in entry.above if before is not None else ():
                     ok = (before or 0) <= where[note][0] < seen.at
-                    need(ok or not self.source.ordered, "comment strayed", f"{note} was above")
+                    need(ok, "comment strayed", f"{note} was above")
                 for note in entry.behind:
                     ok = seen.end <= where[note][0] < after
-                    need(ok or not self.source.ordered, "comment strayed", f"{note} was behind")
+                    need(ok, "comment strayed", f"{note} was behind")
                 continue
             at = seen.at - len(line_lead(text, seen.at))
             lead = bare(text, at, seen.at, self.result.spans)
@@ -1029,7 +1033,7 @@ class Check:
     def lines(self) -> None:
         """The line of an untouched entry is as it was, up to the end of its value."""
         session = self.session
-        touched = session.renamed | session.changed | session.moved
+        touched = session.renamed | session.changed | session.moved | session.reworded
         for entry, seen, _, _ in self.pairs:
             src = entry.src
             if src is None or id(entry) in touched or src.at is None or src.end is None:
@@ -1040,6 +1044,75 @@ class Check:
             old = lead + self.source.text[src.at : src.end]
             new = line_lead(self.result.text, seen.at) + self.result.text[seen.at : seen.end]
             need(old == new, "line", f"the line of an untouched key was {old!r} and is {new!r}")
+        boxes = [
+            (e.src.node, s.node) for e, s, _, _ in self.pairs if e.src and id(e) not in touched
+        ]
+        if session.root is session.first_root:
+            boxes.append((self.source.root, self.result.root))
+        for a, b in boxes:
+            if a.end and b.end and a.kind == b.kind != "scalar" and a.entries and b.entries:
+                old, new = (
+                    line_lead(t.text, x.end - 1) for t, x in ((self.source, a), (self.result, b))
+                )
+                ok = old.strip(" \t") or old == new
+                need(bool(ok), "line", f"a closing bracket was behind {old!r}, is behind {new!r}")
+
+    def intact(self, entry: Entry) -> bool:
+        """Whether nothing at or below an entry was touched; that it moved does not count."""
+        session, src = self.session, entry.src
+        if (
+            src is None
+            or id(entry) in session.changed
+            or len(entry.node.entries) != len(src.node.entries)
+        ):
+            return False
+        return all(
+            e.src is there and id(e) not in session.renamed and self.intact(e)
+            for e, there in zip(entry.node.entries, src.node.entries, strict=True)
+        )
+
+    def whole(self) -> None:
+        """An untouched value is written as it was; the lines of a moved one may begin and end
+        otherwise."""
+        for entry, seen, _, _ in self.pairs:
+            src = entry.src
+            if src is None or src.end is None or src.header or not src.node.end:
+                continue
+            if entry.node.kind == "scalar" or not self.intact(entry):
+                continue
+            old, new = self.source.raw(src.node), self.result.raw(seen.node)
+            if id(entry) in self.session.moved:
+                old, new = (re.sub(r"\r?\n[ \t]*", "\n", t) for t in (old, new))
+            need(old == new, "whole", f"an untouched value was {old!r} and is {new!r}")
+
+    def gaps(self) -> None:
+        """What stands between two neighbours that stay neighbours is as it was."""
+        moved = self.session.moved
+        stays = {id(e.src): e for e, *_ in self.pairs if e.src and id(e) not in moved}
+        now = {id(e): s for e, s, _, _ in self.pairs}
+        place = {id(s): n for n, s in enumerate(self.result.row)}
+        row = self.source.row
+        for a, b in itertools.pairwise(row):
+            one, two = stays.get(id(a)), stays.get(id(b))
+            if one is None or two is None or self.opaque(one) or self.opaque(two):
+                continue
+            here, there = now[id(one)], now[id(two)]
+            if id(here) not in place or place.get(id(there)) != place[id(here)] + 1:
+                continue
+            old = self.source.text[self.source.after(a) : b.at]
+            new = self.result.text[self.result.after(here) : there.at]
+            need(old == new, "gap", f"between untouched neighbours was {old!r} and is {new!r}")
+        for entry, seen, _, _ in self.pairs:
+            src = entry.src
+            if src is None or not src.spots or src.header or src.at is None or seen.at is None:
+                continue
+            fresh = id(entry) in self.session.changed and "\n" in self.result.raw(seen.node)
+            old, new = self.gap(self.source, src), self.gap(self.result, seen)
+            need(old == new or fresh, "gap", f"between a key and its value was {old!r}, is {new!r}")
+
+    def opaque(self, entry: Entry) -> bool:
+        """Whether the text after an entry's beginning is not that of the entry's source."""
+        return id(entry) in self.session.changed and entry.src is not None and entry.src.header
 
     def spans(self) -> None:
         """Edits that replace tokens change nothing else; additions and removals do only that."""
@@ -1070,16 +1143,24 @@ class Check:
         """Line ends, the BOM (stripped from both texts by the caller) and the final newline."""
         old, new = self.source.text, self.result.text
         if "\r\n" in old and "\n" not in old.replace("\r\n", ""):
-            tokens = Counter(self.result.raw(s.node) for _, s, _, _ in self.pairs)
-            rest = new.replace("\r\n", "")
-            bad = "\n" in rest and not any("\n" in t.replace("\r\n", "") for t in tokens)
-            need(not bad, "line end", "a CRLF file got a bare LF")
+            need("\n" not in new.replace("\r\n", ""), "line end", "a CRLF file got a bare LF")
         if "\r" not in old:
             need("\r" not in new, "line end", "an LF file got a CR")
-        if old.strip() and self.source.ordered:
-            need(old.endswith("\n") == new.endswith("\n"), "final newline", "it changed")
-            tail = old[self.source.root.end :]
-            need(new[self.result.root.end :] == tail, "bytes", "the text behind the root changed")
+        if old.endswith("\n") and new:
+            need(new.endswith("\n"), "final newline", "it is gone")
+        elif old and (self.session.inplace or self.session.grown or self.source.ordered):
+            need(not new.endswith("\n"), "final newline", "there was none")  # else a cut left one
+        if self.source.ordered and self.session.root is self.session.first_root:
+            head, tail = old[: self.source.root.start], old[self.source.root.end :]
+            need(new[: self.result.root.start] == head, "gap", "the text before the root changed")
+            need(new[self.result.root.end :] == tail, "gap", "the text behind the root changed")
+        for blanks in (r"[ \t]+\r?(?:\n|\Z)", r"(?:\A|\n)[ \t]*(?=\r?\n)"):
+            before, now = (len(re.findall(blanks, t)) for t in (old, new))
+            what = "trailing blanks" if blanks.startswith("[") else "blank lines"
+            if self.source.ordered or blanks.startswith("["):
+                need(now <= before, "blank", f"{now} {what}, {before} in the source")
+            if self.source.ordered and not self.session.cutting:
+                need(now == before, "blank", f"{now} {what}, {before} in the source")
 
     def style(self) -> None:
         """New scalars stand as their neighbours do."""
@@ -1091,23 +1172,65 @@ class Check:
             touched = session.moved | session.changed
             mates = [e for e in node.entries if e.src is not None and id(e) not in touched]
             mates = [e for e in mates if e.src and e.src.at is not None and not e.src.header]
+            if (
+                self.source.ordered
+                and not ({id(s.entry.node) for s in walk(entry.node)} | {id(entry.node)})
+                & session.source_nodes
+            ):
+                self.shape(entry, seen)
             if id(entry) not in session.added or entry.node.kind != "scalar" or not mates:
                 continue
             if entry.node.raw is not None or seen.at is None:
                 continue
             leads = {lead_of(self.source.text, e.src) for e in mates}
             lead = lead_of(text, seen)
+            here = parent.entries.index(seen)
             if len(leads) == 1 and None not in leads:
                 need(lead in leads, "style", f"a new entry is indented {lead!r}, not {leads}")
-            elif leads == {None} and self.source.ordered is not False:
-                here = parent.entries.index(seen)
-                if here and parent.entries[here - 1].at in self._at(mates):
-                    gap = text[parent.entries[here - 1].end or 0 : seen.at]
-                    need("\n" not in gap or self._broken(mates), "style", "a new line was begun")
-            gaps = {self._gap(self.source, e.src) for e in mates if e.src and e.src.spots}
-            gap = self._gap(self.result, seen)
-            if len(gaps) == 1 and seen.spots and "/" not in "".join(gaps):
+            elif (
+                leads == {None}
+                and self.source.ordered
+                and here
+                and parent.entries[here - 1].at in self._at(mates)
+            ):
+                gap = text[parent.entries[here - 1].end or 0 : seen.at]
+                need("\n" not in gap or self._broken(mates), "style", "a new line was begun")
+            if here and leads == {None} and seen.at is not None:
+                self.separated(parent.entries[here - 1], seen, node)
+            gaps = {self.gap(self.source, e.src) for e in mates if e.src and e.src.spots}
+            gap = self.gap(self.result, seen)
+            if (
+                len(gaps) == 1
+                and seen.spots
+                and not session.maker.align
+                and "/" not in "".join(gaps)
+            ):
                 need(gap in gaps, "style", f"a new key is set off by {gap!r}, not {gaps}")
+
+    def shape(self, entry: Entry, seen: SeenEntry) -> None:
+        """A new container over several lines is laid out as one writes by hand."""
+        raw = self.result.raw(seen.node)
+        if "\n" not in raw or not seen.node.entries or self.session.maker.comma_first:
+            return
+        text = self.result.text
+        outer = re.match(r"[ \t]*", text[text.rfind("\n", 0, seen.at) + 1 :])
+        closing = line_lead(text, seen.node.end - 1)
+        assert outer is not None
+        need(closing == outer[0], "style", f"a closing bracket stands at {closing!r}")
+        leads = {lead_of(text, e) for e in seen.node.entries}
+        ok = len(leads) == 1 and str(leads.copy().pop()).startswith(outer[0]) and None not in leads
+        need(ok, "style", f"new entries are indented {leads} within {outer[0]!r}")
+
+    def separated(self, before: SeenEntry, seen: SeenEntry, node: Node) -> None:
+        """In a line the blanks behind commas are like those of the source."""
+        source = self.nodes.get(id(node))
+        if source is None or "\n" in self.source.raw(source) or not self.source.ordered:
+            return
+        gaps = {self.source.text[a.end : b.at] for a, b in itertools.pairwise(source.entries)}
+        gaps = {g.lstrip() for g in gaps}
+        new = self.result.text[before.end : seen.at].lstrip()
+        if len(gaps) == 1 and "/" not in "".join(gaps) + new:
+            need(new in gaps, "style", f"a comma in a line is {new!r}, not {gaps}")
 
     def _at(self, mates: list[Entry]) -> set[int | None]:
         wanted = {id(e) for e in mates}
@@ -1119,7 +1242,8 @@ class Check:
         return "\n" in self.source.text[min(spans)[0] : max(spans)[1]] or len(spans) == 1
 
     @staticmethod
-    def _gap(scan: Scan, entry: SeenEntry) -> str:
+    def gap(scan: Scan, entry: SeenEntry) -> str:
+        """The text between a key and its value."""
         return scan.text[entry.spots[-1][1] : entry.node.start] if entry.spots else ""
 
 
@@ -1199,7 +1323,7 @@ def run(it: Made, session: Session, reader: Reader, scanner: Scanner) -> int:
         order = it.scan.ordered
         ok = alike(value, meaning(session.root), order=order)
         need(ok, "value", f"it reads {value}, not {meaning(session.root)}")
-        ok = alike(_known(plain(document.root)), _known(meaning(session.root)), order=order)
+        ok = _shaped(plain(document.root), meaning(session.root), order)
         need(ok, "tree", "the tree is not the model")
         check = Check(session, it.scan, scanner(out))
         check.run()
@@ -1212,13 +1336,20 @@ def run(it: Made, session: Session, reader: Reader, scanner: Scanner) -> int:
     return check.stale
 
 
-def _known(value: Any) -> Any:
-    """A value whose dates and the like are names of types: a tree may hold them as it likes."""
+def _shaped(tree: Any, value: Any, order: bool) -> bool:
+    """Whether a tree is a value; how it holds dates and times is its own business."""
     if isinstance(value, dict):
-        return {k: _known(v) for k, v in value.items()}
+        if not isinstance(tree, dict) or tree.keys() != value.keys():
+            return False
+        same = not order or list(tree) == list(value)
+        return same and all(_shaped(tree[k], value[k], order) for k in value)
     if isinstance(value, list):
-        return [_known(v) for v in value]
-    return value if value is None or isinstance(value, bool | int | float | str) else "other"
+        if not isinstance(tree, list) or len(tree) != len(value):
+            return False
+        return all(_shaped(a, b, order) for a, b in zip(tree, value, strict=True))
+    if isinstance(value, datetime.date | datetime.time):
+        return True
+    return alike(tree, value)
 
 
 def _ledger(check: Check, rendered: Rendered, document: Document) -> None:

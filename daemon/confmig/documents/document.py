@@ -54,9 +54,11 @@ class Document(Lookup):
         self.format = format
         self.dialect = dialect
         self.root_cell = Cell(None, None)
+        self.caps = Caps()
         self.stream = False
         self.aliased: frozenset[str] = frozenset()
         self.opaque: list[tuple[int, int]] = []
+        self.comments: list[tuple[int, int]] = []
         self.changes: list[Change] = []
         self.allow_shared = False
 
@@ -170,7 +172,7 @@ class Document(Lookup):
     ) -> Cell:
         """Add a new entry before position ``at``, or at the end."""
         self._guard(container)
-        if isinstance(container, Mapping) and name == "<<":
+        if self.merges and isinstance(container, Mapping) and name == "<<":
             raise Refused("merge_key", "a migration must not write a merge key (<<)")
         size = len(container.cells)
         at = size if at is None else min(at, size)
@@ -248,7 +250,7 @@ class Document(Lookup):
                     place=show(place_of(target)),
                     fix="say on_conflict: keep, overwrite or append",
                 )
-        if name == "<<":
+        if self.merges and name == "<<":
             raise Refused("merge_key", "a migration must not write a merge key (<<)")
         here: Container | None = target
         while here is not None:

@@ -118,14 +118,17 @@ class Slots:
     def _above(self, floor: int, start: int) -> int:
         """The start of the comments directly before an entry, or of the entry."""
         lead, lines = start, 0
+        line = self.text[self.line_start(start) : start]
+        column = len(line) - len(line.lstrip())
         for kind, at, _ in reversed(list(self.tokens(floor, start))):
             if kind == "line":
                 lines += 1
                 if lines > 1:
                     break
             elif kind == "comment":
-                if lines and self.text[self.text.rfind("\n", 0, at) + 1 : at].strip():
-                    break  # it trails something else
+                before = self.text[self.line_start(at) : at]
+                if lines and (before.strip() or len(before) != column):
+                    break  # it trails something else, or stands at another column
                 lead, lines = at, 0
         return lead
 
@@ -152,6 +155,7 @@ class FlowEditor:
     text: str
     newline: str
     slots: Slots
+    opaque: list[tuple[int, int]]
 
     def cell_edits(self, cell: Cell) -> list[Edit]:
         """The edits of an entry that stands where its source stands."""
@@ -168,6 +172,10 @@ class FlowEditor:
 
     def gap(self, home: Origin) -> str:
         """What stands behind a comma on one line."""
+        raise NotImplementedError
+
+    def deeper(self, home: Origin) -> str | None:
+        """The indentation of entries on lines of their own; None if the place is one line."""
         raise NotImplementedError
 
     def flow_edits(self, container: Container) -> list[Edit]:
@@ -200,12 +208,21 @@ class FlowEditor:
             return [Edit(home.start + 1, home.end - 1, inner)]
         edits = self._cuts(home, [self.slots.slot(c) for c in home.cells], set())
         if now:
-            at = orphans[-1][1]
-            indent = self.text[self.slots.line_start(at) : orphans[-1][0]]
-            if indent.strip():
-                raise Refused("flow_comment", "a comment stands where the new entries would")
-            edits += self._insert_lines(home, now, at, indent, closed=False)
+            begin, at = orphans[-1]
+            indent = self.text[self.slots.line_start(begin) : begin]
+            deeper = self.deeper(home) if indent.strip() else indent
+            if deeper is None and not self._is_line_comment(orphans[-1]):
+                edits.append(Edit(at, at, [" ", *inner]))
+            else:
+                indent = deeper if deeper is not None else ""
+                edits += self._insert_lines(home, now, at, indent, closed=False)
+                if "\n" not in self.text[at : home.end]:
+                    edits.append(Edit(at, at, [self.newline]))
         return edits
+
+    def _is_line_comment(self, span: tuple[int, int]) -> bool:
+        """Whether a comment reaches to the end of its line whatever follows it."""
+        return not self.text.startswith("/*", span[0])
 
     def _orphans(self, home: Origin) -> list[tuple[int, int]]:
         """The comments directly in a collection that belong to no entry."""
@@ -233,6 +250,9 @@ class FlowEditor:
     def _run(self, slots: list[Slot], first: int, last: int) -> tuple[int, int]:
         """The span of a run of entries that leave."""
         run = slots[first : last + 1]
+        start = slots[first - 1].tail if first > 0 else 0
+        if first > 0 and self._ends_in_line_comment(slots[first - 1]):
+            start = run[0].lead  # what follows must not become part of the comment
         after = slots[last + 1] if last + 1 < len(slots) else None
         if run[0].first_on_line and run[-1].own_lines:
             return self.slots.line_start(run[0].lead), self.slots.next_line(run[-1].tail)
@@ -242,8 +262,12 @@ class FlowEditor:
         ):
             return run[0].lead, after.lead
         if first > 0:
-            return slots[first - 1].tail, run[-1].tail
+            return start, run[-1].tail
         return run[0].lead, run[-1].tail
+
+    def _ends_in_line_comment(self, slot: Slot) -> bool:
+        behind = [t for t in self.slots.tokens(slot.end, slot.tail) if t[0] == "comment"]
+        return bool(behind) and behind[-1][2] == slot.tail and self._is_line_comment(behind[-1][1:])
 
     def _joints(
         self, home: Origin, slots: list[Slot], now: list[Cell], staying: dict[int, int]
@@ -272,7 +296,11 @@ class FlowEditor:
             return []
         if needed:
             return [Edit(slot.end, slot.end, [","])]
-        return [Edit(slot.comma, slot.comma + 1, [])]
+        start = slot.comma
+        lead = self.text[self.slots.line_start(start) : start]
+        if not lead.strip() and self.slots.line_start(start) > slot.end:  # a comma-first line
+            start = slot.end + len(self.text[slot.end : start].rstrip())
+        return [Edit(start, slot.comma + 1, [])]
 
     def _between(
         self,
@@ -286,9 +314,7 @@ class FlowEditor:
         if not new:
             return []
         if before is not None:
-            line_comment = self.text[before.tail - 1 : before.tail] != "," and any(
-                kind == "comment" for kind, _, _ in self.slots.tokens(before.end, before.tail)
-            )
+            line_comment = self._ends_in_line_comment(before)
             apart = before.own_lines or (before.first_on_line and len(home.cells) > 1)
             if apart or line_comment:
                 indent = self._indent(before)
@@ -334,10 +360,9 @@ class FlowEditor:
         entry = [indent, *self.entry(cell, home, indent), "," if comma else "", *trailing]
         return [*above, *split_lines(self.text, entry)]
 
-    def moved(self, cell: Cell, start: int, end: int, indent: str | None) -> Rope:
-        """The source text of an entry from elsewhere, its own edits made, its lines shifted to
-        the new indentation (None: it stays as it is)."""
-        edits = [e for e in self.cell_edits(cell) if start <= e.start and e.end <= end]
+    def moved(self, edits: list[Edit], start: int, end: int, indent: str | None) -> Rope:
+        """Source text from elsewhere with edits made, its lines shifted to the indentation of
+        its new line (None: they stay as they are)."""
         rope = compose(start, end, edits)
         if indent is None or "\n" not in text_of(self.text, rope):
             return rope
@@ -349,13 +374,16 @@ class FlowEditor:
         out = [lines[0]]
         for line in lines[1:]:
             text = text_of(self.text, line)
-            if not text.strip():
-                out.append(line)
-            elif text.startswith(old):
+            if text.strip() and text.startswith(old) and not self._in_scalar(line):
                 out.append([indent, *drop(line, len(old))])
             else:
                 out.append(line)
         return join_lines(out, self.newline)
+
+    def _in_scalar(self, line: Rope) -> bool:
+        """Whether a line begins inside a scalar of several lines, whose text must not move."""
+        first = line[0]
+        return not isinstance(first, str) and any(a < first[0] < b for a, b in self.opaque)
 
 
 def joined(ropes: list[Rope], separator: str) -> Rope:

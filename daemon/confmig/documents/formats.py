@@ -1,4 +1,4 @@
-"""The formats confmig edits: a format is a module (or package) with these two functions.
+"""The formats confmig edits: a format is a module, or an object in one, with these two functions.
 
 To add one, write ``documents/<name>.py`` with ``parse`` and ``render`` and name it here.
 """
@@ -29,15 +29,23 @@ class Format(Protocol):
 
     DIALECTS: tuple[str, ...]
 
-    def parse(self, data: bytes, *, dialect: str, caps: Caps) -> Document:
-        """Text to tree, or ``Refused`` with code, line and reason; bounded in time and memory."""
+    def parse(self, data: bytes, *, dialect: str, caps: Caps, multi: bool = False) -> Document:
+        """Text to tree, or ``Refused`` with code, line and reason; bounded in time and memory.
+
+        ``multi``: the file is a stream of documents, and the tree is the list of them.
+        """
 
     def render(self, document: Document) -> Rendered:
         """The smallest edit of the source that says what the tree says, verified by an
         independent parser, or ``Refused``."""
 
 
-_MODULES = {"yaml": "confmig.documents.yaml"}
+_MODULES = {
+    "yaml": "confmig.documents.yaml",
+    "json": "confmig.documents.json:JSON",
+    "jsonc": "confmig.documents.json:JSONC",
+    "json5": "confmig.documents.json:JSON5",
+}
 FORMATS = tuple(_MODULES)
 
 
@@ -47,14 +55,21 @@ def get(name: str) -> Format:
         raise Refused(
             "format_unknown", f"the format {name!r} is not known", fix=f"use one of {list(FORMATS)}"
         )
-    return cast("Format", import_module(_MODULES[name]))
+    module, _, attribute = _MODULES[name].partition(":")
+    found = import_module(module)
+    return cast("Format", getattr(found, attribute) if attribute else found)
 
 
 def parse(
-    data: bytes, *, format: str, dialect: str = "yaml-1.2", caps: Caps | None = None
+    data: bytes,
+    *,
+    format: str,
+    dialect: str = "yaml-1.2",
+    caps: Caps | None = None,
+    multi: bool = False,
 ) -> Document:
     """Parse a file of a named format; see ``Format.parse``."""
-    return get(format).parse(data, dialect=dialect, caps=caps or Caps())
+    return get(format).parse(data, dialect=dialect, caps=caps or Caps(), multi=multi)
 
 
 def render(document: Document) -> Rendered:

@@ -44,6 +44,12 @@ class Lookup:
     """The reading half of a ``Document``."""
 
     root_cell: Cell
+    format: str
+
+    @property
+    def merges(self) -> bool:
+        """Whether ``<<`` means anything: in YAML it pulls in another mapping's keys."""
+        return self.format == "yaml"
 
     @property
     def root(self) -> Any:
@@ -142,6 +148,8 @@ class Lookup:
         return [Hit(value, cell) for cell in cells]
 
     def _merged(self, mapping: Mapping, name: str, depth: int = 0) -> bool:
+        if not self.merges:
+            return False
         merge = mapping.get("<<")
         sources = merge if isinstance(merge, list) else [merge]
         return any(

@@ -339,12 +339,17 @@ def place_of(container: Container) -> Place:
     return tuple(reversed(parts))
 
 
-def plain(value: Any) -> Any:
-    """A deep copy made of ordinary dicts and lists."""
+_DEEPEST = 400  # deeper than any document can be
+
+
+def plain(value: Any, depth: int = 0) -> Any:
+    """A deep copy made of ordinary dicts and lists. Raises ``Refused`` (``too_deep``)."""
+    if depth > _DEEPEST:
+        raise Refused("too_deep", f"a value is nested deeper than {_DEEPEST}")
     if isinstance(value, dict):
-        return {k: plain(v) for k, v in value.items()}
+        return {k: plain(v, depth + 1) for k, v in value.items()}
     if isinstance(value, list):
-        return [plain(v) for v in value]
+        return [plain(v, depth + 1) for v in value]
     return value
 
 

@@ -40,6 +40,12 @@ class FlowWriter(FlowEditor):
         json = self.is_json(home)
         return joined([self.flow_entry(c, json=json) for c in cells], ", ")
 
+    def deeper(self, home: Origin) -> str | None:
+        """See ``FlowEditor``."""
+        line = self.slots.line_start(home.start)
+        bare = self.text[line : home.start].lstrip(" ")
+        return " " * (home.start - line - len(bare) + self.style.step)
+
     def gap(self, home: Origin) -> str:
         """See ``FlowEditor``: as behind the first comma, or a space."""
         slots = list(self.slots.of(home).values())

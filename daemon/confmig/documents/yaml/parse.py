@@ -49,6 +49,7 @@ def parse(data: bytes, *, dialect: str, caps: Caps, multi: bool = False) -> Docu
         )
     document = Document(text, bom=bom, newline=newline_of(text), format="yaml", dialect=dialect)
     document.stream = multi
+    document.caps = caps
     enabled = gc.isenabled()
     gc.disable()  # a tree is all young objects: collecting meanwhile only costs
     try:

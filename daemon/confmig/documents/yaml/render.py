@@ -68,6 +68,7 @@ class _Writer(FlowWriter):
         self.document = document
         self.layout = layout
         self.slots = layout.slots
+        self.opaque = document.opaque
         self.text = document.text
         self.newline = document.newline
         self._style: Style | None = None

@@ -17,6 +17,7 @@ import yaml12
 from yaml import events as ev
 
 from confmig.documents.census import census
+from confmig.documents.compare import verify_failed as _failed
 from confmig.documents.document import Caps, Document
 from confmig.documents.lookup import Hit
 from confmig.documents.path import show
@@ -77,17 +78,8 @@ def _veto(document: Document) -> None:
 
 
 def _again(document: Document) -> dict[str, Any]:
-    caps = Caps(size=1 << 40, depth=1000, nodes=1 << 40)
+    caps = Caps(size=1 << 40, depth=document.caps.depth, nodes=1 << 40)
     return {"dialect": document.dialect, "caps": caps, "multi": document.stream}
-
-
-def _failed(why: str, place: tuple[str | int, ...]) -> Refused:
-    return Refused(
-        "verify_failed",
-        f"the edited text would not read back as intended: {why}",
-        place=show(place),
-        fix="migrate this place by hand and report the file's shape as a bug",
-    )
 
 
 class _Reader:
@@ -157,6 +149,8 @@ class _Reader:
                 wanted = Mapping if kind is ev.MappingStartEvent else Sequence
                 if not isinstance(cell.value, wanted) or (cell.node and cell.node.alias):
                     raise _failed("the structure differs", self._place(cell))
+                if len(stack) >= document.caps.depth:
+                    raise Refused("too_deep", f"nesting deeper than {document.caps.depth}")
                 stack.append((left, is_mapping))
                 is_mapping = wanted is Mapping
                 left = iter(cells_of(cell.value))

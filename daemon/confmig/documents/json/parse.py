@@ -1,0 +1,246 @@
+"""JSON, JSONC and JSON5 text -> tree with positions: one scanner, no recursion.
+
+Sources: RFC 8259; the JSON5 1.0.0 specification; JSONC as editors read it (JSON with comments and
+trailing commas).
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import re
+from typing import Any
+
+from confmig.documents.document import Caps, Document
+from confmig.documents.encoding import decode, newline_of
+from confmig.documents.tree import Cell, Mapping, Origin, Sequence
+from confmig.errors import Refused
+
+COMMENT = r"//[^\n\r\u2028\u2029]*+|/\*(?:[^*]|\*(?!/))*+\*/"
+_TOKEN = re.compile(
+    rf"""
+    (?P<punct>[{{}}\[\]:,])
+  | (?P<string>"[^"\\\n\r]*+(?:\\(?:\r\n|[\s\S])[^"\\\n\r]*+)*+"
+             |'[^'\\\n\r]*+(?:\\(?:\r\n|[\s\S])[^'\\\n\r]*+)*+')
+  | (?P<comment>{COMMENT})
+  | (?P<word>[^\s{{}}\[\]:,"'/\ufeff]++)
+    """,
+    re.VERBOSE,
+)
+_SPACE = {
+    "json": re.compile(r"[ \t\r\n]*+"),
+    "jsonc": re.compile(r"[ \t\r\n]*+"),
+    "json5": re.compile(
+        r"[\t\n\v\f\r \xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000\ufeff]*+"
+    ),
+}
+_WORDS: dict[str, Any] = {"true": True, "false": False, "null": None}
+_INT = re.compile(r"-?(?:0|[1-9][0-9]*+)\Z")
+_FLOAT = re.compile(r"-?(?:0|[1-9][0-9]*+)(?:\.[0-9]++)?(?:[eE][+-]?[0-9]++)?\Z")
+_NUMBER5 = re.compile(
+    r"[+-]?(?:(?P<word>Infinity|NaN)|(?P<hex>0[xX][0-9a-fA-F]++)|(?P<int>0|[1-9][0-9]*+)"
+    r"|(?:(?:0|[1-9][0-9]*+)(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?)\Z"
+)
+IDENTIFIER = re.compile(r"(?:[^\W\d]|\$)(?:\w|[$\u200c\u200d])*+\Z")
+_ESCAPE = re.compile(
+    r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(\r\n|[\n\r\u2028\u2029])|([\s\S]))"
+)
+_ESCAPED = {"b": "\b", "f": "\f", "n": "\n", "r": "\r", "t": "\t", "v": "\v", "0": "\0"}
+DIGITS = 4000  # Python refuses to turn longer digit strings into an int
+
+
+def parse(data: bytes, *, grammar: str, caps: Caps) -> Document:
+    """Parse a file. Raises ``Refused`` and names line and reason if it cannot be read."""
+    text, bom = decode(data, caps.size)
+    document = Document(text, bom=bom, newline=newline_of(text), format=grammar, dialect="")
+    document.caps = caps
+    enabled = gc.isenabled()
+    gc.disable()  # a tree is all young objects: collecting meanwhile only costs
+    try:
+        _Scanner(document, grammar, caps).scan()
+    finally:
+        if enabled:
+            gc.enable()
+    return document
+
+
+class _Scanner:
+    """``state`` says what may come: a value, a value or ``]``, a key, a key or ``}``, a colon,
+    a comma or the closing bracket, or the end."""
+
+    def __init__(self, document: Document, grammar: str, caps: Caps) -> None:
+        self.document = document
+        self.text = document.text
+        self.grammar = grammar
+        self.caps = caps
+
+    def scan(self) -> None:
+        """Hang the tree into the document."""
+        text, document, caps = self.text, self.document, self.caps
+        space, token = _SPACE[self.grammar].match, _TOKEN.match
+        loose = self.grammar != "json"
+        stack: list[tuple[Any, Origin | None, tuple[str, Origin] | None]] = []
+        top: Any = None
+        here: Origin | None = None
+        key: tuple[str, Origin] | None = None
+        state, nodes, at, size = "value", 0, 0, len(text)
+        while True:
+            at = space(text, at).end()  # type: ignore[union-attr]
+            if at >= size:
+                break
+            match = token(text, at)
+            if match is None:
+                raise self._bad(at, "this cannot be read")
+            kind, start, end = match.lastgroup, at, match.end()
+            at = end
+            if kind == "comment":
+                if not loose:
+                    raise self._bad(start, "JSON has no comments", "use format: jsonc")
+                document.comments.append((start, end))
+                if "\n" in match.group():
+                    document.opaque.append((start, end))
+                continue
+            mark = text[start]
+            if state == "key" or state == "key or }":
+                if kind == "string" or kind == "word":
+                    origin = Origin(start, end, start, mark if kind == "string" else None)
+                    key = (self._key(match.group(), kind, start), origin)
+                    if key[0] in top.cells:
+                        raise self._refuse("duplicate_key", start, f"the key {key[0]!r} is twice")
+                    nodes += 1
+                    state = "colon"
+                    continue
+                if mark != "}" or state == "key":
+                    raise self._bad(start, "a key is expected")
+            if state == "colon":
+                if mark != ":":
+                    raise self._bad(start, "a ':' is expected")
+                state = "value"
+                continue
+            if state == "comma" and mark == ",":
+                state = ("key or }" if loose else "key") if type(top) is Mapping else "value"
+                if state == "value" and loose:
+                    state = "value or ]"
+                continue
+            if kind == "punct" and mark in "}]":
+                closes = "}" if type(top) is Mapping else "]"
+                if top is None or mark != closes or state in ("value", "key"):
+                    raise self._bad(start, f"{mark!r} is not expected here")
+                assert here is not None
+                here.end = end
+                value, origin = top, here
+                top, here, key = stack.pop()
+            elif state == "value" or state == "value or ]":
+                nodes += 1
+                if kind == "punct":
+                    if mark not in "{[":
+                        raise self._bad(start, "a value is expected")
+                    if len(stack) >= caps.depth:
+                        raise self._refuse("too_deep", start, f"nesting deeper than {caps.depth}")
+                    stack.append((top, here, key))
+                    here = Origin(start, -1, start, flow=True)
+                    here.cells = []
+                    is_map = mark == "{"
+                    top = Mapping(document, here) if is_map else Sequence(document, here)
+                    key = None
+                    state = "key or }" if is_map else "value or ]"
+                    continue
+                if kind == "string":
+                    value = self._string(match.group(), start)
+                    origin = Origin(start, end, start, mark)
+                    if "\n" in match.group():
+                        document.opaque.append((start, end))
+                else:
+                    value = self._word(match.group(), start)
+                    origin = Origin(start, end, start)
+            else:
+                raise self._bad(start, "a ',' or the end is expected")
+            if nodes > caps.nodes:
+                raise Refused("too_many_nodes", f"more than {caps.nodes} values")
+            state = "comma"
+            if top is None:
+                document.root_cell = origin.cell = Cell(None, value, origin, None, origin)
+                state = "end"
+                continue
+            assert here is not None
+            cell = Cell(key[0] if key else None, value, origin, key[1] if key else None, here)
+            origin.cell = cell
+            here.cells.append(cell)
+            if key is not None:
+                top.cells[key[0]] = cell
+                dict.__setitem__(top, key[0], value)
+                key = None
+            else:
+                top.cells.append(cell)
+                list.append(top, value)
+            if type(origin.cells) is list:
+                value.up, value.cell = top, cell
+        if state != "end":
+            raise self._bad(size, "the text ends too early")
+
+    def _key(self, token: str, kind: str, start: int) -> str:
+        if kind == "string":
+            return self._string(token, start)
+        name = token
+        if "\\" in token and re.fullmatch(r"(?:[^\\]|\\u[0-9a-fA-F]{4})+", token):
+            name = _ESCAPE.sub(_unescape, token)
+        if self.grammar != "json5" or not IDENTIFIER.match(name):
+            raise self._bad(start, "a key must be quoted")
+        return name
+
+    def _string(self, token: str, start: int) -> str:
+        if self.grammar == "json5":
+            try:
+                value = _ESCAPE.sub(_unescape, token[1:-1])
+            except ValueError:
+                raise self._bad(start, "an escape cannot be read") from None
+            # two halves of a character outside the basic plane are one character
+            return value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        if token[0] == "'":
+            raise self._bad(start, "strings are written in double quotes")
+        try:
+            return str(json.loads(token))
+        except ValueError as error:
+            message = getattr(error, "msg", "it cannot be read")
+            raise self._bad(start, f"a string: {message}") from None
+
+    def _word(self, token: str, start: int) -> Any:
+        if token in _WORDS:
+            return _WORDS[token]
+        if self.grammar != "json5":
+            whole, match = _INT.match(token), _FLOAT.match(token)
+        else:
+            whole, match = None, _NUMBER5.match(token)
+        if match is None:
+            raise self._bad(start, "this is no value")
+        if len(token) > DIGITS:
+            raise self._refuse("number_too_long", start, f"a number of {len(token)} digits")
+        if self.grammar != "json5":
+            return int(token) if whole else float(token)
+        sign = -1 if token[0] == "-" else 1
+        bare = token.lstrip("+-")
+        if match["word"]:
+            return sign * float("inf" if match["word"] == "Infinity" else "nan")
+        if match["hex"]:
+            return sign * int(bare, 16)
+        return sign * int(bare) if match["int"] else sign * float(bare)
+
+    def _bad(self, at: int, message: str, fix: str | None = None) -> Refused:
+        name = self.grammar
+        return self._refuse(f"not_{name}", at, message, fix or "mend the file, then run again")
+
+    def _refuse(self, code: str, at: int, message: str, fix: str | None = None) -> Refused:
+        line = self.text.count("\n", 0, at) + 1
+        column = at - self.text.rfind("\n", 0, at)
+        return Refused(code, f"line {line}, column {column}: {message}", fix=fix)
+
+
+def _unescape(match: re.Match[str]) -> str:
+    if match[1] or match[2]:
+        return chr(int(match[1] or match[2], 16))
+    if match[3]:
+        return ""
+    follows = match.string[match.end() : match.end() + 1]
+    if match[4] in "xu123456789" or (match[4] == "0" and follows in "0123456789" and follows):
+        raise ValueError("escape")
+    return _ESCAPED.get(match[4], match[4])

@@ -1,0 +1,225 @@
+"""Tree -> JSON text: the smallest edits of the source that make it say what the tree says.
+
+New text follows the document: its indentation, its space behind colons and commas, its quotes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+from confmig.documents.document import Document
+from confmig.documents.flow import FlowEditor, Slots, joined
+from confmig.documents.json.parse import COMMENT, DIGITS, IDENTIFIER
+from confmig.documents.rope import Edit, Rope, compose, join_lines
+from confmig.documents.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
+from confmig.errors import Refused
+
+_COMMENT = re.compile(COMMENT)
+_AWKWARD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
+
+
+def render(document: Document, slots: Slots) -> Rope:
+    """The rope of the finished text (BOM excluded)."""
+    writer = _Writer(document, slots)
+    return compose(0, len(document.text), writer.cell_edits(document.root_cell))
+
+
+@dataclass(frozen=True, slots=True)
+class _Style:
+    """How the document writes: its indentation unit ("" for one line), the colon with what
+    stands around it, the quote of keys (None for bare ones) and of strings."""
+
+    unit: str
+    colon: str
+    key: str | None
+    quote: str
+
+
+class _Writer(FlowEditor):
+    def __init__(self, document: Document, slots: Slots) -> None:
+        self.document = document
+        self.slots = slots
+        self.text = document.text
+        self.newline = document.newline
+        self.opaque = document.opaque
+        self._style: _Style | None = None
+
+    @property
+    def style(self) -> _Style:
+        if self._style is None:
+            self._style = self._measure()
+        return self._style
+
+    def _measure(self) -> _Style:
+        units: Counter[str] = Counter()
+        colons: Counter[str] = Counter()
+        keys: Counter[str | None] = Counter()
+        quotes: Counter[str] = Counter()
+        root = self.document.root_cell.source
+        stack = [(root, "")] if root is not None else []
+        seen = 0
+        while stack and seen < 2000:
+            origin, outer = stack.pop()
+            for cell in origin.cells:
+                seen += 1
+                node = cell.source
+                assert node is not None
+                if cell.key is not None:
+                    keys[cell.key.style] += 1
+                    colon = _COMMENT.sub("", self.text[cell.key.end : node.start])
+                    if not colon.strip(" :"):
+                        colons[colon] += 1
+                if isinstance(cell.value, str) and node.style:
+                    quotes[node.style] += 1
+                slot = self.slots.slot(cell)
+                indent = self.text[self.slots.line_start(slot.start) : slot.start]
+                if not indent.strip():
+                    if indent.startswith(outer) and indent != outer:
+                        units[indent[len(outer) :]] += 1
+                    stack.append((node, indent))
+                else:
+                    stack.append((node, outer))
+        unit = units.most_common(1)[0][0] if units else "  " if "\n" in self._inside() else ""
+        colon = colons.most_common(1)[0][0] if colons else ": "
+        bare = self.document.format == "json5" and keys[None] > keys['"'] + keys["'"]
+        quote = "'" if quotes["'"] > quotes['"'] else '"'
+        key = None if bare else "'" if keys["'"] > keys['"'] else '"'
+        return _Style(unit, colon, key, quote)
+
+    def _inside(self) -> str:
+        root = self.document.root_cell.source
+        return self.text[root.start : root.end] if root is not None else ""
+
+    # --- entries that stay
+
+    def cell_edits(self, cell: Cell) -> list[Edit]:
+        """See ``FlowEditor``."""
+        edits: list[Edit] = []
+        if cell.key is not None and cell.name is not None and cell.name != cell.parsed:
+            edits.append(Edit(cell.key.start, cell.key.end, [self.key(cell.name, cell.key.style)]))
+        source = cell.source
+        if not cell.untouched:
+            assert source is not None
+            indent = self._line_indent(source)
+            edits.append(Edit(source.start, source.end, self.value(cell, indent)))
+        else:
+            edits += self._inner(cell)
+        return edits
+
+    def _inner(self, cell: Cell) -> list[Edit]:
+        value = cell.value
+        if isinstance(value, Mapping | Sequence) and value.changed:
+            return self.flow_edits(value)
+        return []
+
+    def _line_indent(self, source: Origin) -> str | None:
+        """The indentation of the line a value begins on; None if its place is a one-line one."""
+        home = source.cell.home if source.cell is not None else None
+        if home is not None and home is not source and "\n" not in self.text[home.start : home.end]:
+            return None
+        begin = self.text[self.slots.line_start(source.start) : source.start]
+        indent = begin[: len(begin) - len(begin.lstrip())]
+        return indent if self.style.unit else None
+
+    # --- entries that are new here
+
+    def entry(self, cell: Cell, home: Origin, indent: str | None) -> Rope:
+        """See ``FlowEditor``."""
+        if cell.home is not None and not cell.is_root:
+            slot = self.slots.slot(cell)
+            return self.moved(self.cell_edits(cell), slot.start, slot.end, indent)
+        value = self.value(cell, indent)
+        if cell.name is None:
+            return value
+        style = cell.key.style if cell.key is not None else self.style.key
+        return [self.key(cell.name, style), self.style.colon, *value]
+
+    def fresh(self, cells: list[Cell], home: Origin) -> Rope:
+        """See ``FlowEditor``: on lines of their own, unless the place is a one-line one."""
+        one_line = home.cells and "\n" not in self.text[home.start : home.end]
+        indent = None if one_line else self._line_indent(home)
+        return self._inside_of(cells, home, indent)
+
+    def _inside_of(self, cells: list[Cell], home: Origin, indent: str | None) -> Rope:
+        if indent is None:
+            gap = "," + self._space()
+            return joined([self.entry(c, home, None) for c in cells], gap)
+        inner = indent + self.style.unit
+        lines: list[Rope] = []
+        for number, cell in enumerate(cells):
+            lines += self.lines(cell, home, inner, comma=number + 1 < len(cells))
+        return [self.newline, *join_lines(lines, self.newline), self.newline, indent]
+
+    def gap(self, home: Origin) -> str:
+        """See ``FlowEditor``: as behind the first comma, or as behind colons."""
+        slots = list(self.slots.of(home).values())
+        if len(slots) > 1:
+            between = self.text[slots[0].comma + 1 : slots[1].lead]
+            if not between.strip(" "):
+                return between
+        return self._space()
+
+    def _space(self) -> str:
+        return " " if self.style.colon.endswith(" ") else ""
+
+    def deeper(self, home: Origin) -> str | None:
+        """See ``FlowEditor``."""
+        indent = self._line_indent(home)
+        return None if indent is None else indent + self.style.unit
+
+    def value(self, cell: Cell, indent: str | None) -> Rope:
+        """A value whose first line has the indentation ``indent``; None for a one-line place."""
+        value, node = cell.value, cell.node
+        if node is not None:
+            return self.moved(self._inner(cell), node.start, node.end, indent)
+        if isinstance(value, Mapping | Sequence):
+            left, right = "{}" if isinstance(value, Mapping) else "[]"
+            if not len(value):
+                return [left + right]
+            return [left, *self._inside_of(cells_of(value), _NOWHERE, indent), right]
+        quote = cell.source.style if cell.source is not None else None
+        return [self.scalar(value, quote or self.style.quote)]
+
+    def container_edits(self, container: Container) -> list[Edit]:
+        """The edits of a container that stands where its source stands."""
+        return self.flow_edits(container)
+
+    def key(self, name: str, style: str | None) -> str:
+        """The text of a key: bare if ``style`` is None and it can be."""
+        if style is None and IDENTIFIER.match(name):
+            return name
+        return quoted(name, style or self.style.key or '"')
+
+    def scalar(self, value: Any, quote: str) -> str:
+        """The text of a scalar. Raises ``Refused`` for what the format cannot hold."""
+        if isinstance(value, str):
+            return quoted(value, quote)
+        if isinstance(value, float) and not math.isfinite(value):
+            if self.document.format != "json5":
+                raise Refused("value_unsupported", "JSON has no infinity and no NaN")
+            return "NaN" if value != value else "Infinity" if value > 0 else "-Infinity"
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value) if abs(value) < 10**DIGITS else too_long()
+        return json.dumps(value)
+
+
+_NOWHERE = Origin(0, 0, 0)
+
+
+def too_long() -> str:
+    """Raises the refusal of a number that readers do not take."""
+    raise Refused("number_too_long", f"a number of more than {DIGITS} digits")
+
+
+def quoted(text: str, quote: str) -> str:
+    """A string literal that every JSON reader takes, in the given quotes."""
+    out = json.dumps(text, ensure_ascii=False)
+    out = _AWKWARD.sub(lambda m: f"\\u{ord(m[0]):04x}", out)
+    if quote == "'":
+        out = "'" + out[1:-1].replace('\\"', '"').replace("'", "\\'") + "'"
+    return out

@@ -1,0 +1,57 @@
+"""The finished text is read back, twice: by our own scanner, which knows the text of every scalar,
+and by an independent reader (the standard library's for JSON, pyjson5 for the others)."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from confmig.documents.census import Span, census
+from confmig.documents.compare import compare, same_as, verify_failed
+from confmig.documents.document import Caps, Document
+from confmig.documents.flow import Slots
+from confmig.documents.json.parse import parse
+from confmig.documents.rope import Segment
+from confmig.documents.tree import Cell, Origin
+
+
+def verify(document: Document, slots: Slots, text: str, segments: list[Segment]) -> list[Span]:
+    """Check a rendered text against its tree. Returns the source spans of the comments that went
+    with deleted values. Raises ``Refused`` (``verify_failed`` or ``comment_lost``)."""
+    data = text.encode("utf-8")
+    caps = Caps(size=len(data), depth=document.caps.depth, nodes=1 << 40)
+    again = parse(data, grammar=document.format, caps=caps)
+    compare(document, again)
+    if not same_as(document.root, _independent(text, document.format)):
+        raise verify_failed("another JSON reader sees another value", ())
+    after = [text[a:b] for a, b in again.comments]
+    return census(document, _Regions(slots), document.comments, after, segments)
+
+
+def _independent(text: str, grammar: str) -> Any:
+    try:
+        if grammar == "json":
+            return json.loads(text)
+        import pyjson5
+
+        return pyjson5.decode(text, maxdepth=1000)
+    except (ValueError, RecursionError) as error:
+        raise verify_failed(
+            f"another JSON reader cannot read it ({type(error).__name__})", ()
+        ) from None
+
+
+class _Regions:
+    def __init__(self, slots: Slots) -> None:
+        self.slots = slots
+
+    def entry_spans(self, cell: Cell, home: Origin) -> list[Span]:
+        """See ``census.Regions``."""
+        slot = self.slots.slot(cell)
+        return [(slot.lead, slot.tail)]
+
+    def value_spans(self, cell: Cell, home: Origin) -> list[Span]:
+        """See ``census.Regions``."""
+        node = cell.source
+        assert node is not None
+        return [(node.start, node.end)]
