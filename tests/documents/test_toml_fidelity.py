@@ -11,7 +11,6 @@ same bytes.
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from dataclasses import dataclass
 
@@ -1331,7 +1330,12 @@ ADDS = [
         "to an inline table of dotted keys",
         "a = {x.k = 1, y = 1}\n",
         ("set", "a.x.l", 2),
-        means("a = {x.k = 1", "y = 1"),
+        one_of(
+            "a = {x.k = 1, x.l = 2, y = 1}\n",
+            "a = {x.k = 1, y = 1, x.l = 2}\n",
+            "a = {x = {k = 1, l = 2}, y = 1}\n",
+            "a = {x = { k = 1, l = 2 }, y = 1}\n",
+        ),
     ),
     Row(
         "an object to an inline table",
@@ -2224,8 +2228,13 @@ FILES = [
         ("set", "a.b", 3),
         "[a]\nb = 3 # t",
     ),
-    Row("a duplicate key is refused", "a = 1\na = 2\n", ("set", "a", 3), Refusal("not_toml")),
-    Row("a duplicate table is refused", "[a]\n[b]\n[a]\n", ("set", "b.x", 3), Refusal("not_toml")),
+    Row("a duplicate key is refused", "a = 1\na = 2\n", ("set", "a", 3), Refusal("duplicate_key")),
+    Row(
+        "a duplicate table is refused",
+        "[a]\n[b]\n[a]\n",
+        ("set", "b.x", 3),
+        Refusal("duplicate_key"),
+    ),
     Row("a missing value is refused", "a =\n", ("set", "a", 3), Refusal("not_toml")),
     Row("a scalar in the way is refused", "a = 1\n", ("set", "a.b", 3), Refusal("wrong_type")),
     Row(
@@ -2684,41 +2693,19 @@ def test_an_edit_changes_what_it_must_and_no_other_byte(row: Row) -> None:
     check(row.source, row.ops, document, out)
 
 
-_LINES = [
-    row
-    for row in ROWS
-    if isinstance(row.want, str)
-    and len(row.ops) == 1
-    and row.op[0] in ("set", "wrap")
-    and "\n" not in repr(row.op)
-]
-
-
-@pytest.mark.parametrize("row", _LINES, ids=lambda row: row.name)
-def test_an_edit_of_one_line_leaves_all_other_lines(row: Row) -> None:
-    _, out = edited(row.source, *row.ops)
-    before = row.source.split("\n")
-    after = out.data.decode().split("\n")
-    matcher = difflib.SequenceMatcher(None, before, after, autojunk=False)
-    changed = sum(
-        max(i2 - i1, j2 - j1) for t, i1, i2, j1, j2 in matcher.get_opcodes() if t != "equal"
-    )
-    assert changed <= 1 or row.source.count("\n") != out.data.count(b"\n")
-
-
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
-def test_an_unchanged_document_is_its_source_to_the_byte(row: Row) -> None:
-    try:
-        value = read(row.source.encode())
-    except tomllib.TOMLDecodeError:
-        with pytest.raises(Refused):
-            parse(row.source)
-        return
-    document = parse(row.source)
-    assert mirrors(document.root, value)
-    rendered = render(document)
-    assert rendered.data == row.source.encode()
-    assert rendered.lost_comments == ()
+def test_an_unchanged_document_is_its_source_to_the_byte() -> None:
+    for source in {row.source for row in ROWS}:
+        try:
+            value = read(source.encode())
+        except tomllib.TOMLDecodeError:
+            with pytest.raises(Refused):
+                parse(source)
+            continue
+        document = parse(source)
+        assert mirrors(document.root, value), source
+        rendered = render(document)
+        assert rendered.data == source.encode()
+        assert rendered.lost_comments == ()
 
 
 def test_the_table_is_large_enough() -> None:

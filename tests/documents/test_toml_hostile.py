@@ -74,8 +74,18 @@ def dotted(parts: int) -> bytes:
         pytest.param(b"a = '" + b"x" * (10 << 20) + b"'", "file_too_large", id="10 MiB"),
         pytest.param(b"a = '" + b"x" * (50 << 20) + b"'", "file_too_large", id="50 MiB"),
         pytest.param(b"#" * (10 << 20), "file_too_large", id="10 MiB of a comment"),
-        pytest.param(b"a=[" + b"1," * 1_200_000 + b"]", "too_many_nodes", id="1,200,000 items"),
-        pytest.param(b"a=[" + b"{}," * 1_200_000 + b"]", "too_many_nodes", id="1,200,000 tables"),
+        pytest.param(
+            b"a=[" + b"1," * 1_200_000 + b"]",
+            "too_many_nodes",
+            id="1,200,000 items",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(
+            b"a=[" + b"{}," * 1_200_000 + b"]",
+            "too_many_nodes",
+            id="1,200,000 tables",
+            marks=pytest.mark.slow,
+        ),
         pytest.param(b"a = \xff\xfe\n", "not_utf8", id="not UTF-8"),
         pytest.param("a = 1\n".encode("utf-16"), "not_utf8", id="UTF-16"),
         pytest.param(b"a = '\xed\xa0\x80'\n", "not_utf8", id="surrogate"),
@@ -107,13 +117,25 @@ def test_depth_below_the_cap_is_read_and_edited(data: bytes) -> None:
     assert read(out) == {**read(data), "b": 1}
 
 
+def test_depth_adds_up_over_headers_dotted_keys_and_inline_tables() -> None:
+    """Else every walk over the tree that calls itself would end the process."""
+    inner = b"{" + dotted(190) + b" = "
+    data = b"[" + dotted(190) + b"]\n" + dotted(190) + b" = " + inner * 100 + b"1" + b"}" * 100
+    with pytest.raises(Refused) as caught:
+        parse(data)
+    assert caught.value.code == "too_deep"
+
+
 @pytest.mark.parametrize(
     ("data", "caps", "code"),
     [
         pytest.param(b"a = 1\n", Caps(size=6), "", id="size at the cap"),
         pytest.param(b"a = 12\n", Caps(size=6), "file_too_large", id="size above"),
         pytest.param(b"a.b = [1]\n", Caps(depth=2), "too_deep", id="depth above"),
-        pytest.param(b"[[a]]\n[a.b]\nc = []\n", Caps(depth=3), "too_deep", id="tables above"),
+        pytest.param(b"[[a]]\n[a.b]\nc = []\n", Caps(depth=3), "too_deep", id="sections above"),
+        pytest.param(
+            b"a=[" + b"{}," * 30_000 + b"]", Caps(nodes=20_000), "too_many_nodes", id="tables above"
+        ),
         pytest.param(b"a = [1, 2, 3, 4, 5]\n", Caps(nodes=5), "too_many_nodes", id="items above"),
         pytest.param(b"[a]\n[b]\n[c]\n[d]\n", Caps(nodes=3), "too_many_nodes", id="headers above"),
         pytest.param(dotted(20) + b" = 1\n", Caps(nodes=9), "too_many_nodes", id="dotted above"),
@@ -149,23 +171,17 @@ def works_or_is_refused(data: bytes, *codes: str) -> bool:
     return True
 
 
-def test_200_000_keys_are_edited() -> None:
-    data = "".join(f"key{n} = {n}\n" for n in range(200_000)).encode()
+@pytest.mark.parametrize("count", [10_000, pytest.param(200_000, marks=pytest.mark.slow)])
+def test_many_keys_are_edited(count: int) -> None:
+    data = "".join(f"key{n} = {n}\n" for n in range(count)).encode()
     document = parse(data)
-    document.set("key199999", "x")
-    assert document.changes[0].old == 199999
-
-
-@pytest.mark.slow
-def test_200_000_keys_are_edited_and_rendered() -> None:
-    data = "".join(f"key{n} = {n}\n" for n in range(200_000)).encode()
-    document = parse(data)
-    document.set("key199999", 1)
+    document.set(f"key{count - 1}", 1)
     document.delete("key0")
-    assert render(document).data == data[9:-7] + b"1\n"
+    assert document.changes[0].old == count - 1
+    assert render(document).data == data[9 : -len(f"{count - 1}\n")] + b"1\n"
 
 
-@pytest.mark.parametrize("count", [10_000, pytest.param(100_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1_000, pytest.param(50_000, marks=pytest.mark.slow)])
 @pytest.mark.parametrize(
     "line",
     [
@@ -191,7 +207,7 @@ def test_many_of_a_kind_cost_no_square(line: str, count: int) -> None:
     assert len(out.splitlines()) >= len(data.splitlines())
 
 
-@pytest.mark.parametrize("count", [5_000, pytest.param(40_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("count", [1_000, pytest.param(40_000, marks=pytest.mark.slow)])
 def test_long_lists_cost_no_square(count: int) -> None:
     flat = b"a = [" + b"1, " * count + b"]\n"
     lines = b"a = [\n" + b"  {x = 1}, # c\n" * count + b"]\n"
@@ -204,33 +220,33 @@ def test_long_lists_cost_no_square(count: int) -> None:
 
 
 def test_many_changes_cost_no_square() -> None:
-    data = "".join(f"k{n} = {n}\n" for n in range(4_000)) + "[[t]]\n" * 1_000 + "[s]\nl = [1]\n"
+    data = "".join(f"k{n} = {n}\n" for n in range(2_000)) + "[[t]]\n" * 300 + "[s]\nl = [1]\n"
     document = parse(data)
-    for n in range(0, 1_000, 2):
+    for n in range(0, 300, 2):
         document.set(f"k{n}", "x")
         document.delete(f"k{n + 1}")
         document.set(f"s.n{n}", 1)
         document.append("s.l", n)
         document.set(f"t[{n}].k", n)
-        document.rename(f"k{n + 2000}", f"r{n}")
+        document.rename(f"k{n + 1000}", f"r{n}")
     out = read(render(document).data)
-    assert len(out["s"]["l"]) == 501
-    assert out["t"][998] == {"k": 998}
+    assert len(out["s"]["l"]) == 151
+    assert out["t"][298] == {"k": 298}
 
 
 def test_a_moved_table_of_many_sections() -> None:
-    data = "[p]\n" + "".join(f"[a.s{n}]\nk = 1 # c\n" for n in range(3_000))
+    data = "[p]\n" + "".join(f"[a.s{n}]\nk = 1 # c\n" for n in range(1_000))
     document = parse(data)
     try:
         document.move("a", "p.a")
         out = render(document).data
     except Refused:
         return
-    assert len(read(out)["p"]["a"]) == 3_000
+    assert len(read(out)["p"]["a"]) == 1_000
 
 
 @pytest.mark.parametrize(
-    ("count", "depth"), [(300, 190), pytest.param(20_000, 190, marks=pytest.mark.slow)]
+    ("count", "depth"), [(100, 190), pytest.param(20_000, 190, marks=pytest.mark.slow)]
 )
 def test_many_deep_keys_are_read_or_refused_soon(count: int, depth: int) -> None:
     """tomllib walks every prefix of every dotted key."""
@@ -244,22 +260,22 @@ def test_many_deep_keys_are_read_or_refused_soon(count: int, depth: int) -> None
 @pytest.mark.parametrize(
     "data",
     [
-        pytest.param(b"# c\n" * 200_000, id="comments"),
-        pytest.param(b"\n" * 400_000, id="blank lines"),
-        pytest.param(b" \t" * 400_000, id="blanks"),
-        pytest.param(b"a = " + b" " * 800_000 + b"1\n", id="blanks before a value"),
-        pytest.param(b"a" + b" " * 800_000 + b"= 1\n", id="blanks before ="),
-        pytest.param(b"a = 1" + b" " * 800_000 + b"\n", id="blanks behind a value"),
-        pytest.param(b"[" + b" " * 800_000 + b"a]\n", id="blanks in a header"),
-        pytest.param(b"a = [" + b"# c\n" * 100_000 + b"]\n", id="comments in a list"),
-        pytest.param(b"a = [" + b"\n" * 400_000 + b"1]\n", id="blank lines in a list"),
-        pytest.param(b"a" * 800_000 + b" = 1\n", id="a long key"),
-        pytest.param(b'"' + b"\\u0041" * 100_000 + b'" = 1\n', id="a long escaped key"),
+        pytest.param(b"# c\n" * 50_000, id="comments"),
+        pytest.param(b"\n" * 100_000, id="blank lines"),
+        pytest.param(b" \t" * 100_000, id="blanks"),
+        pytest.param(b"a = " + b" " * 200_000 + b"1\n", id="blanks before a value"),
+        pytest.param(b"a" + b" " * 200_000 + b"= 1\n", id="blanks before ="),
+        pytest.param(b"a = 1" + b" " * 200_000 + b"\n", id="blanks behind a value"),
+        pytest.param(b"[" + b" " * 200_000 + b"a]\n", id="blanks in a header"),
+        pytest.param(b"a = [" + b"# c\n" * 30_000 + b"]\n", id="comments in a list"),
+        pytest.param(b"a = [" + b"\n" * 100_000 + b"1]\n", id="blank lines in a list"),
+        pytest.param(b"a" * 200_000 + b" = 1\n", id="a long key"),
+        pytest.param(b'"' + b"\\u0041" * 30_000 + b'" = 1\n', id="a long escaped key"),
         pytest.param(b'a = """' + b"\\\n   " * 100_000 + b'"""\n', id="folded lines"),
-        pytest.param(b'a = """' + b'""x' * 200_000 + b'"""\n', id="quotes in quotes"),
-        pytest.param(b"a = '''" + b"''x" * 200_000 + b"'''\n", id="literal quotes in quotes"),
-        pytest.param(b'a = "' + b"\\\\" * 300_000 + b'"\n', id="backslashes"),
-        pytest.param(b"a = '" + b"x" * (2 << 20) + b"'\n", id="a long text"),
+        pytest.param(b'a = """' + b'""x' * 50_000 + b'"""\n', id="quotes in quotes"),
+        pytest.param(b"a = '''" + b"''x" * 50_000 + b"'''\n", id="literal quotes in quotes"),
+        pytest.param(b'a = "' + b"\\\\" * 80_000 + b'"\n', id="backslashes"),
+        pytest.param(b"a = '" + b"x" * (1 << 20) + b"'\n", id="a long text"),
     ],
 )
 def test_long_runs_cost_no_square(data: bytes) -> None:
@@ -561,7 +577,7 @@ def test_what_is_not_toml_is_refused_and_the_line_named(source: str, line: int) 
         read(source.encode())
     with pytest.raises(Refused) as caught:
         parse(source)
-    assert caught.value.code == "not_toml"
+    assert caught.value.code in ("not_toml", "duplicate_key")
     named = re.search(r"line (\d+)", str(caught.value))
     assert named is not None
     # an open bracket or quote may be named where it opens or where the text ends
@@ -658,7 +674,7 @@ def survives(data: bytes) -> str:
     document, code = attempt(data)
     if document is None:
         assert not readable, f"tomllib reads what is refused: {code}"
-        assert code in ("not_toml", "not_utf8", "number_too_long")
+        assert code in ("not_toml", "duplicate_key", "not_utf8", "number_too_long")
         return "refused"
     assert readable, "tomllib refuses what is read"
     assert mirrors(document.root, value)

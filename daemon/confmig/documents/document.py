@@ -59,6 +59,7 @@ class Document(Lookup):
         self.aliased: frozenset[str] = frozenset()
         self.opaque: list[tuple[int, int]] = []
         self.comments: list[tuple[int, int]] = []
+        self.source_map: Any = None
         self.changes: list[Change] = []
         self.allow_shared = False
 

@@ -45,6 +45,7 @@ _MODULES = {
     "json": "confmig.documents.json:JSON",
     "jsonc": "confmig.documents.json:JSONC",
     "json5": "confmig.documents.json:JSON5",
+    "toml": "confmig.documents.toml",
 }
 FORMATS = tuple(_MODULES)
 

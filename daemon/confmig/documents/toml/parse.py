@@ -1,0 +1,425 @@
+"""TOML 1.0 text -> tree with positions.
+
+Our own scanner finds out where everything stands; the standard library's ``tomllib`` has the veto:
+what it does not read, or reads differently, is refused. Dates and times are text in the tree, as
+they stand in the file.
+"""
+
+from __future__ import annotations
+
+import datetime
+import gc
+import re
+import tomllib
+from typing import Any
+
+from confmig.documents.document import Caps, Document
+from confmig.documents.encoding import decode, newline_of
+from confmig.documents.toml.statements import FIXED, Block, Part, SourceMap, Statement
+from confmig.documents.tree import Cell, Mapping, Origin, Sequence
+from confmig.errors import Refused
+
+_KEY = re.compile(
+    r"""[ \t]*+(?P<key>[A-Za-z0-9_-]++|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|'[^'\n]*+')[ \t]*+"""
+)
+_BLANK = re.compile(r"[ \t]*+(?P<comment>#[^\r\n]*+)?(?P<end>\r?\n|\Z)")
+_STRING = re.compile(
+    r'"""(?:[^"\\]|\\[\s\S]|"(?!""))*+"{3,5}'
+    r"|'''(?:[^']|'(?!''))*+'{3,5}"
+    r'|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"'
+    r"|'[^'\n]*+'"
+)
+DATE = re.compile(
+    r"(?:[0-9]{4}-[0-9]{2}-[0-9]{2}(?:[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]++)?"
+    r"(?:[Zz]|[+-][0-9]{2}:[0-9]{2})?)?|[0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]++)?)"
+)
+_WORD = re.compile(r"[A-Za-z0-9_.:+-]++")
+_INT = re.compile(r"[+-]?(?:0|[1-9][0-9]*+)\Z")
+_TRIVIA = re.compile(r"(?:[ \t\r\n]++|#[^\r\n]*+)*+")
+_COMMENT = re.compile(r"#[^\r\n]*+")
+_BOOLS = {"true": True, "false": False}
+_DIGITS = 4000  # Python refuses to turn longer digit strings into an int
+
+
+def parse(data: bytes, *, caps: Caps) -> Document:
+    """Parse a TOML file. Raises ``Refused`` and names line and reason if it cannot be read."""
+    text, bom = decode(data, caps.size)
+    document = Document(text, bom=bom, newline=newline_of(text), format="toml", dialect="")
+    document.caps = caps
+    enabled = gc.isenabled()
+    gc.disable()  # a tree is all young objects: collecting meanwhile only costs
+    try:
+        _Scanner(document, caps).scan()
+        _veto(document)
+    finally:
+        if enabled:
+            gc.enable()
+    return document
+
+
+def read(text: str) -> Any:
+    """What the independent reader makes of a text. Raises ``ValueError``."""
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ValueError("nested too deep for tomllib") from None
+
+
+def _veto(document: Document) -> None:
+    try:
+        value = read(document.text)
+    except ValueError as error:
+        raise Refused("not_toml", str(error), fix="mend the file, then run again") from None
+    if not agrees(document.root, value):
+        raise Refused(
+            "readers_disagree",
+            "two TOML readers understand this file differently",
+            fix="report the file's shape as a bug; migrate it by hand",
+        )
+
+
+def agrees(want: Any, have: Any) -> bool:
+    """Whether the tree says what the independent reader read; dates are compared as dates."""
+    stack = [(want, have)]
+    while stack:
+        a, b = stack.pop()
+        if isinstance(a, dict):
+            if not isinstance(b, dict) or a.keys() != b.keys():
+                return False
+            stack.extend((a[k], b[k]) for k in a)
+        elif isinstance(a, list):
+            if not isinstance(b, list) or len(a) != len(b):
+                return False
+            stack.extend(zip(a, b, strict=True))
+        elif isinstance(b, datetime.date | datetime.time):
+            if not isinstance(a, str) or not DATE.fullmatch(a) or read(f"v = {a}")["v"] != b:
+                return False
+        elif type(a) is not type(b) or (a != b and not (a != a and b != b)):
+            return False
+    return True
+
+
+class _Scanner:
+    def __init__(self, document: Document, caps: Caps) -> None:
+        self.document = document
+        self.text = document.text
+        self.caps = caps
+        self.nodes = 0
+        self.root = Mapping(document, _table(0, len(self.text), "table"))
+        self.map = SourceMap([Block(None, self.root, 0)])
+        self.block = self.map.blocks[0]
+
+    def scan(self) -> None:
+        """Hang the tree and the statements into the document."""
+        text, at, size = self.text, 0, len(self.text)
+        comments = self.document.comments
+        own = 0  # where the comment lines begin that the next statement may own
+        column = -1  # the column of those comment lines
+        first = True
+        while at < size:
+            blank = _BLANK.match(text, at)
+            if blank is not None:
+                if blank["comment"] is None:
+                    own, column = blank.end(), -1
+                else:
+                    comments.append(blank.span("comment"))
+                    here = blank.start("comment") - at
+                    if here != column:
+                        own, column = at, here
+                at = blank.end()
+                continue
+            indent = len(text[at : at + 10000]) - len(text[at : at + 10000].lstrip(" \t"))
+            lead = own if indent == column and not first else at
+            at = self._statement(at, at + indent, lead)
+            own, column, first = at, -1, False
+        self.block.end = size
+        root = self.root
+        assert root.origin is not None
+        document = self.document
+        document.root_cell = Cell(None, root, root.origin, None, root.origin)
+        root.origin.cell = document.root_cell
+        document.source_map = self.map
+
+    def _statement(self, line: int, at: int, lead: int) -> int:
+        text = self.text
+        if text[at] == "[":
+            array = text.startswith("[[", at)
+            close = "]]" if array else "]"
+            names, after = self._key(at + len(close))
+            if not text.startswith(close, after):
+                raise self._bad(after, f"{close!r} is expected")
+            end, tail = self._line_end(after + len(close))
+            self._header(names, Statement([], lead, line, end, tail, self.root, True, array))
+            return end
+        names, after = self._key(at)
+        if text[after : after + 1] != "=":
+            raise self._bad(after, "a '=' is expected behind the key")
+        after += 1
+        while text[after : after + 1] in (" ", "\t"):
+            after += 1
+        table = self.block.table
+        pair = Statement([], lead, line, line, line, table)
+        container: Mapping = table
+        for name, start, stop, style in names[:-1]:
+            cell = container.cells.get(name)
+            if cell is None:
+                made = Mapping(self.document, _table(start, stop, "dotted"))
+                cell = self._attach(container, name, made, made.origin, start, stop, style)
+            inner = self._inner(cell, start)
+            pair.parts.append(Part(cell, start, stop, style))
+            container = inner
+        name, start, stop, style = names[-1]
+        if name in container.cells:
+            raise self._refuse("duplicate_key", start, f"the key {name!r} stands twice")
+        value, origin = self._value(after, 1)
+        cell = self._attach(container, name, value, origin, start, stop, style)
+        pair.parts.append(Part(cell, start, stop, style))
+        pair.end, pair.tail = self._line_end(origin.end)
+        self.block.pairs.append(pair)
+        return pair.end
+
+    def _header(self, names: list[tuple[str, int, int, str | None]], header: Statement) -> None:
+        container: Mapping = self.root
+        for name, start, stop, style in names[:-1]:
+            cell = container.cells.get(name)
+            if cell is None:
+                made = Mapping(self.document, _table(start, stop, "implicit"))
+                cell = self._attach(container, name, made, made.origin, start, stop, style)
+            header.parts.append(Part(cell, start, stop, style))
+            container = self._inner(cell, start)
+        name, start, stop, style = names[-1]
+        cell = container.cells.get(name)
+        origin = _table(start, stop, "table")
+        if header.array:
+            if cell is None:
+                items = Sequence(self.document, _table(start, stop, "array"))
+                cell = self._attach(container, name, items, items.origin, start, stop, style)
+            sequence = cell.value
+            if not isinstance(sequence, Sequence) or _style(sequence) != "array":
+                raise self._refuse(
+                    "duplicate_key", start, f"the key {name!r} is no array of tables"
+                )
+            table = Mapping(self.document, origin)
+            item = Cell(None, table, origin, None, sequence.origin)
+            self._hang(sequence, item, origin)
+        elif cell is None:
+            table = Mapping(self.document, origin)
+            cell = self._attach(container, name, table, origin, start, stop, style)
+        else:
+            table = cell.value
+            if not isinstance(table, Mapping) or _style(table) != "implicit":
+                raise self._refuse("duplicate_key", start, f"the table {name!r} is defined twice")
+            assert table.origin is not None
+            table.origin.style = "table"
+        header.parts.append(Part(cell, start, stop, style))
+        header.table = table
+        self.block.end = header.lead
+        self.block = Block(header, table, header.lead)
+        self.map.blocks.append(self.block)
+
+    def _inner(self, cell: Cell, at: int) -> Mapping:
+        """The table a key part leads into: an array of tables leads into its last one."""
+        value = cell.value
+        if isinstance(value, Sequence) and _style(value) == "array":
+            value = value.cells[-1].value
+        if not isinstance(value, Mapping) or (value.origin is not None and value.origin.flow):
+            raise self._bad(at, f"the key {cell.name!r} is no table that can be added to")
+        return value
+
+    def _attach(
+        self,
+        container: Mapping,
+        name: str,
+        value: Any,
+        origin: Origin | None,
+        start: int,
+        end: int,
+        style: str | None,
+    ) -> Cell:
+        assert origin is not None
+        cell = Cell(name, value, origin, Origin(start, end, start, style), container.origin)
+        self._hang(container, cell, origin)
+        return cell
+
+    def _hang(self, container: Mapping | Sequence, cell: Cell, origin: Origin) -> None:
+        self.nodes += 1
+        if self.nodes > self.caps.nodes:
+            raise Refused("too_many_nodes", f"more than {self.caps.nodes} values")
+        home = container.origin
+        assert home is not None
+        origin.cell = cell
+        home.cells.append(cell)
+        if isinstance(container, Mapping):
+            assert cell.name is not None
+            container.cells[cell.name] = cell
+            dict.__setitem__(container, cell.name, cell.value)
+        else:
+            container.cells.append(cell)
+            list.append(container, cell.value)
+        if type(origin.cells) is list:
+            cell.value.up, cell.value.cell = container, cell
+
+    def _key(self, at: int) -> tuple[list[tuple[str, int, int, str | None]], int]:
+        out: list[tuple[str, int, int, str | None]] = []
+        while True:
+            match = _KEY.match(self.text, at)
+            if match is None:
+                raise self._bad(at, "a key is expected")
+            start, end = match.span("key")
+            token = match["key"]
+            quote = token[0] if token[0] in "\"'" else None
+            name = self._string(token, start) if quote else token
+            out.append((name, start, end, quote))
+            if len(out) > self.caps.depth:
+                raise self._refuse("too_deep", start, f"nesting deeper than {self.caps.depth}")
+            at = match.end()
+            if self.text[at : at + 1] != ".":
+                return out, at
+            at += 1
+
+    def _value(self, at: int, depth: int) -> tuple[Any, Origin]:
+        text = self.text
+        mark = text[at : at + 1]
+        if mark in ("[", "{"):
+            if depth > self.caps.depth:
+                raise self._refuse("too_deep", at, f"nesting deeper than {self.caps.depth}")
+            return self._array(at, depth) if mark == "[" else self._inline(at, depth)
+        if mark in ('"', "'"):
+            match = _STRING.match(text, at)
+            if match is None:
+                raise self._bad(at, "a string does not end")
+            token = match.group()
+            if "\n" in token:
+                self.document.opaque.append(match.span())
+            return self._string(token, at), Origin(at, match.end(), at, mark)
+        date = DATE.match(text, at)
+        if date is not None:
+            return date.group(), Origin(at, date.end(), at, "date")
+        match = _WORD.match(text, at)
+        if match is None:
+            raise self._bad(at, "a value is expected")
+        return self._word(match.group(), at), Origin(at, match.end(), at)
+
+    def _array(self, start: int, depth: int) -> tuple[Sequence, Origin]:
+        text = self.text
+        origin = Origin(start, -1, start, flow=True)
+        origin.cells = []
+        sequence = Sequence(self.document, origin)
+        at = self._skip(start + 1)
+        while text[at : at + 1] != "]":
+            value, item = self._value(at, depth + 1)
+            self._hang(sequence, Cell(None, value, item, None, origin), item)
+            at = self._skip(item.end)
+            if text[at : at + 1] == ",":
+                at = self._skip(at + 1)
+            elif text[at : at + 1] != "]":
+                raise self._bad(at, "a ',' or ']' is expected")
+        origin.end = at + 1
+        return sequence, origin
+
+    def _inline(self, start: int, depth: int) -> tuple[Mapping, Origin]:
+        text = self.text
+        origin = Origin(start, -1, start, flow=True)
+        origin.cells = []
+        mapping = Mapping(self.document, origin)
+        at = self._skip(start + 1)
+        while text[at : at + 1] != "}":
+            names, after = self._key(at)
+            if text[after : after + 1] != "=":
+                raise self._bad(after, "a '=' is expected behind the key")
+            inner = self._dotted_inline(mapping, names[:-1])
+            name, begin, end, style = names[-1]
+            if name in inner.cells:
+                raise self._refuse("duplicate_key", begin, f"the key {name!r} stands twice")
+            at = self._skip(after + 1)
+            value, item = self._value(at, depth + 1)
+            self._attach(inner, name, value, item, begin, end, style)
+            at = self._skip(item.end)
+            if text[at : at + 1] == ",":
+                at = self._skip(at + 1)
+            elif text[at : at + 1] != "}":
+                raise self._bad(at, "a ',' or '}' is expected")
+        origin.end = at + 1
+        return mapping, origin
+
+    def _dotted_inline(
+        self, mapping: Mapping, names: list[tuple[str, int, int, str | None]]
+    ) -> Mapping:
+        """The table that dotted keys inside an inline table lead into. Tables made so keep their
+        entries: only values and names in them can be edited."""
+        assert mapping.origin is not None
+        for name, start, stop, style in names:
+            mapping.origin.tag = FIXED
+            cell = mapping.cells.get(name)
+            if cell is None:
+                origin = Origin(start, stop, start, tag=FIXED, flow=True)
+                origin.cells = []
+                made = Mapping(self.document, origin)
+                cell = self._attach(mapping, name, made, origin, start, stop, style)
+            inner = cell.value
+            if not isinstance(inner, Mapping) or inner.origin is None or inner.origin.tag != FIXED:
+                raise self._refuse("duplicate_key", start, f"the key {name!r} stands twice")
+            self.map.inline.setdefault(id(cell), []).append(Part(cell, start, stop, style))
+            mapping = inner
+        return mapping
+
+    def _skip(self, at: int) -> int:
+        match = _TRIVIA.match(self.text, at)
+        assert match is not None
+        if "#" in match.group():
+            found = _COMMENT.finditer(self.text, at, match.end())
+            self.document.comments.extend(m.span() for m in found)
+        return match.end()
+
+    def _line_end(self, at: int) -> tuple[int, int]:
+        """The start of the next line and the end of a trailing comment."""
+        match = _BLANK.match(self.text, at)
+        if match is None:
+            raise self._bad(at, "the line should end here")
+        if match["comment"] is not None:
+            self.document.comments.append(match.span("comment"))
+            return match.end(), match.end("comment")
+        return match.end(), at
+
+    def _string(self, token: str, at: int) -> str:
+        if token[0] == "'" and not token.startswith("'''"):
+            return token[1:-1]
+        if token[0] == '"' and "\\" not in token and not token.startswith('"""'):
+            return token[1:-1]
+        return str(self._read(token, at))
+
+    def _word(self, token: str, at: int) -> Any:
+        if token in _BOOLS:
+            return _BOOLS[token]
+        if _INT.match(token) and len(token) <= _DIGITS:
+            return int(token)
+        if len(token) > _DIGITS:
+            raise self._refuse("number_too_long", at, f"a number of {len(token)} digits")
+        return self._read(token, at)
+
+    def _read(self, token: str, at: int) -> Any:
+        try:
+            return read(f"v = {token}")["v"]
+        except ValueError:
+            raise self._bad(at, "this is no value") from None
+
+    def _bad(self, at: int, message: str) -> Refused:
+        return self._refuse("not_toml", at, message, "mend the file, then run again")
+
+    def _refuse(self, code: str, at: int, message: str, fix: str | None = None) -> Refused:
+        line = self.text.count("\n", 0, at) + 1
+        column = at - self.text.rfind("\n", 0, at)
+        return Refused(code, f"line {line}, column {column}: {message}", fix=fix)
+
+
+def _table(start: int, end: int, style: str) -> Origin:
+    """The origin of a table that is no inline one: ``table`` has a header, ``implicit`` is only
+    named by others, ``dotted`` is made of dotted keys, ``array`` is an array of tables."""
+    origin = Origin(start, end, start, style)
+    origin.cells = []
+    return origin
+
+
+def _style(container: Mapping | Sequence) -> str | None:
+    origin = container.origin
+    return None if origin is None or origin.flow else origin.style

@@ -1,0 +1,195 @@
+"""How TOML values and keys are written: scalars, arrays, inline tables."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections import Counter
+from typing import Any
+
+from confmig.documents.document import Document
+from confmig.documents.flow import FlowEditor, Slots, joined
+from confmig.documents.rope import Edit, Rope, compose
+from confmig.documents.toml.statements import FIXED
+from confmig.documents.tree import Cell, Mapping, Origin, Sequence, cells_of
+from confmig.errors import Refused
+
+_BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
+_AWKWARD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+class ValueWriter(FlowEditor):
+    """The half of the TOML writer that knows values; the other half knows statements."""
+
+    def __init__(self, document: Document, slots: Slots) -> None:
+        self.document = document
+        self.slots = slots
+        self.text = document.text
+        self.newline = document.newline
+        self.opaque = document.opaque
+        self._unit: str | None = None
+        self._equals: str | None = None
+        self._braces: str | None = None
+        self.headers: dict[int, Rope] = {}
+        self.before: dict[int, list[Rope]] = {}
+
+    @property
+    def equals(self) -> str:
+        """The equals sign with the space around it that the document prefers."""
+        if self._equals is None:
+            found: Counter[str] = Counter()
+            for block in self.document.source_map.blocks:
+                for pair in block.pairs:
+                    source = pair.parts[-1].cell.source
+                    between = self.text[pair.parts[-1].end : source.start]
+                    if between in ("=", " = ", "= ", " ="):
+                        found[between] += 1
+            self._equals = found.most_common(1)[0][0] if found else " = "
+        return self._equals
+
+    @property
+    def pad(self) -> str:
+        """What stands inside the braces of an inline table."""
+        if self._braces is None:
+            tight = len(re.findall(r"\{[^ \t\r\n}]", self.text))
+            wide = len(re.findall(r"\{ [^ }]", self.text))
+            self._braces = "" if tight > wide else " "
+        return self._braces
+
+    # --- values that stay
+
+    def cell_edits(self, cell: Cell) -> list[Edit]:
+        """See ``FlowEditor``: an entry of an array or inline table that stays."""
+        edits: list[Edit] = []
+        if cell.key is not None and cell.name is not None and cell.name != cell.parsed:
+            parts = self.document.source_map.inline.get(id(cell))
+            spans = [(p.start, p.end, p.style) for p in parts or ()]
+            spans = spans or [(cell.key.start, cell.key.end, cell.key.style)]
+            edits += [Edit(a, b, [key_text(cell.name, style)]) for a, b, style in spans]
+        return edits + self.value_edits(cell)
+
+    def value_edits(self, cell: Cell) -> list[Edit]:
+        """The edits of a value that stands where its source stands."""
+        source = cell.source
+        assert source is not None
+        if cell.untouched:
+            return self._inner(cell)
+        return [Edit(source.start, source.end, self.value(cell))]
+
+    def _inner(self, cell: Cell) -> list[Edit]:
+        value = cell.value
+        if not isinstance(value, Mapping | Sequence) or not value.changed or value.origin is None:
+            return []
+        if value.origin.tag != FIXED:
+            return self.flow_edits(value) if value.origin.flow else []
+        if self._reshaped(value):
+            return [Edit(value.origin.start, value.origin.end, self._braced(value))]
+        return [e for c in cells_of(value) for e in self.cell_edits(c)]
+
+    def _reshaped(self, table: Mapping | Sequence) -> bool:
+        """Whether entries came to or went from an inline table with dotted keys: it is then
+        written anew, as there is no one place that is an entry's own."""
+        origin = table.origin
+        if origin is None or origin.tag != FIXED or not isinstance(table, Mapping):
+            return False
+        now = cells_of(table)
+        if [id(c) for c in now] != [id(c) for c in origin.cells]:
+            return True
+        return any(
+            isinstance(c.value, Mapping)
+            and (self._reshaped(c.value) or (not c.untouched and c.source is not None))
+            for c in now
+        )
+
+    def _braced(self, table: Mapping) -> Rope:
+        if not len(table):
+            return ["{}"]
+        inner = [self._inline(c) for c in cells_of(table)]
+        return ["{" + self.pad, *joined(inner, ", "), self.pad + "}"]
+
+    # --- values that are new at their place
+
+    def entry(self, cell: Cell, home: Origin, indent: str | None) -> Rope:
+        """See ``FlowEditor``."""
+        if cell.home is not None and cell.home.flow and cell.home.tag != FIXED:
+            slot = self.slots.slot(cell)
+            return self.moved(self.cell_edits(cell), slot.start, slot.end, indent)
+        if cell.name is None:
+            return self.value(cell)
+        style = cell.key.style if cell.key is not None else None
+        return [key_text(cell.name, style), self.equals, *self.value(cell)]
+
+    def fresh(self, cells: list[Cell], home: Origin) -> Rope:
+        """See ``FlowEditor``: on one line."""
+        inner = joined([self.entry(c, home, None) for c in cells], ", ")
+        pad = self.pad if self.text[home.start] == "{" else ""
+        return [pad, *inner, pad]
+
+    def gap(self, home: Origin) -> str:
+        """See ``FlowEditor``: as behind the first comma, or a space."""
+        slots = list(self.slots.of(home).values())
+        between = self.text[slots[0].comma + 1 : slots[1].lead] if len(slots) > 1 else " "
+        return between if not between.strip(" \t") else " "
+
+    def deeper(self, home: Origin) -> str | None:
+        """See ``FlowEditor``: inline tables stay on their line."""
+        if self.text[home.start] == "{":
+            return None
+        line = self.text[self.slots.line_start(home.start) : home.start]
+        return line[: len(line) - len(line.lstrip())] + "  "
+
+    def value(self, cell: Cell) -> Rope:
+        """The text of a value that is new at its place, or came from elsewhere."""
+        value, node = cell.value, cell.node
+        container = isinstance(value, Mapping | Sequence)
+        if node is not None and (not container or (node.flow and self.text[node.start] in "{[")):
+            return compose(node.start, node.end, self._inner(cell))
+        if isinstance(value, Mapping):
+            return self._braced(value)
+        if isinstance(value, Sequence):
+            return ["[", *joined([self.value(c) for c in cells_of(value)], ", "), "]"]
+        style = cell.source.style if cell.source is not None else None
+        return [scalar_text(value, style)]
+
+    def _inline(self, cell: Cell) -> Rope:
+        return [key_text(str(cell.name), None), self.equals, *self.value(cell)]
+
+
+def key_text(name: str, style: str | None) -> str:
+    """The text of one part of a key, in its old quotes if they can hold it."""
+    if style == "'" and "'" not in name and not re.search(r"[\x00-\x1f\x7f]", name):
+        return f"'{name}'"
+    if style is None and _BARE.match(name):
+        return name
+    return basic(name)
+
+
+def scalar_text(value: Any, style: str | None = None) -> str:
+    """The text of a scalar. Raises ``Refused`` for what TOML cannot hold."""
+    if value is None:
+        raise Refused("value_unsupported", "TOML has no null", fix="delete the key instead")
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        if not -(1 << 63) <= value < 1 << 63:
+            raise Refused("number_too_long", "TOML integers have 64 bits")
+        return str(value)
+    if isinstance(value, float):
+        if math.isnan(value):
+            return "nan"
+        if math.isinf(value):
+            return "inf" if value > 0 else "-inf"
+        return repr(value)
+    if style == "'" and "'" not in value and not re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
+        return f"'{value}'"
+    return basic(value)
+
+
+def basic(text: str) -> str:
+    """A basic string: JSON's escapes are TOML's too."""
+    if _SURROGATE.search(text):
+        raise Refused("value_unsupported", "TOML has no lone surrogates")
+    out = json.dumps(text, ensure_ascii=False)
+    return _AWKWARD.sub(lambda m: f"\\u{ord(m[0]):04x}", out)

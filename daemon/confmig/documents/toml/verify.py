@@ -1,0 +1,72 @@
+"""The finished text is read back: by our own scanner, which knows the text of every scalar, and
+by ``tomllib``, which has a veto on everything the scanner reads."""
+
+from __future__ import annotations
+
+from confmig.documents.census import Span, census
+from confmig.documents.compare import compare, verify_failed
+from confmig.documents.document import Caps, Document
+from confmig.documents.flow import Slots
+from confmig.documents.rope import Segment
+from confmig.documents.toml.parse import parse
+from confmig.documents.toml.statements import FIXED, Block, SourceMap
+from confmig.documents.tree import Cell, Origin
+from confmig.errors import Refused
+
+
+def verify(document: Document, slots: Slots, text: str, segments: list[Segment]) -> list[Span]:
+    """Check a rendered text against its tree. Returns the source spans of the comments that went
+    with deleted values. Raises ``Refused`` (``verify_failed`` or ``comment_lost``)."""
+    data = text.encode("utf-8")
+    caps = Caps(size=len(data), depth=document.caps.depth, nodes=1 << 40)
+    try:
+        again = parse(data, caps=caps)
+    except Refused as error:
+        if error.code == "too_deep":
+            raise
+        raise verify_failed(error.message, ()) from None
+    compare(document, again, ordered=False)
+    after = [text[a:b] for a, b in again.comments]
+    return census(document, _Regions(document, slots), document.comments, after, segments)
+
+
+class _Regions:
+    """See ``census.Regions``. A table's text is its blocks and the pairs that name it."""
+
+    def __init__(self, document: Document, slots: Slots) -> None:
+        self.slots = slots
+        self.named: dict[int, list[Span]] = {}
+        map_: SourceMap = document.source_map
+        for block in map_.blocks:
+            self._note(block)
+
+    def _note(self, block: Block) -> None:
+        if block.header is not None:
+            # an array's own cell is named by each of its headers, its item by one
+            for cell in {id(p.cell): p.cell for p in block.header.parts}.values():
+                self.named.setdefault(id(cell), []).append((block.start, block.end))
+            origin = block.table.origin
+            if block.header.array and origin is not None and origin.cell is not None:
+                self.named.setdefault(id(origin.cell), []).append((block.start, block.end))
+        for pair in block.pairs:
+            for part in pair.parts:
+                self.named.setdefault(id(part.cell), []).append((pair.lead, pair.end))
+
+    def entry_spans(self, cell: Cell, home: Origin) -> list[Span]:
+        """See ``census.Regions``."""
+        if not home.flow:
+            return self.named.get(id(cell), [])
+        node = cell.source
+        assert node is not None
+        if home.tag == FIXED:
+            return [(node.outer, node.end)]
+        slot = self.slots.slot(cell)
+        return [(slot.lead, slot.tail)]
+
+    def value_spans(self, cell: Cell, home: Origin) -> list[Span]:
+        """See ``census.Regions``."""
+        node = cell.source
+        assert node is not None
+        if node.flow or not node.cells:
+            return [(node.start, node.end)]
+        return self.entry_spans(cell, home)
