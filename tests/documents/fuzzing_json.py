@@ -152,7 +152,7 @@ class Seen:
 @dataclass(eq=False)
 class SeenEntry:
     """An entry in a text: ``at`` is where it begins (None for a TOML table without a header),
-    ``end`` where it ends, ``spots`` all key tokens that name it, the defining one last."""
+    ``end`` where it ends, ``spots`` all key tokens that name it, ``spot`` the defining one."""
 
     key: str | None
     node: Seen
@@ -160,6 +160,11 @@ class SeenEntry:
     end: int | None
     spots: list[tuple[int, int]] = field(default_factory=list)
     header: bool = False
+    main: tuple[int, int] | None = None
+
+    @property
+    def spot(self) -> tuple[int, int]:
+        return self.main or self.spots[-1]
 
 
 def _entries(seen: Seen) -> Iterator[SeenEntry]:
@@ -955,6 +960,7 @@ class Check:
         self.gaps()
         self.spans()
         self.frame()
+        self.headers()
         self.style()
 
     def tokens(self) -> None:
@@ -968,7 +974,7 @@ class Check:
                 continue
             if entry.src.at is None or (self.source.ordered is False and self.rehomed(entry)):
                 continue
-            old, new = self.source.raw(entry.src.spots[-1]), self.result.raw(seen.spots[-1])
+            old, new = self.source.raw(entry.src.spot), self.result.raw(seen.spot)
             need(old == new, "token", f"a key was {old!r} and is {new!r}")
 
     def rehomed(self, entry: Entry) -> bool:
@@ -1048,13 +1054,14 @@ class Check:
             old = lead + self.source.text[src.at : src.end]
             new = line_lead(self.result.text, seen.at) + self.result.text[seen.at : seen.end]
             need(old == new, "line", f"the line of an untouched key was {old!r} and is {new!r}")
-        boxes = [
-            (e.src.node, s.node) for e, s, _, _ in self.pairs if e.src and id(e) not in touched
-        ]
+        boxes = [(e.node, s.node) for e, s, _, _ in self.pairs if e.src and id(e) not in touched]
         if self.source.ordered and session.root is session.first_root:
-            boxes.append((self.source.root, self.result.root))
-        for a, b in boxes:
-            if a.end and b.end and a.kind == b.kind != "scalar" and a.entries and b.entries:
+            boxes.append((session.root, self.result.root))
+        for node, b in boxes:
+            a = self.nodes.get(id(node))
+            if a is None or not a.end or not b.end or node.kind == "scalar":
+                continue
+            if any(e.src is not None and e.src in a.entries for e in node.entries):
                 old, new = (
                     line_lead(t.text, x.end - 1) for t, x in ((self.source, a), (self.result, b))
                 )
@@ -1168,6 +1175,25 @@ class Check:
             if self.source.ordered and not self.session.cutting:
                 need(now == before, "blank", f"{now} {what}, {before} in the source")
 
+    def headers(self) -> None:
+        """The header of a TOML file (its first lines), and blank lines between its sections."""
+        if self.source.ordered:
+            return
+        row, where = self.result.row, self.result.comments
+        first = re.split(r"(?:\A|\n)[ \t]*\r?\n", self.source.text, maxsplit=1)[0]
+        at = [where[m][0] for m in MARK.findall(first) if m in self.session.maker.header]
+        ok = at == sorted(at) and (not at or not row or at[-1] < (row[0].at or 0))
+        need(ok, "comment strayed", "the header of the file is elsewhere")
+        if all(self.spaced(self.source)) and len(self.spaced(self.source)) > 1:
+            need(all(self.spaced(self.result)), "style", "a section without a blank line above")
+
+    @staticmethod
+    def spaced(scan: Scan) -> list[bool]:
+        """Of each header but the first whether a blank line or a comment stands above."""
+        heads = [e.at or 0 for e in scan.row[1:] if e.header]
+        above = [["", *scan.text[:at].split("\n")][-2].strip() for at in heads]
+        return [not line or line.startswith("#") for line in above]
+
     def style(self) -> None:
         """New scalars stand as their neighbours do."""
         session, text = self.session, self.result.text
@@ -1205,6 +1231,8 @@ class Check:
                 self.separated(parent.entries[here - 1], seen, node)
             gaps = {self.gap(self.source, e.src) for e in mates if e.src and e.src.spots}
             gap = self.gap(self.result, seen)
+            if not self.source.ordered:  # TOML: with blanks or without
+                gaps, gap = {" " * (" " in g) for g in gaps}, " " * (" " in gap)
             if (
                 len(gaps) == 1
                 and seen.spots
@@ -1250,7 +1278,7 @@ class Check:
     @staticmethod
     def gap(scan: Scan, entry: SeenEntry) -> str:
         """The text between a key and its value."""
-        return scan.text[entry.spots[-1][1] : entry.node.start] if entry.spots else ""
+        return scan.text[entry.spot[1] : entry.node.start] if entry.spots else ""
 
 
 def _containers(seen: Seen) -> Iterator[Seen]:
@@ -1298,6 +1326,10 @@ def made(data: bytes, root: Node, maker: Any, reader: Reader, scanner: Scanner) 
     order = scan.ordered
     assert alike(reader(text), meaning(root), order=order), f"the generator is wrong: {text}"
     attach(root, scan)
+    for spot in walk(root) if not scan.ordered else ():
+        if spot.entry.src is scan.row[0]:  # above the first key stands the header of the file
+            maker.header += spot.entry.above
+            spot.entry.above = []
     marks = Counter(MARK.findall(text))
     assert marks == Counter(scan.comments.keys()), f"a mark is not in a comment: {text}"
     return Made(data, text, root, maker, scan)

@@ -187,9 +187,7 @@ class TomlScan(Scan):
             return item.node
         entry.at, entry.end, entry.header = start, self.at, True
         self.row.append(entry)
-        # the defining key is the last one
-        entry.spots.remove(last[1:])
-        entry.spots.append(last[1:])
+        entry.main = last[1:]
         return entry.node
 
     def statement(self, table: Seen) -> SeenEntry:

@@ -7,6 +7,7 @@ the standard library's ``json`` or ``pyjson5``.
 
 from __future__ import annotations
 
+import copy
 import json
 import math
 import re
@@ -345,7 +346,7 @@ def _parent(root: Any, where: Any, *, create: bool = False) -> Any:
 
 def apply(root: Any, op: Op) -> Any:
     """The edit on plain data; returns the root."""
-    kind, path, *rest = op
+    kind, path, *rest = copy.deepcopy(op)
     found: list[Any] = list(_places(root, paths.parse(path)))
     if kind == "delete":
         for where in reversed(found):
@@ -386,7 +387,7 @@ def _rename(here: Any, old: Any, new: Any) -> None:
 
 def edit(document: Any, op: Op) -> None:
     """The edit on a document."""
-    kind, path, *rest = op
+    kind, path, *rest = copy.deepcopy(op)
     where = paths.parse(path)
     if kind == "set" and where and isinstance(where[-1], paths.Index):
         target = document.root

@@ -717,6 +717,48 @@ DELETES = [
         Loose(codes=("comment_lost",)),
     ),
     Row(
+        "leading commas behind comments",
+        "jsonc",
+        '{\n    "a": 1 // one\n  , "b": 2 // two\n}\n',
+        ("delete", "b"),
+        '{\n    "a": 1 // one\n}\n',
+    ),
+    Row(
+        "a leading comma behind a line comment, the bracket on the line",
+        "jsonc",
+        '{\n  "a": 1 // one\n  , "b": 2}\n',
+        ("delete", "b"),
+        Either('{\n  "a": 1 // one\n}\n', '{\n  "a": 1 // one\n  }\n'),
+    ),
+    Row(
+        "a leading comma behind a line comment of the first line",
+        "jsonc",
+        "[0 // c\n, 1]",
+        ("delete", "[1]"),
+        Loose("[0 // c\n", gone=("1",)),
+    ),
+    Row(
+        "the first of the bracket's line before a section",
+        "jsonc",
+        '{"a": 1,\n  // section\n\n  "b": 2\n}\n',
+        ("delete", "a"),
+        Loose('  // section\n\n  "b": 2\n}\n', gone=('"a"',)),
+    ),
+    Row(
+        "the first of the bracket's line before a comment at another column",
+        "jsonc",
+        "[1,\n//c\n 2]",
+        ("delete", "[0]"),
+        Loose("//c\n 2]", gone=("1",)),
+    ),
+    Row(
+        "a comment of the next item in a line",
+        "jsonc",
+        "[/* one */ 1, /* two */ 2]",
+        ("delete", "[0]"),
+        "[/* two */ 2]",
+    ),
+    Row(
         "a line comment behind a value that becomes the last",
         "jsonc",
         '{"a": 1, // a\n "b": 2}',
@@ -1097,9 +1139,44 @@ ADDS = [
     Row(
         "behind a block comment in a line",
         "jsonc",
-        '{"a": 1 /* one */}',
+        '{"a": 1 /* of a */}',
         ("set", "b", 2),
-        Loose("/* one */"),
+        '{"a": 1 /* of a */, "b": 2}',
+    ),
+    Row(
+        "behind a block comment in a line's list",
+        "jsonc",
+        "[1 /* one */, 2 /* two */]",
+        ("append", "", 3),
+        "[1 /* one */, 2 /* two */, 3]",
+    ),
+    Row(
+        "before an item with a comment in a line",
+        "jsonc",
+        "[1 /* one */, 2 /* two */]",
+        ("insert", "", 1, 9),
+        "[1 /* one */, 9, 2 /* two */]",
+    ),
+    Row(
+        "in place of the first on the bracket's line",
+        "json",
+        '["x",\n "y"]\n',
+        [("delete", "[0]"), ("insert", "", 0, "z")],
+        Loose('"z"', gone=('"x"',)),
+    ),
+    Row(
+        "in place of all beginning on the bracket's line",
+        "jsonc",
+        '{"a": 1,\n //\n"b": 2}\n',
+        [("delete", "a"), ("set", "c", 3), ("delete", "b")],
+        Loose('"c": 3', codes=("comment_lost",)),
+    ),
+    Row(
+        "in place of the second, before its comment",
+        "jsonc",
+        '{"a": [],\n /* b */\n"b": 1}',
+        [("delete", "a"), ("set", "c", []), ("delete", "b")],
+        Loose('"c": []', codes=("comment_lost",)),
     ),
     Row(
         "a line comment before the bracket",
@@ -1683,6 +1760,27 @@ MOVES = [
     Row("a wrapped root", "json", '{"a": 1}\n', ("wrap", "", "m"), '{"m": {"a": 1}}\n'),
     Row("a wrapped minified root", "json", "[1,2]", ("wrap", "", None), "[[1,2]]"),
     Row(
+        "a comment of several lines inside a wrapped object",
+        "jsonc",
+        text("{", '  "a": {', "    /* 1", "     * 2 */", '    "x": 1', "  }", "}"),
+        ("wrap", "a", "k"),
+        Loose('    "k": {\n', "/* 1\n", '      "x": 1\n'),
+    ),
+    Row(
+        "a comment of several lines inside a wrapped root",
+        "jsonc",
+        text("{", "  /* 1", "   * 2 */", '  "x": 1', "}"),
+        ("wrap", "", "k"),
+        Loose('  "k": {\n', "/* 1\n", '    "x": 1\n'),
+    ),
+    Row(
+        "a comment of several lines above a moved entry",
+        "jsonc",
+        text("{", "  /* 1", "   * 2 */", '  "a": 1,', '  "o": {', '    "x": 1', "  }", "}"),
+        ("move", "a", "o.a"),
+        Loose('    "x": 1,\n', "    /* 1\n", '    "a": 1\n'),
+    ),
+    Row(
         "a wrapped root of lines",
         "jsonc",
         text("// head", "{", "  // a", '  "a": 1 // t', "} // end", "// foot"),
@@ -1937,6 +2035,28 @@ FIVE = [
         r"{$: 1, _: 2, \u0061b: 8, ünï: 0, null: 9, Infinity: 6, x1: 7}",
     ),
     Row("a bare escaped key is renamed", "json5", r"{\u0061: 1}", ("rename", "a", "b"), "{b: 1}"),
+    Row(
+        "a bare key of combining marks",
+        "json5",
+        "{e\u0301: 1}",
+        ("set", "e\u0301", 2),
+        "{e\u0301: 2}",
+    ),
+    Row(
+        "a bare key with a connector",
+        "json5",
+        "{a\u203fb: 1}",
+        ("set", "a\u203fb", 2),
+        "{a\u203fb: 2}",
+    ),
+    Row(
+        "a bare key becomes what looks like a letter",
+        "json5",
+        "{a: 1}",
+        ("rename", "a", "x²"),
+        Either('{"x²": 1}', "{'x²': 1}"),
+    ),
+    Row("a number for a bare key that comes", "json5", "{a: 1}", ("set", "½", 2), Loose("{a: 1, ")),
     Row("a bare __proto__", "json5", "{__proto__: 1}", ("set", "__proto__", 2), "{__proto__: 2}"),
     Row(
         "a file of lines",
@@ -2094,6 +2214,8 @@ FIVE_ONLY_BAD = [
         "an escape that is no letter": r"{\u0020: 1}",
         "an escape of braces": r"{\u{61}: 1}",
         "a joiner first": "{\u200da: 1}",
+        "a fraction as bare key": "{¼: 1}",
+        "a superscript in a bare key": "{x²: 1}",
         "an emoji as bare key": "{😀: 1}",
         "a space in a bare key": "{a b: 1}",
         "an open single-quoted string": "{a: 'x\"}",
@@ -2139,9 +2261,17 @@ def _run(row: Row, format: str) -> tuple[Document, Rendered]:
     return document, helpers.render(document)
 
 
+def _codes(row: Row, format: str) -> tuple[str, ...]:
+    codes = () if isinstance(row.want, str) else row.want.codes
+    beyond = format != "json" and row.name in _BEYOND_PYJSON5
+    return (*codes, "verify_failed") if beyond else codes
+
+
+_BEYOND_PYJSON5 = ("scalar: a number beyond the floats stays",)
+
+
 def _check(row: Row, format: str) -> None:
-    want = row.want
-    codes = () if isinstance(want, str) else want.codes
+    want, codes = row.want, _codes(row, format)
     try:
         document, rendered = _run(row, format)
     except Refused as refused:
@@ -2162,6 +2292,16 @@ def _check(row: Row, format: str) -> None:
     judge(row.data, rendered.data, row.edits, format)
     lost = [document.text[a:b] for a, b in rendered.lost_comments]
     census(row.data, rendered.data, lost, format)
+    again = formats.parse(row.data, format=format)
+    again.replay(Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes)
+    assert helpers.render(again).data == rendered.data, "a replayed journal gives other bytes"
+    _check_unchanged(rendered.data, format)
+
+
+def _check_unchanged(data: bytes, format: str) -> None:
+    rendered = helpers.render(formats.parse(data, format=format))
+    assert rendered.data == data
+    assert rendered.lost_comments == ()
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.name)
@@ -2170,48 +2310,22 @@ def test_an_edit_changes_what_it_must_and_no_other_byte(row: Row) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "format"),
-    [
-        pytest.param(row, format, id=f"{format}: {row.name}")
-        for row in EDITS
-        for format in FORMATS[FORMATS.index(row.format) + 1 :]
-        if "U+2028 ends no" not in row.name
-    ],
+    "row",
+    [row for row in EDITS if row.edits and row.format != "json5" and "ends no" not in row.name],
+    ids=lambda row: row.name,
 )
-def test_what_a_smaller_format_does_the_larger_ones_do_too(row: Row, format: str) -> None:
-    _check(row, format)
+def test_what_a_smaller_format_does_the_larger_ones_do_too(row: Row) -> None:
+    for format in FORMATS[FORMATS.index(row.format) + 1 :]:
+        _check(row, format)
 
 
-@pytest.mark.parametrize("row", EDITS, ids=lambda row: row.name)
-def test_an_unchanged_document_is_its_source_to_the_byte(row: Row) -> None:
-    try:
-        document = formats.parse(row.data, format=row.format)
-    except Refused:
-        return
-    rendered = helpers.render(document)
-    assert rendered.data == row.data
-    assert rendered.lost_comments == ()
-
-
-@pytest.mark.parametrize("row", EDITS, ids=lambda row: row.name)
-def test_a_replayed_journal_gives_the_same_bytes(row: Row) -> None:
-    try:
-        document, rendered = _run(row, row.format)
-    except Refused:
-        return
-    again = formats.parse(row.data, format=row.format)
-    again.replay(Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes)
-    assert helpers.render(again).data == rendered.data
-
-
-@pytest.mark.parametrize("row", EDITS, ids=lambda row: row.name)
-def test_what_is_written_is_taken_again(row: Row) -> None:
-    try:
-        _, rendered = _run(row, row.format)
-    except Refused:
-        return
-    again = formats.parse(rendered.data, format=row.format)
-    assert helpers.render(again).data == rendered.data
+def test_an_unchanged_document_is_its_source_to_the_byte() -> None:
+    for row in EDITS:
+        try:
+            _check_unchanged(row.data, row.format)
+        except Refused as refused:
+            if "*" not in (codes := _codes(row, row.format)) and refused.code not in codes:
+                pytest.fail(f"{row.name}: {refused!s}")
 
 
 def test_the_table_is_large_enough() -> None:
@@ -2219,27 +2333,25 @@ def test_the_table_is_large_enough() -> None:
     assert len(EDITS) >= 120
 
 
-@pytest.mark.parametrize("row", EDITS, ids=lambda row: row.name)
-def test_the_table_itself_is_right(row: Row) -> None:
+def test_the_table_itself_is_right() -> None:
     """The readers of the tests take source and expectation, and they mean the edit."""
-    assert not has_duplicates(read(row.data, row.format))
-    want = row.want
-    texts = (want,) if isinstance(want, str) else want.texts if isinstance(want, Either) else ()
-    for wanted in texts:
-        data = wanted.encode()
-        judge(row.data, data, row.edits, row.format)
-        assert len(comments(data, row.format)) <= len(comments(row.data, row.format))
+    for row in EDITS:
+        assert not has_duplicates(read(row.data, row.format)), row.name
+        want = row.want
+        texts = (want,) if isinstance(want, str) else want.texts if isinstance(want, Either) else ()
+        for wanted in texts:
+            data = wanted.encode()
+            judge(row.data, data, row.edits, row.format)
+            before, after = (comments(d, row.format) for d in (row.data, data))
+            assert len(after) <= len(before), row.name
 
 
-@pytest.mark.parametrize(
-    "row",
-    [r for r in ROWS if isinstance(r.want, Refusal) and not r.edits and isinstance(r.source, str)],
-    ids=lambda row: row.name,
-)
-def test_the_refusals_of_the_table_are_right(row: Row) -> None:
-    assert isinstance(row.want, Refusal)
-    if row.want.codes == ("duplicate_key",):
-        assert has_duplicates(read(row.data, row.format))
-    else:
-        with pytest.raises(ValueError):
-            read(row.data, row.format)
+def test_the_refusals_of_the_table_are_right() -> None:
+    for row in ROWS:
+        if not isinstance(row.want, Refusal) or row.edits or "not_utf8" in row.want.codes:
+            continue
+        if row.want.codes == ("duplicate_key",):
+            assert has_duplicates(read(row.data, row.format)), row.name
+        else:
+            with pytest.raises(ValueError):
+                pytest.fail(f"{row.name}: {read(row.data, row.format)}")

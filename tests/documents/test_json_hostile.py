@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 
+import pyjson5
 import pytest
 
 from confmig.documents import formats
@@ -17,8 +18,9 @@ from tests.documents.helpers import render
 from tests.documents.json_helpers import FORMATS, alike, apply, foreign, has_duplicates, plain, read
 
 DEEP = 100_000
-FLIPS = int(os.environ.get("CONFMIG_FLIPS", "700"))
+FLIPS = int(os.environ.get("CONFMIG_FLIPS", "400"))
 SYNTAX = ("not_json", "not_jsonc", "not_json5")
+SLOW = pytest.mark.slow
 WITH_COMMENTS = ("jsonc", "json5")
 
 SAMPLES = {
@@ -72,40 +74,46 @@ def _code(data: bytes, format: str, caps: Caps | None = None) -> str:
         pytest.param(lambda: b" " * (10 << 20), ("file_too_large",), id="10 MiB of nothing"),
         pytest.param(lambda: b"\xff" * (10 << 20), ("file_too_large",), id="10 MiB of no text"),
         pytest.param(
-            lambda: b"[" + b"1," * 1_200_000 + b"1]", ("too_many_nodes",), id="1,200,000 items"
+            lambda: b"[" + b"1," * 1_200_000 + b"1]",
+            ("too_many_nodes",),
+            id="1,200,000 items",
+            marks=SLOW,
         ),
         pytest.param(
-            lambda: b"[" + b"[]," * 1_200_000 + b"1]", ("too_many_nodes",), id="empty lists"
+            lambda: b"[" + b"[]," * 1_200_000 + b"1]",
+            ("too_many_nodes",),
+            id="empty lists",
+            marks=SLOW,
         ),
         pytest.param(lambda: b"]" * DEEP, SYNTAX, id="closing lists"),
         pytest.param(lambda: b"[1" + b"," * 1_000_000 + b"]", SYNTAX, id="commas"),
         pytest.param(lambda: b"{" + b":" * 1_000_000, SYNTAX, id="colons"),
         pytest.param(lambda: b"-" * 1_000_000, SYNTAX, id="minus signs"),
-        pytest.param(lambda: b'"' * 1_000_001, SYNTAX, id="quotes"),
-        pytest.param(lambda: b'"' + b"\\" * 1_000_001, SYNTAX, id="backslashes"),
-        pytest.param(lambda: b'"' + b"\\\\" * 1_000_000, SYNTAX, id="paired backslashes"),
-        pytest.param(lambda: b'"' + b'\\"' * 1_000_000, SYNTAX, id="escaped quotes"),
-        pytest.param(lambda: b'["' + b"x" * 7_000_000, SYNTAX, id="an open string of 7 MB"),
-        pytest.param(lambda: b" " * 7_000_000, SYNTAX, id="7 MB of spaces"),
-        pytest.param(lambda: b"1" + b" " * 7_000_000 + b"x", SYNTAX, id="7 MB of spaces and more"),
-        pytest.param(lambda: b"\n" * 7_000_000 + b"x", SYNTAX, id="7 million lines"),
-        pytest.param(lambda: b"[" + b"\r\n" * 3_000_000, SYNTAX, id="3 million lines in a list"),
-        pytest.param(lambda: b"/" * 1_000_001 + b"\n", SYNTAX, id="slashes"),
+        pytest.param(lambda: b'"' * 300_001, SYNTAX, id="quotes"),
+        pytest.param(lambda: b'"' + b"\\" * 300_001, SYNTAX, id="backslashes"),
+        pytest.param(lambda: b'"' + b"\\\\" * 300_000, SYNTAX, id="paired backslashes"),
+        pytest.param(lambda: b'"' + b'\\"' * 300_000, SYNTAX, id="escaped quotes"),
+        pytest.param(lambda: b'["' + b"x" * 2_000_000, SYNTAX, id="an open string of 2 MB"),
+        pytest.param(lambda: b" " * 2_000_000, SYNTAX, id="2 MB of spaces"),
+        pytest.param(lambda: b"1" + b" " * 2_000_000 + b"x", SYNTAX, id="2 MB of spaces and more"),
+        pytest.param(lambda: b"\n" * 2_000_000 + b"x", SYNTAX, id="2 million lines"),
+        pytest.param(lambda: b"[" + b"\r\n" * 1_000_000, SYNTAX, id="1 million lines in a list"),
+        pytest.param(lambda: b"/" * 300_001 + b"\n", SYNTAX, id="slashes"),
         pytest.param(lambda: b"/*" * 1_000_000, SYNTAX, id="open block comments"),
-        pytest.param(lambda: b"[1 /*" + b"*" * 3_000_000, SYNTAX, id="stars"),
-        pytest.param(lambda: b"/**/" * 1_000_000, SYNTAX, id="block comments and no value"),
-        pytest.param(lambda: b"//\n" * 1_000_000, SYNTAX, id="line comments and no value"),
+        pytest.param(lambda: b"[1 /*" + b"*" * 1_000_000, SYNTAX, id="stars"),
+        pytest.param(lambda: b"/**/" * 100_000, SYNTAX, id="block comments and no value"),
+        pytest.param(lambda: b"//\n" * 100_000, SYNTAX, id="line comments and no value"),
         pytest.param(lambda: b"1e" * 1_000_000, SYNTAX, id="exponents"),
         pytest.param(lambda: b"1." * 1_000_000, SYNTAX, id="points"),
         pytest.param(
             lambda: b"1" * 1_000_000 + b"x", (*SYNTAX, "number_too_long"), id="digits and more"
         ),
         pytest.param(lambda: b"[" + b"0" * 1_000_000 + b"]", SYNTAX, id="zeros"),
-        pytest.param(lambda: b"a" * 3_000_000, SYNTAX, id="letters"),
-        pytest.param(lambda: b"{" + b"a" * 3_000_000, SYNTAX, id="letters of a key"),
-        pytest.param(lambda: b"\\u0061" * 500_000, SYNTAX, id="escapes outside"),
-        pytest.param(lambda: b"{" + b"\\u0061" * 500_000, SYNTAX, id="escapes of a key"),
-        pytest.param(lambda: b"[" + b"'\\\n" * 500_000, SYNTAX, id="continuations"),
+        pytest.param(lambda: b"a" * 1_000_000, SYNTAX, id="letters"),
+        pytest.param(lambda: b"{" + b"a" * 1_000_000, SYNTAX, id="letters of a key"),
+        pytest.param(lambda: b"\\u0061" * 150_000, SYNTAX, id="escapes outside"),
+        pytest.param(lambda: b"{" + b"\\u0061" * 150_000, SYNTAX, id="escapes of a key"),
+        pytest.param(lambda: b"[" + b"'\\\n" * 150_000, SYNTAX, id="continuations"),
         pytest.param(lambda: b"\x00" * 1_000_000, SYNTAX, id="NULs"),
         pytest.param(lambda: "\ufeff".encode() * 1_000_000, SYNTAX, id="BOMs"),
         pytest.param(lambda: b'{"a": 1} ' * 100_000, SYNTAX, id="documents"),
@@ -163,30 +171,44 @@ def test_an_edit_that_makes_it_too_deep_is_refused_or_taken_again(format: str) -
     formats.parse(data, format=format)
 
 
+WIDE = [2_000, pytest.param(200_000, marks=SLOW)]
+
+
 @pytest.mark.parametrize("format", FORMATS)
-def test_200_000_keys_are_edited(format: str) -> None:
-    lines = [f'  "key{n}": {n}' for n in range(200_000)]
-    document = formats.parse(("{\n" + ",\n".join(lines) + "\n}\n").encode(), format=format)
-    document.set("key199999", "x")
-    document.delete("key100000")
+@pytest.mark.parametrize("count", WIDE)
+@pytest.mark.parametrize(("begin", "gap", "end"), [("{\n  ", ",\n  ", "\n}\n"), ("{", ",", "}")])
+def test_wide_maps_are_edited(format: str, count: int, begin: str, gap: str, end: str) -> None:
+    entries = [f'"key{n}":{n}' for n in range(count)]
+    document = formats.parse((begin + gap.join(entries) + end).encode(), format=format)
+    document.set(f"key{count - 1}", "x")
+    document.delete(f"key{count // 2}")
     document.rename("key0", "first")
     document.set("more", True)
-    lines[199_999] = '  "key199999": "x"'
-    lines[0] = '  "first": 0'
-    del lines[100_000]
-    lines.append('  "more": true')
-    assert render(document).data.decode() == "{\n" + ",\n".join(lines) + "\n}\n"
+    entries[-1] = f'"key{count - 1}":"x"'
+    entries[0] = '"first":0'
+    del entries[count // 2]
+    entries.append('"more":true')
+    assert render(document).data.decode() == begin + gap.join(entries) + end
+
+
+@pytest.mark.parametrize("format", FORMATS)
+@pytest.mark.parametrize("count", [1_000, pytest.param(30_000, marks=SLOW)])
+def test_an_edit_of_every_object_of_a_list_is_no_square(format: str, count: int) -> None:
+    data = b"[" + b",".join(b'{"a":%d,"b":1}' % n for n in range(count)) + b"]"
+    document = formats.parse(data, format=format)
+    document.delete("[*].a")
+    assert render(document).data == b"[" + b",".join([b'{"b":1}'] * count) + b"]"
 
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_many_edits_of_a_wide_map_cost_no_square(format: str) -> None:
-    lines = [f'"k{n}":{n}' for n in range(10_000)]
+    lines = [f'"k{n}":{n}' for n in range(2_000)]
     document = formats.parse(("{" + ",".join(lines) + "}").encode(), format=format)
     for n in range(100):
         document.rename(f"k{n}", f"new{n}")
-        document.delete(f"k{n + 5_000}")
+        document.delete(f"k{n + 2_000}")
         document.set(f"more{n}", n)
-    expected = [f'"new{n}":{n}' for n in range(100)] + lines[100:5_000] + lines[5_100:]
+    expected = [f'"new{n}":{n}' for n in range(100)] + lines[100:2_000] + lines[2_100:]
     expected += [f'"more{n}":{n}' for n in range(100)]
     assert render(document).data.decode() == "{" + ",".join(expected) + "}"
 
@@ -194,32 +216,32 @@ def test_many_edits_of_a_wide_map_cost_no_square(format: str) -> None:
 @pytest.mark.parametrize("format", FORMATS)
 def test_half_of_a_long_list_goes(format: str) -> None:
     document = formats.parse(
-        b"[" + b",".join(b"%d" % n for n in range(4_000)) + b"]", format=format
+        b"[" + b",".join(b"%d" % n for n in range(1_000)) + b"]", format=format
     )
-    for n in range(3_999, -1, -2):
+    for n in range(999, -1, -2):
         del document.root[n]
-    assert render(document).data == b"[" + b",".join(b"%d" % n for n in range(0, 4_000, 2)) + b"]"
+    assert render(document).data == b"[" + b",".join(b"%d" % n for n in range(0, 1_000, 2)) + b"]"
 
 
 @pytest.mark.parametrize("format", WITH_COMMENTS)
-def test_100_000_lines_of_comment_are_no_square(format: str) -> None:
-    data = b'{\n  "a": 1,\n' + b"  // c\n" * 100_000 + b'  "b": 2\n}\n'
+def test_30_000_lines_of_comment_are_no_square(format: str) -> None:
+    data = b'{\n  "a": 1,\n' + b"  // c\n" * 30_000 + b'  "b": 2\n}\n'
     document = formats.parse(data, format=format)
     document.delete("b")
     assert render(document).data == b'{\n  "a": 1\n}\n'
 
 
 @pytest.mark.parametrize("format", WITH_COMMENTS)
-def test_100_000_comments_in_a_line_are_no_square(format: str) -> None:
-    data = b'{"a"' + b"/**/" * 100_000 + b": 1" + b"/*,*/" * 100_000 + b', "b": 2}'
+def test_30_000_comments_in_a_line_are_no_square(format: str) -> None:
+    data = b'{"a"' + b"/**/" * 30_000 + b": 1" + b"/*,*/" * 30_000 + b', "b": 2}'
     document = formats.parse(data, format=format)
     document.set("b", 3)
     assert render(document).data == data[:-2] + b"3}"
 
 
 @pytest.mark.parametrize("format", WITH_COMMENTS)
-def test_comments_of_20_000_keys_are_no_square(format: str) -> None:
-    lines = "".join(f'  // own {n}\n  "k{n}": {n}, // t {n}\n' for n in range(20_000))
+def test_comments_of_4_000_keys_are_no_square(format: str) -> None:
+    lines = "".join(f'  // own {n}\n  "k{n}": {n}, // t {n}\n' for n in range(2_000))
     document = formats.parse(f"{{\n{lines}}}\n".encode(), format=format)
     for n in range(0, 1_000, 2):
         document.delete(f"k{n}")
@@ -232,7 +254,7 @@ def test_comments_of_20_000_keys_are_no_square(format: str) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_huge_scalar_is_text_like_any_other(format: str) -> None:
-    data = b'{"a": "' + b"x\\n" * (1 << 20) + b'", "b": 1}'
+    data = b'{"a": "' + b"x\\n" * (1 << 16) + b'", "b": 1}'
     document = formats.parse(data, format=format)
     document.set("b", 2)
     assert render(document).data == data[:-2] + b"2}"
@@ -428,7 +450,7 @@ def _may_be_refused(data: bytes, format: str) -> bool:
         return True
     try:
         foreign(data, format)
-    except ValueError:
+    except (ValueError, pyjson5.Json5DecoderException):
         return True
     return False
 

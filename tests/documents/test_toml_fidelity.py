@@ -16,7 +16,6 @@ from dataclasses import dataclass
 
 import pytest
 
-from confmig.documents import formats
 from confmig.errors import Refused
 from tests.documents.helpers import render
 from tests.documents.toml_helpers import (
@@ -28,9 +27,6 @@ from tests.documents.toml_helpers import (
     read,
     without_blank_lines,
 )
-
-if "toml" not in formats.FORMATS:
-    pytest.skip("no TOML yet", allow_module_level=True)
 
 
 @dataclass(frozen=True)
@@ -1716,6 +1712,12 @@ ADDS = [
         ("set", "a[0]", 5),
         may(),
     ),
+    Row(
+        "a scalar takes inline dotted keys' place",
+        "a = {k.l = 1, m = 0x2}\n",
+        ("set", "a.k", 5),
+        one_of("a = {k = 5, m = 0x2}\n", "a = {m = 0x2, k = 5}\n"),
+    ),
 ]
 ADDS = [Row(f"add: {r.name}", r.source, r.op, r.want) for r in ADDS]
 
@@ -2064,6 +2066,30 @@ MOVES = [
         "[[a]]\nx = 1 # x\n[a.s]\n[[a]]\nx = 2\n[b]\n",
         ("relocate", "a[0]", "a", None),
         may("[[a]]\nx = 2\n"),
+    ),
+    Row(
+        "a table of several to a key and add to it",
+        "q = 1\n[[a]]\nx = 1\n",
+        (("move", "a[0]", "z"), ("set", "z.k", 2)),
+        means("q = 1\n", "x = 1\n"),
+    ),
+    Row(
+        "a sub-table out of one of several and add to it",
+        "[[k.b]]\n[k.b.a]\nx = 1\n",
+        (("move", "k.b[0].a", "k.a"), ("set", "k.a.z", 2)),
+        means("x = 1\n"),
+    ),
+    Row(
+        "the last of several tables to the front and add to the other",
+        "[[c]]\nx = 1\n[[c]]\ny = 1\n",
+        (("relocate", "c[1]", "c", 0), ("set", "c[1].z", 2)),
+        means("x = 1\nz = 2\n", "y = 1\n"),
+    ),
+    Row(
+        "a table into one of several that then changes its place",
+        "x.e.x = 1\n[[b]]\ne = 1\n[[b]]\n",
+        (("move", "x.e", "b[1].e"), ("relocate", "b[0]", "b", None)),
+        may(),
     ),
 ]
 MOVES = [Row(f"move {r.name}", r.source, r.op, r.want) for r in MOVES]

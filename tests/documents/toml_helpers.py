@@ -17,6 +17,7 @@ from confmig.documents import path as paths
 from confmig.documents.document import Caps, Document
 from confmig.documents.formats import Rendered
 from confmig.documents.journal import Change
+from confmig.documents.tree import Date
 from tests.documents.helpers import render
 
 Op = tuple[Any, ...]
@@ -53,7 +54,7 @@ def alike(a: Any, b: Any) -> bool:
 
 
 def mirrors(tree: Any, value: Any) -> bool:
-    """Whether a tree (dates are text) shows what tomllib read."""
+    """Whether a tree (dates are text of their own type) shows what tomllib read."""
     if isinstance(value, dict):
         return (
             isinstance(tree, dict)
@@ -67,7 +68,7 @@ def mirrors(tree: Any, value: Any) -> bool:
             and all(mirrors(v, w) for v, w in zip(tree, value, strict=True))
         )
     if isinstance(value, datetime | date | clock):
-        return type(tree) is str and bool(tomllib.loads(f"d = {tree}")["d"] == value)
+        return type(tree) is Date and bool(tomllib.loads(f"d = {tree}")["d"] == value)
     if isinstance(value, Lexeme):
         return type(tree) is float and repr(tree) == repr(float(value))
     return type(tree) is type(value) and bool(tree == value)

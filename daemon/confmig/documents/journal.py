@@ -10,10 +10,11 @@ Kinds: ``added`` (new), ``removed`` (old), ``moved`` (place -> to), ``replaced``
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from confmig.documents.path import Place
+from confmig.documents.tree import Date
 
 Kind = Literal["added", "removed", "moved", "replaced", "wrapped"]
 
@@ -35,7 +36,7 @@ class Change:
 
     def as_json(self) -> dict[str, Any]:
         """A JSON-able dict of the fields that are not at their defaults."""
-        fields = asdict(self)
+        values = {f.name: getattr(self, f.name) for f in fields(self)}
         keep = {"added": ("new",), "removed": ("old",), "replaced": ("old", "new")}
         used = {"kind", "place", "at", *keep.get(self.kind, ())}
         if self.kind == "moved":
@@ -44,7 +45,7 @@ class Change:
             used.add("under")
         if self.span is not None:
             used.add("span")
-        return {k: list(v) if isinstance(v, tuple) else v for k, v in fields.items() if k in used}
+        return {k: _encoded(v) for k, v in values.items() if k in used}
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> Change:
@@ -56,8 +57,30 @@ class Change:
             at=data.get("at", 0),
             to=tuple(data.get("to", ())),
             to_at=data.get("to_at", 0),
-            old=data.get("old"),
-            new=data.get("new"),
+            old=_decoded(data.get("old")),
+            new=_decoded(data.get("new")),
             under=data.get("under"),
             span=(span[0], span[1]) if span else None,
         )
+
+
+_DATE = "$date"
+
+
+def _encoded(value: Any) -> Any:
+    """A value that JSON can hold: a date becomes ``{"$date": text}``."""
+    if isinstance(value, Date):
+        return {_DATE: str(value)}
+    if isinstance(value, dict):
+        return {k: _encoded(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_encoded(v) for v in value]
+    return value
+
+
+def _decoded(value: Any) -> Any:
+    if isinstance(value, dict):
+        if value.keys() == {_DATE} and isinstance(value[_DATE], str):
+            return Date(value[_DATE])
+        return {k: _decoded(v) for k, v in value.items()}
+    return [_decoded(v) for v in value] if isinstance(value, list) else value

@@ -30,6 +30,12 @@ if TYPE_CHECKING:
 Scalar = None | bool | int | float | str
 
 
+class Date(str):
+    """A date or time as it stands in the file: TOML has them as a type of their own."""
+
+    __slots__ = ()
+
+
 class Origin:
     """Where a value stands in the source text. Spans count characters, BOM excluded.
 
@@ -381,6 +387,7 @@ _KINDS: dict[type, str] = {
     int: "int",
     float: "float",
     str: "string",
+    Date: "date",
     Mapping: "object",
     dict: "object",
     Sequence: "list",

@@ -29,13 +29,11 @@ def verify(document: Document, slots: Slots, text: str, segments: list[Segment])
 
 
 def _independent(text: str, grammar: str) -> Any:
-    try:
-        if grammar == "json":
-            return json.loads(text)
-        import pyjson5
+    import pyjson5
 
-        return pyjson5.decode(text, maxdepth=1000)
-    except (ValueError, RecursionError) as error:
+    try:
+        return json.loads(text) if grammar == "json" else pyjson5.decode(text, maxdepth=1000)
+    except (ValueError, RecursionError, pyjson5.Json5Exception) as error:
         raise verify_failed(
             f"another JSON reader cannot read it ({type(error).__name__})", ()
         ) from None

@@ -16,13 +16,14 @@ from typing import Any
 from confmig.documents.document import Caps, Document
 from confmig.documents.encoding import decode, newline_of
 from confmig.documents.toml.statements import FIXED, Block, Part, SourceMap, Statement
-from confmig.documents.tree import Cell, Mapping, Origin, Sequence
+from confmig.documents.tree import Cell, Date, Mapping, Origin, Sequence
 from confmig.errors import Refused
 
 _KEY = re.compile(
     r"""[ \t]*+(?P<key>[A-Za-z0-9_-]++|"[^"\\\n]*+(?:\\.[^"\\\n]*+)*+"|'[^'\n]*+')[ \t]*+"""
 )
 _BLANK = re.compile(r"[ \t]*+(?P<comment>#[^\r\n]*+)?(?P<end>\r?\n|\Z)")
+_MARGIN = re.compile(r"[ \t]*+")
 _STRING = re.compile(
     r'"""(?:[^"\\]|\\[\s\S]|"(?!""))*+"{3,5}'
     r"|'''(?:[^']|'(?!''))*+'{3,5}"
@@ -38,6 +39,7 @@ _INT = re.compile(r"[+-]?(?:0|[1-9][0-9]*+)\Z")
 _TRIVIA = re.compile(r"(?:[ \t\r\n]++|#[^\r\n]*+)*+")
 _COMMENT = re.compile(r"#[^\r\n]*+")
 _BOOLS = {"true": True, "false": False}
+_DEEP = "nesting deeper than {}"
 _DIGITS = 4000  # Python refuses to turn longer digit strings into an int
 
 
@@ -92,7 +94,7 @@ def agrees(want: Any, have: Any) -> bool:
                 return False
             stack.extend(zip(a, b, strict=True))
         elif isinstance(b, datetime.date | datetime.time):
-            if not isinstance(a, str) or not DATE.fullmatch(a) or read(f"v = {a}")["v"] != b:
+            if not isinstance(a, Date) or not DATE.fullmatch(a) or read(f"v = {a}")["v"] != b:
                 return False
         elif type(a) is not type(b) or (a != b and not (a != a and b != b)):
             return False
@@ -106,6 +108,7 @@ class _Scanner:
         self.caps = caps
         self.nodes = 0
         self.root = Mapping(document, _table(0, len(self.text), "table"))
+        self.depths = {id(self.root): 1}
         self.map = SourceMap([Block(None, self.root, 0)])
         self.block = self.map.blocks[0]
 
@@ -128,7 +131,9 @@ class _Scanner:
                         own, column = at, here
                 at = blank.end()
                 continue
-            indent = len(text[at : at + 10000]) - len(text[at : at + 10000].lstrip(" \t"))
+            margin = _MARGIN.match(text, at)
+            assert margin is not None
+            indent = margin.end() - at
             lead = own if indent == column and not first else at
             at = self._statement(at, at + indent, lead)
             own, column, first = at, -1, False
@@ -171,7 +176,7 @@ class _Scanner:
         name, start, stop, style = names[-1]
         if name in container.cells:
             raise self._refuse("duplicate_key", start, f"the key {name!r} stands twice")
-        value, origin = self._value(after, 1)
+        value, origin = self._value(after, self.depths[id(container)] + 1)
         cell = self._attach(container, name, value, origin, start, stop, style)
         pair.parts.append(Part(cell, start, stop, style))
         pair.end, pair.tail = self._line_end(origin.end)
@@ -258,6 +263,11 @@ class _Scanner:
             list.append(container, cell.value)
         if type(origin.cells) is list:
             cell.value.up, cell.value.cell = container, cell
+            if not origin.flow or origin.tag == FIXED:
+                depth = self.depths[id(container)] + 1
+                if depth > self.caps.depth:
+                    raise self._refuse("too_deep", origin.start, _DEEP.format(self.caps.depth))
+                self.depths.setdefault(id(cell.value), depth)
 
     def _key(self, at: int) -> tuple[list[tuple[str, int, int, str | None]], int]:
         out: list[tuple[str, int, int, str | None]] = []
@@ -271,7 +281,7 @@ class _Scanner:
             name = self._string(token, start) if quote else token
             out.append((name, start, end, quote))
             if len(out) > self.caps.depth:
-                raise self._refuse("too_deep", start, f"nesting deeper than {self.caps.depth}")
+                raise self._refuse("too_deep", start, _DEEP.format(self.caps.depth))
             at = match.end()
             if self.text[at : at + 1] != ".":
                 return out, at
@@ -282,7 +292,7 @@ class _Scanner:
         mark = text[at : at + 1]
         if mark in ("[", "{"):
             if depth > self.caps.depth:
-                raise self._refuse("too_deep", at, f"nesting deeper than {self.caps.depth}")
+                raise self._refuse("too_deep", at, _DEEP.format(self.caps.depth))
             return self._array(at, depth) if mark == "[" else self._inline(at, depth)
         if mark in ('"', "'"):
             match = _STRING.match(text, at)
@@ -294,7 +304,7 @@ class _Scanner:
             return self._string(token, at), Origin(at, match.end(), at, mark)
         date = DATE.match(text, at)
         if date is not None:
-            return date.group(), Origin(at, date.end(), at, "date")
+            return Date(date.group()), Origin(at, date.end(), at, "date")
         match = _WORD.match(text, at)
         if match is None:
             raise self._bad(at, "a value is expected")
@@ -305,6 +315,7 @@ class _Scanner:
         origin = Origin(start, -1, start, flow=True)
         origin.cells = []
         sequence = Sequence(self.document, origin)
+        self.depths[id(sequence)] = depth
         at = self._skip(start + 1)
         while text[at : at + 1] != "]":
             value, item = self._value(at, depth + 1)
@@ -322,6 +333,7 @@ class _Scanner:
         origin = Origin(start, -1, start, flow=True)
         origin.cells = []
         mapping = Mapping(self.document, origin)
+        self.depths[id(mapping)] = depth
         at = self._skip(start + 1)
         while text[at : at + 1] != "}":
             names, after = self._key(at)
@@ -332,8 +344,9 @@ class _Scanner:
             if name in inner.cells:
                 raise self._refuse("duplicate_key", begin, f"the key {name!r} stands twice")
             at = self._skip(after + 1)
-            value, item = self._value(at, depth + 1)
-            self._attach(inner, name, value, item, begin, end, style)
+            value, item = self._value(at, self.depths[id(inner)] + 1)
+            leaf = self._attach(inner, name, value, item, begin, end, style)
+            self.map.items[id(leaf)] = names[0][1]
             at = self._skip(item.end)
             if text[at : at + 1] == ",":
                 at = self._skip(at + 1)

@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from confmig.documents.document import Document
 from confmig.documents.flow import Slots
+from confmig.documents.path import show
 from confmig.documents.rope import Edit, Piece, Rope, compose, join_lines, text_of
 from confmig.documents.toml.statements import Block, SourceMap, Statement
 from confmig.documents.toml.values import ValueWriter, key_text
-from confmig.documents.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
+from confmig.documents.tree import Cell, Container, Mapping, Origin, Sequence, cells_of, place_of
 from confmig.errors import Refused
 
+_BLANK_LINE = ("\n\n", "\n\r\n")
 _FILE_HEADER = re.compile(r"(?:[ \t]*#[^\n]*(?:\n|\Z))*(?:[ \t]*\r?\n)*")
 
 
@@ -40,10 +42,13 @@ class _Place:
 
 @dataclass(slots=True)
 class _Plan:
-    """What happens to a block: its edits, and what is written behind it."""
+    """What happens to a block: its edits, and what is written before and behind it: new text, or
+    other blocks that move there. ``opened``: pairs came before the first header."""
 
     edits: list[Edit] = field(default_factory=list)
-    after: list[Rope] = field(default_factory=list)
+    before: list[Rope | Block] = field(default_factory=list)
+    after: list[Rope | Block] = field(default_factory=list)
+    opened: bool = False
     moved: bool = False
     dead: bool = False
 
@@ -53,14 +58,17 @@ class _Writer(ValueWriter):
         super().__init__(document, slots)
         map_: SourceMap = document.source_map
         self.map = map_
-        self.blocks = map_.blocks
+        self.blocks = [replace(b) for b in map_.blocks]
+        self._open = False
+        self._airy: bool | None = None
         self.plans = {id(b): _Plan() for b in self.blocks}
         self.places: dict[int, _Place] = {}
         self.written: set[int] = set()  # cells whose text stands in a pair that stays
         self.last_pair: dict[int, Statement] = {}  # by the identity of a table
         self.pair_block: dict[int, Block] = {}
         self.blocks_of: dict[int, list[Block]] = {}  # by table: its own and those below it
-        self.opened: set[int] = set()
+        self.ordered: dict[int, set[int]] = {}  # by array: the items that stand in their order
+        self.alive: set[int] = set()
         self.block_of = {id(b.table): b for b in self.blocks}
         self.item_of = {id(b.table.origin): id(b.table) for b in self.blocks}
         self.pair_of = {id(p.parts[-1].cell): p for b in self.blocks for p in b.pairs}
@@ -71,11 +79,12 @@ class _Writer(ValueWriter):
         if not isinstance(root, Mapping):
             raise Refused("wrong_type", "a TOML document is a table, nothing else")
         self._locate(root)
+        self._adopt()
         for block in self.blocks:
             self._keep_pairs(block)
             self._keep_header(block)
         self._index()
-        self._move_groups()
+        self._move_blocks()
         self._write(root)
         return self._assemble()
 
@@ -89,11 +98,26 @@ class _Writer(ValueWriter):
             owner = id(table) if item else owner
             self.places[id(table)] = _Place(names, item, owner)
             for cell in cells_of(table):
+                self.alive.add(id(cell))
                 value, inner = cell.value, (*names, str(cell.name))
                 if isinstance(value, Mapping) and _sectioned(value):
                     stack.append((value, inner, False, owner))
                 elif isinstance(value, Sequence) and self.is_array_of_tables(value):
+                    self.alive.update(id(c) for c in cells_of(value))
                     stack.extend((c.value, inner, True, owner) for c in cells_of(value))
+
+    def _adopt(self) -> None:
+        """A new table in the place of one with a header takes that header over."""
+        for block in self.blocks[1:]:
+            origin = block.table.origin
+            cell = origin.cell if origin is not None else None
+            if id(block.table) in self.places or cell is None or id(cell) not in self.alive:
+                continue
+            value = cell.value
+            new = id(value) in self.places and value.origin is None
+            if new and id(value) not in self.block_of and self.plain_inside(value):
+                block.table = value
+                self.block_of[id(value)] = block
 
     def is_array_of_tables(self, value: Sequence) -> bool:
         """Whether a list is, or will be written as, ``[[...]]``."""
@@ -132,7 +156,7 @@ class _Writer(ValueWriter):
             if number + 1 == len(pair.parts):
                 value = part.cell.value
                 new = part.cell.node is None and isinstance(value, Mapping | Sequence)
-                if new and not self._plain_inside(value):
+                if new and not self.plain_inside(value):
                     return None  # tables that have blocks took the value's place
                 return containers
             value = part.cell.value
@@ -141,7 +165,7 @@ class _Writer(ValueWriter):
             containers.append(value)
         return None
 
-    def _plain_inside(self, value: Container) -> bool:
+    def plain_inside(self, value: Container) -> bool:
         """Whether everything in a new container can be written inline."""
         stack: list[Container] = [value]
         while stack:
@@ -186,24 +210,21 @@ class _Writer(ValueWriter):
 
     # --- blocks that move
 
-    def _move_groups(self) -> None:
+    def _move_blocks(self) -> None:
         """A table that is in another array item than before, or in another order there, takes its
         blocks along, behind the last block of what it must follow."""
         for block in self.blocks[1:]:
-            if self.plans[id(block)].dead or not self._displaced(block):
-                continue
-            self.plans[id(block)].moved = True
+            plan = self.plans[id(block)]
+            plan.moved = not plan.dead and self._displaced(block)
         for block in self.blocks[1:]:
             if self.plans[id(block)].moved:
-                self._put(block.table, compose(block.start, block.end, self.plans[id(block)].edits))
+                self._put(block.table, block)
 
-    def _put(self, table: Mapping, rope: Rope) -> None:
+    def _put(self, table: Mapping, text: Rope | Block) -> None:
         """Place a block behind what must precede it, or before what must follow it."""
         anchor, follows = self._anchor(table)
-        if follows:
-            self.plans[id(anchor)].after.append(rope)
-        else:
-            self.before.setdefault(id(anchor), []).append(rope)
+        plan = self.plans[id(anchor)]
+        (plan.after if follows else plan.before).append(text)
 
     def _displaced(self, block: Block) -> bool:
         owner = self._owner_before(block)
@@ -225,14 +246,17 @@ class _Writer(ValueWriter):
         origin = sequence.origin
         if origin is None:
             return cell.home is None  # a new array: its one wrapped table stays where it is
-        order = {id(c): i for i, c in enumerate(origin.cells)}
-        highest = -1
-        for other in cells_of(sequence):
-            rank = order.get(id(other), -1)
-            if other is cell:
-                return rank > highest
-            highest = max(highest, rank)
-        return False
+        known = self.ordered.get(id(sequence))
+        if known is None:
+            known = self.ordered[id(sequence)] = set()
+            order = {id(c): i for i, c in enumerate(origin.cells)}
+            highest = -1
+            for other in cells_of(sequence):
+                rank = order.get(id(other), -1)
+                if rank > highest:
+                    highest = rank
+                    known.add(id(other))
+        return id(cell) in known
 
     def _owner_of(self, container: Container) -> int:
         here: Container | None = container.up
@@ -323,11 +347,22 @@ class _Writer(ValueWriter):
                     continue
                 for item in cells_of(value):
                     if self._present(item.value):
+                        self._needs_header(item.value)
                         self._write(item.value)
                     else:
                         self._new_block(item.value)
             elif id(cell) not in self.written:
                 self._new_pair(table, cell)
+
+    def _needs_header(self, item: Mapping) -> None:
+        """An item of an array of tables begins with its own ``[[...]]``."""
+        if id(item) not in self.block_of or self.plans[id(self.block_of[id(item)])].dead:
+            raise Refused(
+                "section_wrap",
+                "a table of an array of tables cannot be put into another one",
+                place=show(place_of(item)),
+                fix="write the array as inline tables, or migrate this place by hand",
+            )
 
     def _present(self, container: Container) -> bool:
         """Whether a table has text of its own: a block, or a pair that leads through it."""
@@ -364,9 +399,7 @@ class _Writer(ValueWriter):
         match = _FILE_HEADER.match(self.text, block.start, block.end)
         at = match.end() if match else block.start
         rope = self._line(cell, [], "")
-        if at == block.end and len(self.blocks) > 1 and id(block) not in self.opened:
-            self.opened.add(id(block))
-            self.plans[id(block)].after.append([])
+        self.plans[id(block)].opened = at == block.end
         self.plans[id(block)].edits.append(self._insertion(at, rope))
 
     def _insertion(self, at: int, rope: Rope) -> Edit:
@@ -388,7 +421,7 @@ class _Writer(ValueWriter):
         made = [f"{indent}[{_path(place.names)}]{self.newline}"]
         made += self._line(cell, [], indent + self.unit)
         self.headers[id(table)] = made
-        self.before.setdefault(id(first), []).append(made)
+        self.plans[id(first)].before.append(made)
 
     def _prefix(self, pair: Statement, table: Mapping) -> list[str]:
         """The key parts that lead from a pair's section to a table."""
@@ -479,29 +512,60 @@ class _Writer(ValueWriter):
 
     def _assemble(self) -> Rope:
         out: Rope = []
+        self._open = False  # whether what comes next stands apart from what was written
         for block in self.blocks:
             plan = self.plans[id(block)]
-            for made in self.before.get(id(block), []):
-                self._append(out, [*made, self.newline], apart=True)
-            if not plan.dead and not plan.moved:
-                self._append(out, compose(block.start, block.end, plan.edits))
-            for rope in plan.after:
-                self._append(out, rope, apart=True)
+            if not plan.moved:
+                self._emit(out, block)
         if self.text and not self.text.endswith("\n"):
             out = self._without_last_newline(out)
         return out
 
-    def _append(self, out: Rope, rope: Rope, *, apart: bool = False) -> None:
-        """Add a rope on a new line; ``apart``: behind a blank line."""
+    def _emit(self, out: Rope, block: Block) -> None:
+        plan = self.plans[id(block)]
+        for text in plan.before:
+            self._emit_new(out, text)
+        if not plan.dead:
+            self._append(out, compose(block.start, block.end, plan.edits), apart=False)
+            self._open = plan.opened
+        elif self.text.endswith(_BLANK_LINE, 0, block.end):
+            self._open = True  # the blank line that went with it set its neighbours apart
+        for text in plan.after:
+            self._emit_new(out, text)
+
+    def _emit_new(self, out: Rope, text: Rope | Block) -> None:
+        self._open = True
+        if isinstance(text, Block):
+            self._emit(out, text)
+        else:
+            self._append(out, text, apart=True)
+        self._open = True
+
+    def _append(self, out: Rope, rope: Rope, *, apart: bool) -> None:
+        """Add a rope on a new line; behind a blank line, where sections are set apart."""
         if not rope:
             return
         before = text_of(self.text, out[-2:])
         if before and not before.endswith("\n"):
             out.append(self.newline)
             before += "\n"
-        if apart and before.strip() and not before.endswith(("\n\n", "\n\r\n")):
+        apart = (apart or self._open) and self.airy
+        blank = before.endswith(_BLANK_LINE) or text_of(self.text, rope[:1]).startswith(
+            ("\n", "\r\n")
+        )
+        if apart and before.strip() and not blank:
             out.append(self.newline)
         out.extend(rope)
+        self._open = False
+
+    @property
+    def airy(self) -> bool:
+        """Whether blank lines set the sections apart: unless the document never does."""
+        if self._airy is None:
+            heads = [b.start for b in self.blocks[1:] if b.start > 0]
+            blank = [self.text.endswith(_BLANK_LINE, 0, at) for at in heads[:200]]
+            self._airy = not blank or any(blank)
+        return self._airy
 
     def _without_last_newline(self, rope: Rope) -> Rope:
         tail = text_of(self.text, rope[-1:])

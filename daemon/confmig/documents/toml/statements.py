@@ -51,11 +51,12 @@ class Block:
 
 @dataclass(slots=True)
 class SourceMap:
-    """The blocks of a text in order, and for tables made by dotted keys inside inline tables the
-    places that name them, by the identity of their cell."""
+    """The blocks of a text in order. Of inline tables: the places that name a table made by
+    dotted keys, and where each item (``a.b = 1``) begins, by the identity of the cell."""
 
     blocks: list[Block]
     inline: dict[int, list[Part]] = field(default_factory=dict)
+    items: dict[int, int] = field(default_factory=dict)
 
 
 FIXED = "dotted"

@@ -12,7 +12,7 @@ from confmig.documents.document import Document
 from confmig.documents.flow import FlowEditor, Slots, joined
 from confmig.documents.rope import Edit, Rope, compose
 from confmig.documents.toml.statements import FIXED
-from confmig.documents.tree import Cell, Mapping, Origin, Sequence, cells_of
+from confmig.documents.tree import Cell, Container, Date, Mapping, Origin, Sequence, cells_of
 from confmig.errors import Refused
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")
@@ -33,7 +33,6 @@ class ValueWriter(FlowEditor):
         self._equals: str | None = None
         self._braces: str | None = None
         self.headers: dict[int, Rope] = {}
-        self.before: dict[int, list[Rope]] = {}
 
     @property
     def equals(self) -> str:
@@ -97,17 +96,54 @@ class ValueWriter(FlowEditor):
         now = cells_of(table)
         if [id(c) for c in now] != [id(c) for c in origin.cells]:
             return True
-        return any(
-            isinstance(c.value, Mapping)
-            and (self._reshaped(c.value) or (not c.untouched and c.source is not None))
-            for c in now
-        )
+        for cell in now:
+            made = cell.source is not None and cell.source.tag == FIXED
+            if made and not self._is_braced(cell.source) and not cell.untouched:
+                return True
+            if isinstance(cell.value, Mapping) and self._reshaped(cell.value):
+                return True
+        return False
+
+    def _is_braced(self, origin: Origin | None) -> bool:
+        return origin is not None and self.text[origin.start] in "{["
 
     def _braced(self, table: Mapping) -> Rope:
         if not len(table):
             return ["{}"]
-        inner = [self._inline(c) for c in cells_of(table)]
-        return ["{" + self.pad, *joined(inner, ", "), self.pad + "}"]
+        return ["{" + self.pad, *joined(self._items(table, ()), ", "), self.pad + "}"]
+
+    def _items(self, table: Mapping, names: tuple[str, ...]) -> list[Rope]:
+        """The items of an inline table; dotted keys stay as they are written."""
+        out: list[Rope] = []
+        for cell in cells_of(table):
+            value, node, source = cell.value, cell.node, cell.source
+            path = (*names, str(cell.name))
+            dotted = node is not None and node.tag == FIXED and not self._is_braced(node)
+            if dotted and isinstance(value, Mapping) and len(value):
+                out += self._items(value, path)
+                continue
+            start = self.document.source_map.items.get(id(cell))
+            if start is not None and cell.untouched and source is not None:
+                edits = [*self._renames(table, cell, start), *self.cell_edits(cell)]
+                out.append(compose(start, source.end, edits))
+            else:
+                key = ".".join(key_text(n, None) for n in path)
+                out.append([key, self.equals, *self.value(cell)])
+        return out
+
+    def _renames(self, table: Container, leaf: Cell, start: int) -> list[Edit]:
+        """The new names of the tables that an item's dotted key leads through."""
+        assert leaf.key is not None
+        edits: list[Edit] = []
+        cell = table.cell
+        while cell is not None and id(cell) in self.document.source_map.inline:
+            for part in self.document.source_map.inline[id(cell)]:
+                if start <= part.start < leaf.key.start and cell.name != cell.parsed:
+                    edits.append(Edit(part.start, part.end, [key_text(str(cell.name), part.style)]))
+            assert table.up is not None
+            table = table.up
+            cell = table.cell
+        return edits
 
     # --- values that are new at their place
 
@@ -153,9 +189,6 @@ class ValueWriter(FlowEditor):
         style = cell.source.style if cell.source is not None else None
         return [scalar_text(value, style)]
 
-    def _inline(self, cell: Cell) -> Rope:
-        return [key_text(str(cell.name), None), self.equals, *self.value(cell)]
-
 
 def key_text(name: str, style: str | None) -> str:
     """The text of one part of a key, in its old quotes if they can hold it."""
@@ -182,6 +215,8 @@ def scalar_text(value: Any, style: str | None = None) -> str:
         if math.isinf(value):
             return "inf" if value > 0 else "-inf"
         return repr(value)
+    if isinstance(value, Date):
+        return str(value)
     if style == "'" and "'" not in value and not re.search(r"[\x00-\x08\x0a-\x1f\x7f]", value):
         return f"'{value}'"
     return basic(value)

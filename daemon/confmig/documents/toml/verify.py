@@ -36,12 +36,14 @@ class _Regions:
     def __init__(self, document: Document, slots: Slots) -> None:
         self.slots = slots
         self.named: dict[int, list[Span]] = {}
+        self.heads: dict[int, int] = {}  # from the start of a block to the end of its header
         map_: SourceMap = document.source_map
         for block in map_.blocks:
             self._note(block)
 
     def _note(self, block: Block) -> None:
         if block.header is not None:
+            self.heads[block.start] = block.header.end
             # an array's own cell is named by each of its headers, its item by one
             for cell in {id(p.cell): p.cell for p in block.header.parts}.values():
                 self.named.setdefault(id(cell), []).append((block.start, block.end))
@@ -69,4 +71,4 @@ class _Regions:
         assert node is not None
         if node.flow or not node.cells:
             return [(node.start, node.end)]
-        return self.entry_spans(cell, home)
+        return [(self.heads.get(a, a), b) for a, b in self.entry_spans(cell, home)]
