@@ -110,7 +110,11 @@ class ValueWriter(FlowEditor):
     def _braced(self, table: Mapping) -> Rope:
         if not len(table):
             return ["{}"]
-        return ["{" + self.pad, *joined(self._items(table, ()), ", "), self.pad + "}"]
+        origin = table.origin
+        old = self.text[origin.start : origin.end] if origin is not None else ""
+        comma = "," if re.search(r",\S", old) and ", " not in old else ", "
+        pad = self.pad if not old else " " if old.startswith("{ ") else ""
+        return ["{" + pad, *joined(self._items(table, ()), comma), pad + "}"]
 
     def _items(self, table: Mapping, names: tuple[str, ...]) -> list[Rope]:
         """The items of an inline table; dotted keys stay as they are written."""
@@ -123,7 +127,8 @@ class ValueWriter(FlowEditor):
                 out += self._items(value, path)
                 continue
             start = self.document.source_map.items.get(id(cell))
-            if start is not None and cell.untouched and source is not None:
+            stays = cell.home is table.origin and cell.untouched
+            if start is not None and stays and source is not None:
                 edits = [*self._renames(table, cell, start), *self.cell_edits(cell)]
                 out.append(compose(start, source.end, edits))
             else:
