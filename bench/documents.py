@@ -1,82 +1,258 @@
 """What a verified lossless edit costs, against what a user would pick instead.
 
-Side by side in one run, best of several: one load with PyYAML's C loader (which keeps nothing),
-a load-edit-dump with PyYAML (which loses every comment), and confmig's parse, edit, render and
-verify. Ratios, not seconds: run it on your machine with ``make bench``.
+Everything runs side by side in one process (the part with many files: a process each), in turns,
+best of several rounds, without network, on files that are the same everywhere. Ratios, not
+seconds: run it on your machine with ``make bench``, or ``python -m bench.documents --quick`` for
+an impression, ``--full`` for all of it.
 """
 
 from __future__ import annotations
 
+import argparse
+import gc
+import json
+import platform
 import time
-from collections.abc import Callable
+import tomllib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
-from confmig.adapters.bundle import load
+from bench import chains, corpora, files, scripts
+from bench.race import Runner, race
 from confmig.documents import formats
 
-ROOT = Path(__file__).resolve().parents[1]
+EDIT = "confmig, one verified edit"
+RUAMEL = "ruamel.yaml load-edit-dump"
+ONE, FIVE, TWENTY = (f"confmig, {n} fused step{'s' if n > 1 else ''}" for n in (1, 5, 20))
+UNFUSED = "confmig, the same 20 unfused"
+ONE_WIDE = "confmig, 1 step over every device"
+TWENTY_WIDE = "confmig, 20 fused, 4 over every one"
+PROMISED = {"edit": 1.5, "chain": 1.5, "ruamel": 10.0}
 
 
-def corpus(size: int) -> bytes:
-    """A commented configuration of about ``size`` bytes."""
-    lines = ["# a generated configuration", "schema_version: 1", "dns:", "  port: 53  # standard"]
-    number = 0
-    lines.append("clients:")
-    while sum(len(x) + 1 for x in lines) < size:
-        lines += [
-            f"  # client {number}",
-            f"  - name: device-{number}",
-            f"    ip: 192.168.{number // 256 % 256}.{number % 256}  # fixed",
-            "    tags: [lan, 'trusted']",
-            "    use_global_settings: true",
-        ]
-        number += 1
-    return ("\n".join(lines) + "\n").encode()
+@dataclass(slots=True)
+class Table:
+    """The measurements of one format: per row and size the best time and what was made."""
+
+    title: str
+    sizes: list[int] = field(default_factory=list)
+    sources: list[bytes] = field(default_factory=list)
+    rows: dict[str, dict[int, Runner]] = field(default_factory=dict)
+
+    def add(self, size: int, source: bytes, runners: Sequence[Runner]) -> None:
+        """Keep the runners of one size."""
+        self.sizes.append(size)
+        self.sources.append(source)
+        for runner in runners:
+            self.rows.setdefault(runner.name, {})[size] = runner
+
+    def ratio(self, row: str, unit: str, size: int) -> float | None:
+        """How many times the unit's time a row took, or None if it was not measured."""
+        a, b = self.rows.get(row, {}).get(size), self.rows.get(unit, {}).get(size)
+        return a.best / b.best if a is not None and b is not None else None
+
+    def show(self) -> None:
+        """Print the ratios to the first row, and what became of comments and other lines."""
+        unit = next(iter(self.rows))
+        print(f"\n{self.title}")
+        heads = "".join(f"{_size(len(source)):>10}" for source in self.sources)
+        print(f"  {'':36}{heads}   comments kept   lines changed")
+        for name, row in self.rows.items():
+            if name == unit:
+                cells = "".join(f"{row[size].best * 1000:7.2f} ms" for size in self.sizes)
+                print(f"  {name + ' = 1.0':36}{cells}")
+                continue
+            cells = "".join(_cell(self.ratio(name, unit, size)) for size in self.sizes)
+            print(f"  {name:36}{cells}   {self._fate(row)}")
+
+    def _fate(self, row: dict[int, Runner]) -> str:
+        had = kept = gone = lines = 0
+        for size, source in zip(self.sizes, self.sources, strict=True):
+            made = row[size].made if size in row else None
+            if made is not None:
+                had += corpora.comments(source)
+                kept += corpora.comments(made)
+                gone += corpora.lines_gone(source, made)
+                lines += source.count(b"\n")
+        told = f"{100 * kept / had:.0f} %{'' if kept == had else ' LOST'}" if had else "none there"
+        return f"{told:15} {100 * gone / lines:6.1f} %"
 
 
-def best(run: Callable[[], object], rounds: int = 5) -> float:
-    """Seconds of the fastest of several rounds."""
-    times = []
-    for _ in range(rounds):
-        began = time.perf_counter()
-        run()
-        times.append(time.perf_counter() - began)
-    return min(times)
+def _cell(ratio: float | None) -> str:
+    return f"{'-' if ratio is None else f'{ratio:.2f}':>10}"
 
 
-def edited(data: bytes) -> bytes:
-    """One verified edit."""
-    document = formats.parse(data, format="yaml", dialect="yaml-1.2")
-    document.set("dns.port", 5353)
+def _size(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} KB"
+
+
+def confmig_edit(data: bytes, format: str = "yaml") -> bytes:
+    """The edit with confmig: parsed, edited in place, rendered, read back by two readers."""
+    document = formats.parse(data, format=format)
+    document.set("dns.port", scripts.PORT)
     return formats.render(document).data
 
 
-def dumped(data: bytes) -> str:
-    """The same edit by load, change and dump; comments are gone."""
-    value = yaml.load(data, Loader=yaml.CSafeLoader)
-    value["dns"]["port"] = 5353
-    return str(yaml.dump(value, Dumper=yaml.CSafeDumper, sort_keys=False))
+def freed_edit(data: bytes) -> bytes:
+    """The edit, and the memory of its tree, which refers to itself, given back by the collector."""
+    made = confmig_edit(data)
+    gc.collect()
+    return made
 
 
-def main() -> None:
-    """Print the table."""
-    bundle = load(ROOT)
-    config = bundle.manifest.configs["adguardhome"]
-    # without the handler: a fork and a password hash are not document work
-    chain = [m.id for m in bundle.manifest.migrations if m.version in (2, 3, 4)]
-    print("size      C load    load+dump  1 verified edit  3 fused steps   (times one C load)")
-    for size in (2_000, 20_000, 200_000, 2_000_000):
-        data = corpus(size)
-        floor = best(lambda d=data: yaml.load(d, Loader=yaml.CSafeLoader))
-        rows = [
-            best(lambda d=data: dumped(d)),
-            best(lambda d=data: edited(d)),
-            best(lambda d=data: bundle.transform(config, d, chain)),
+def _edit(expected: Any) -> Any:
+    expected["dns"]["port"] = scripts.PORT
+    return expected
+
+
+def _held(runners: Sequence[Runner], read: Callable[[bytes], Any], source: bytes) -> None:
+    """Every tool made the same edit and nothing else; checked by a parser, outside the clock."""
+    expected = _edit(read(source))
+    for runner in runners:
+        if runner.made is not None:
+            assert read(runner.made) == expected, f"{runner.name} made another edit"
+
+
+def _read_yaml(data: bytes) -> Any:
+    return yaml.load(data, Loader=yaml.CSafeLoader)
+
+
+def yaml_table(sizes: Sequence[int], seconds: float, *, unfused_up_to: int) -> Table:
+    """YAML: the edit with every tool, and chains."""
+    local, mixed = chains.Chain.of(chains.LOCAL), chains.Chain.of(chains.MIXED)
+    table = Table("YAML: one edit, and chains of migrations; times one C load")
+    for size in sizes:
+        data = corpora.yaml_of(size)
+
+        def runner(name: str, run: Callable[..., bytes | None], *args: Any) -> Runner:
+            return Runner(name, lambda: run(data, *args))  # noqa: B023 - raced before data changes
+
+        edits = [
+            runner("one load, CSafeLoader", scripts.load_yaml),
+            runner("PyYAML (C) load-edit-dump", scripts.pyyaml),
+            runner(EDIT, confmig_edit),
+            runner("  and its tree freed (gc)", freed_edit),
         ]
-        cells = "  ".join(f"{r / floor:13.2f}" for r in rows)
-        print(f"{len(data):8d}  {floor * 1000:6.1f} ms  {cells}")
+        if scripts.library("ruamel.yaml") is not None:
+            edits.insert(2, runner(RUAMEL, scripts.ruamel_edit))
+        migrated = [
+            runner(ONE, local.fused, 1),
+            runner(FIVE, local.fused, 5),
+            runner(TWENTY, local.fused, 20),
+            runner(ONE_WIDE, mixed.fused, 1),
+            runner(TWENTY_WIDE, mixed.fused, 20),
+        ]
+        if size <= unfused_up_to:
+            migrated.insert(3, runner(UNFUSED, local.unfused, 20))
+        race([*edits, *migrated], seconds=seconds)
+        _held(edits, _read_yaml, data)
+        table.add(size, data, [*edits, *migrated])
+    return table
+
+
+def toml_table(sizes: Sequence[int], seconds: float) -> Table:
+    """TOML: the edit."""
+    table = Table("TOML: one edit; times one load with tomllib")
+    for size in sizes:
+        data = corpora.toml_of(size)
+        runners = [
+            Runner("one load, tomllib", lambda d=data: scripts.load_toml(d)),  # type: ignore[misc]
+            Runner(EDIT, lambda d=data: confmig_edit(d, "toml")),  # type: ignore[misc]
+        ]
+        if scripts.library("tomlkit") is not None:
+            runners.insert(
+                1,
+                Runner(
+                    "tomlkit load-edit-dump",
+                    lambda d=data: scripts.tomlkit_edit(d),  # type: ignore[misc]
+                ),
+            )
+        race(runners, seconds=seconds)
+        _held(runners, lambda text: tomllib.loads(text.decode()), data)
+        table.add(size, data, runners)
+    return table
+
+
+def json_table(sizes: Sequence[int], seconds: float) -> Table:
+    """JSON: the edit."""
+    table = Table("JSON: one edit; times one json.loads")
+    for size in sizes:
+        data = corpora.json_of(size)
+        runners = [
+            Runner("one load, json.loads", lambda d=data: scripts.load_json(d)),  # type: ignore[misc]
+            Runner("json load-edit-dump", lambda d=data: scripts.json_edit(d)),  # type: ignore[misc]
+            Runner(EDIT, lambda d=data: confmig_edit(d, "json")),  # type: ignore[misc]
+        ]
+        race(runners, seconds=seconds)
+        _held(runners, json.loads, data)
+        table.add(size, data, runners)
+    return table
+
+
+def promises(table: Table, entrants: Sequence[files.Entrant], count: int) -> None:
+    """Print what the project promises beside what was measured."""
+    load = next(iter(table.rows))
+    heads = "".join(f"{_size(len(source)):>15}" for source in table.sources)
+    print(f"\n{'Promised, and what was measured':46}{heads}")
+    lines = (
+        ("one verified edit: at most 1.5 x one C load", EDIT, load, PROMISED["edit"], False),
+        ("20 fused steps: at most 1.5 x one step", TWENTY, ONE, PROMISED["chain"], False),
+        ("  4 of the 20, and the one, over every device", TWENTY_WIDE, ONE_WIDE, 1.5, False),
+        ("at least 10 x faster than the ruamel script", RUAMEL, EDIT, PROMISED["ruamel"], True),
+    )
+    for text, row, unit, bound, least in lines:
+        cells = ""
+        for size in table.sizes:
+            ratio = table.ratio(row, unit, size)
+            cells += f"{'not measured' if ratio is None else _verdict(ratio, bound, least):>15}"
+        print(f"{text:46}{cells}")
+    by = {e.words[-1]: e for e in entrants}
+    ours = entrants[-1]
+    if "ruamel" in by:
+        told = _verdict(by["ruamel"].best / ours.best, PROMISED["ruamel"], True)
+        cpu = _verdict(by["ruamel"].cpu / ours.cpu, PROMISED["ruamel"], True)
+        print(f"{f'  {count:,} files, durable against not':46}{told:>15}   processor time: {cpu}")
+
+
+def _verdict(ratio: float, bound: float, least: bool) -> str:
+    held = ratio >= bound if least else ratio <= bound
+    return f"{ratio:.2f} {'held' if held else 'MISSED'}"
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    """Measure and print."""
+    parser = argparse.ArgumentParser(prog="bench.documents", description=__doc__)
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--quick", action="store_true", help="small sizes, few rounds (< 20 s)")
+    how.add_argument("--full", action="store_true", help="more rounds, 10,000 files, all sizes")
+    parser.add_argument("--dir", type=Path, help="where the many files are (default: $TMPDIR)")
+    args = parser.parse_args(words)
+    began = time.perf_counter()
+    print(f"Python {platform.python_version()}, {platform.machine()}; ratios, lower is better")
+    for name in ("ruamel.yaml", "tomlkit"):
+        if scripts.library(name) is None:
+            print(f"{name} is not installed: its rows are left out")
+    sizes = [2_000, 20_000] if args.quick else [2_000, 20_000, 200_000, 2_000_000]
+    seconds = 0.25 if args.quick else 8.0 if args.full else 1.5
+    unfused = 2_000_000 if args.full else 200_000
+    table = yaml_table(sizes, seconds, unfused_up_to=unfused)
+    table.show()
+    if max(sizes) > unfused:
+        print("  (- : measured with --full only)")
+    toml_table(sizes, seconds / 2).show()
+    json_table(sizes, seconds / 2).show()
+    count = 100 if args.quick else 1_000
+    entrants = files.measure(count, rounds=2 if args.quick else 3, slow_rounds=1, parent=args.dir)
+    files.show(entrants, count)
+    if args.full:
+        many = files.measure(10_000, rounds=2, slow_rounds=1, parent=args.dir)
+        files.show(many, 10_000)
+    promises(table, entrants, count)
+    print(f"\n{time.perf_counter() - began:.0f} s")
 
 
 if __name__ == "__main__":

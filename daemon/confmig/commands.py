@@ -50,7 +50,7 @@ def _check(request: Request) -> None:
 def _approve(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:
     """Approve a migration, bound to its content and to the policy in force."""
     workspace.guard(target)
-    bundle = bundles.load(target.bundle, workspace.settings.limits.caps())
+    bundle = bundles.load(target.bundle, workspace.settings.limits.caps(), target.parameters)
     migration = bundle.manifest.by_id.get(request["id"])
     if migration is None:
         raise Refused(

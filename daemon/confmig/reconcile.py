@@ -126,7 +126,7 @@ class Workspace:
                 spans.RUN, "run_config_migrations", {ev.TARGET: target.name}
             ) as span,
         ):
-            bundle = bundles.load(target.bundle, self.settings.limits.caps())
+            bundle = bundles.load(target.bundle, self.settings.limits.caps(), target.parameters)
             span.set(ev.MANIFEST_DIGEST, f"sha256:{bundle.manifest.digest}")
             with self._open(target) as disk:
                 result = self._pass(target, bundle, disk)

@@ -24,12 +24,14 @@ class _Model(BaseModel):
 
 
 class Target(_Model):
-    """A directory of configuration files, the bundle that migrates them, and the policy."""
+    """A directory of configuration files, the bundle that migrates them, and the policy.
+    ``parameters`` are values for those that the bundle declares."""
 
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$")
     root: Path
     bundle: Path
     policy: Path | None = None
+    parameters: dict[str, str] = {}
     mode: Literal["in_place"] = "in_place"
 
 

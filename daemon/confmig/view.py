@@ -247,7 +247,7 @@ def views(
     try:
         for one in targets:
             try:
-                bundle = bundles.load(one.bundle, settings.limits.caps())
+                bundle = bundles.load(one.bundle, settings.limits.caps(), one.parameters)
                 with Disk(str(one.root), size_cap=settings.limits.size) as disk:
                     yield one, view(one, bundle, load_policy(one), disk, store, now)
             except ConfmigError as error:

@@ -12,10 +12,13 @@ import yaml
 
 from confmig.adapters.bundle import Bundle, load
 from confmig.core.plan import DocumentFact, next_segment
+from confmig.documents import formats
 from tests.bundles import adguardhome_oracle as oracle
 
 ROOT = Path(__file__).resolve().parents[2]
 FIXTURES = sorted((ROOT / "migrations" / "fixtures").glob("*/*.input.yaml"))
+INPUTS = sorted((ROOT / "tests" / "bundles" / "adguardhome_inputs").glob("v*.yaml"))
+"""One document of each version from 0 to 33."""
 
 
 @pytest.fixture(scope="module")
@@ -48,7 +51,7 @@ def test_one_step_is_what_the_oracle_says(bundle: Bundle, file: Path) -> None:
     assert oracle.same(yaml.safe_load(got), oracle.migrate(yaml.safe_load(data), version))
 
 
-@pytest.mark.parametrize("file", FIXTURES, ids=_name)
+@pytest.mark.parametrize("file", [*FIXTURES, *INPUTS], ids=_name)
 def test_the_whole_chain_fused_and_step_by_step_is_what_the_oracle_says(
     bundle: Bundle, file: Path
 ) -> None:
@@ -63,16 +66,62 @@ def test_the_whole_chain_fused_and_step_by_step_is_what_the_oracle_says(
     assert oracle.same(yaml.safe_load(stepwise), want)
 
 
-@pytest.mark.parametrize("file", FIXTURES, ids=_name)
+@pytest.mark.parametrize("file", [*FIXTURES, *INPUTS], ids=_name)
 def test_the_whole_chain_keeps_the_comments_of_surviving_keys(bundle: Bundle, file: Path) -> None:
     data = file.read_bytes()
     got = _migrated(bundle, data, _after(bundle, _version(data))).decode()
-    consumed = ("auth_name", "auth_pass", "statistics_interval")
+    consumed = (
+        "auth_name",
+        "auth_pass",
+        "statistics_interval",
+        "bind_host",
+        "bind_port",
+        "web_session_ttl",
+        "all_servers",
+        "fastest_addr",
+    )
     replaced = ("existing_target", "existing_querylog", "existing_statistics", "existing_users")
     if any(case in file.name for case in replaced):
         return  # there the migration removes a key that stood in the way, comments included
     for comment in _comments_of_survivors(data.decode("utf-8-sig"), consumed):
         assert comment in got, comment
+
+
+def test_there_is_a_document_of_every_version() -> None:
+    assert [_version(file.read_bytes()) for file in INPUTS] == list(range(34))
+
+
+@pytest.mark.slow
+def test_every_order_that_respects_the_dependencies_gives_the_same_result(bundle: Bundle) -> None:
+    """The operations alone, without stamps: the dependency graph names all that must precede."""
+    config = bundle.manifest.configs["adguardhome"]
+    data = (INPUTS[0].read_bytes().decode() + "\n").encode()
+    want = None
+    rng = random.Random(34)
+    for number in range(201):
+        document = bundle.parse(config, data)
+        context = bundle.context(config, data)
+        for migration in _order(bundle, rng if number else None):
+            program = bundle.programs[migration]
+            for operation in program.operations:
+                operation.run(document, context)
+        got = yaml.safe_load(formats.render(document).data)
+        if want is None:
+            want = oracle.migrate(yaml.safe_load(data))
+            want.pop("schema_version", None)
+        got.pop("schema_version", None)
+        assert oracle.same(got, want), f"order {number}"
+
+
+def _order(bundle: Bundle, rng: random.Random | None) -> list[str]:
+    """A random topological order; the manifest's own without ``rng``."""
+    waiting = {m.id: set(m.depends_on) for m in bundle.manifest.migrations}
+    out: list[str] = []
+    while waiting:
+        ready = [m for m, needs in waiting.items() if needs <= set(out)]
+        out.append(rng.choice(ready) if rng is not None else ready[0])
+        del waiting[out[-1]]
+    return out
 
 
 def _comments_of_survivors(text: str, consumed: tuple[str, ...]) -> Iterator[str]:
@@ -114,7 +163,7 @@ def test_all_three_classes_are_in_use(bundle: Bundle) -> None:
 def test_every_segment_of_a_random_walk_ends_at_the_newest_version(bundle: Bundle) -> None:
     rng = random.Random(16)
     for _ in range(50):
-        versions = {f"{n}.yaml": rng.randrange(0, 17) for n in range(rng.randrange(1, 5))}
+        versions = {f"{n}.yaml": rng.randrange(0, 35) for n in range(rng.randrange(1, 5))}
         while True:
             facts = [DocumentFact("adguardhome", p, v, "") for p, v in versions.items()]
             segment = next_segment(bundle.manifest, facts, lambda m: True)
@@ -126,4 +175,4 @@ def test_every_segment_of_a_random_walk_ends_at_the_newest_version(bundle: Bundl
                     range(versions[path] + 1, versions[path] + 1 + len(steps))
                 )
                 versions[path] = steps[-1].version
-        assert set(versions.values()) == {16}
+        assert set(versions.values()) == {34}

@@ -69,7 +69,9 @@ def test_a_good_manifest_gives_no_problem_and_is_read_as_written() -> None:
     assert last.checksum == checksum("0002_m.yaml", files)
     assert got.by_id["0002_m"] is last
     assert got.configs["app"].files == ("app.yaml",)
-    assert (got.configs["app"].stamp.path, got.configs["app"].stamp.absent) == ("v", 0)
+    stamp = got.configs["app"].stamp
+    assert stamp is not None
+    assert (stamp.path, stamp.absent) == ("v", 0)
     assert got.chain("app") == got.migrations
     assert got.chain("other") == ()
 
@@ -327,10 +329,10 @@ def config(**changes: Any) -> dict[str, Any]:
         ("files", config(files=["../a.yaml"])),
         ("files", config(files=["conf/../../a.yaml"])),
         ("format", config(format=...)),
-        ("format", config(format="ini")),
+        ("format", config(format="xml")),
         ("format", config(format=["yaml"])),
         ("version", config(version=...)),
-        ("version", config(version=None)),
+        ("multi_document", config(multi_document="yes")),
         ("version", config(version="v")),
         ("version", config(version={"path": ""})),
         ("version", config(version={"absent": 0})),

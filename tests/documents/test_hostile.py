@@ -103,7 +103,10 @@ def test_numbers_at_the_limits_are_text_that_stays() -> None:
 
 
 _CONTEXT = Context(
-    custom=lambda name, document: None, substitute=regex.substitute, search=regex.search
+    custom=lambda name, document: None,
+    substitute=regex.substitute,
+    search=regex.search,
+    groups=regex.groups,
 )
 _TEXT = "a" * 50_000 + "!"
 

@@ -18,7 +18,7 @@ from tests.documents.helpers import render
 from tests.documents.json_helpers import FORMATS, alike, apply, foreign, has_duplicates, plain, read
 
 DEEP = 100_000
-FLIPS = int(os.environ.get("CONFMIG_FLIPS", "400"))
+FLIPS = int(os.environ.get("CONFMIG_FLIPS", "300"))
 SYNTAX = ("not_json", "not_jsonc", "not_json5")
 SLOW = pytest.mark.slow
 WITH_COMMENTS = ("jsonc", "json5")
@@ -69,7 +69,10 @@ def _code(data: bytes, format: str, caps: Caps | None = None) -> str:
             lambda: b'{"a": "' + b"x" * (10 << 20) + b'"}', ("file_too_large",), id="10 MiB"
         ),
         pytest.param(
-            lambda: b'{"a": "' + b"x" * (50 << 20) + b'"}', ("file_too_large",), id="50 MiB"
+            lambda: b'{"a": "' + b"x" * (50 << 20) + b'"}',
+            ("file_too_large",),
+            id="50 MiB",
+            marks=SLOW,
         ),
         pytest.param(lambda: b" " * (10 << 20), ("file_too_large",), id="10 MiB of nothing"),
         pytest.param(lambda: b"\xff" * (10 << 20), ("file_too_large",), id="10 MiB of no text"),
@@ -86,36 +89,36 @@ def _code(data: bytes, format: str, caps: Caps | None = None) -> str:
             marks=SLOW,
         ),
         pytest.param(lambda: b"]" * DEEP, SYNTAX, id="closing lists"),
-        pytest.param(lambda: b"[1" + b"," * 1_000_000 + b"]", SYNTAX, id="commas"),
-        pytest.param(lambda: b"{" + b":" * 1_000_000, SYNTAX, id="colons"),
-        pytest.param(lambda: b"-" * 1_000_000, SYNTAX, id="minus signs"),
-        pytest.param(lambda: b'"' * 300_001, SYNTAX, id="quotes"),
-        pytest.param(lambda: b'"' + b"\\" * 300_001, SYNTAX, id="backslashes"),
-        pytest.param(lambda: b'"' + b"\\\\" * 300_000, SYNTAX, id="paired backslashes"),
-        pytest.param(lambda: b'"' + b'\\"' * 300_000, SYNTAX, id="escaped quotes"),
-        pytest.param(lambda: b'["' + b"x" * 2_000_000, SYNTAX, id="an open string of 2 MB"),
-        pytest.param(lambda: b" " * 2_000_000, SYNTAX, id="2 MB of spaces"),
-        pytest.param(lambda: b"1" + b" " * 2_000_000 + b"x", SYNTAX, id="2 MB of spaces and more"),
-        pytest.param(lambda: b"\n" * 2_000_000 + b"x", SYNTAX, id="2 million lines"),
-        pytest.param(lambda: b"[" + b"\r\n" * 1_000_000, SYNTAX, id="1 million lines in a list"),
-        pytest.param(lambda: b"/" * 300_001 + b"\n", SYNTAX, id="slashes"),
-        pytest.param(lambda: b"/*" * 1_000_000, SYNTAX, id="open block comments"),
-        pytest.param(lambda: b"[1 /*" + b"*" * 1_000_000, SYNTAX, id="stars"),
-        pytest.param(lambda: b"/**/" * 100_000, SYNTAX, id="block comments and no value"),
+        pytest.param(lambda: b"[1" + b"," * 200_000 + b"]", SYNTAX, id="commas"),
+        pytest.param(lambda: b"{" + b":" * 200_000, SYNTAX, id="colons"),
+        pytest.param(lambda: b"-" * 200_000, SYNTAX, id="minus signs"),
+        pytest.param(lambda: b'"' * 100_001, SYNTAX, id="quotes"),
+        pytest.param(lambda: b'"' + b"\\" * 100_001, SYNTAX, id="backslashes"),
+        pytest.param(lambda: b'"' + b"\\\\" * 100_000, SYNTAX, id="paired backslashes"),
+        pytest.param(lambda: b'"' + b'\\"' * 100_000, SYNTAX, id="escaped quotes"),
+        pytest.param(lambda: b'["' + b"x" * 500_000, SYNTAX, id="an open string of 500 kB"),
+        pytest.param(lambda: b" " * 500_000, SYNTAX, id="500 kB of spaces"),
+        pytest.param(lambda: b"1" + b" " * 500_000 + b"x", SYNTAX, id="500 kB of spaces and more"),
+        pytest.param(lambda: b"\n" * 500_000 + b"x", SYNTAX, id="500,000 lines"),
+        pytest.param(lambda: b"[" + b"\r\n" * 200_000, SYNTAX, id="200,000 lines in a list"),
+        pytest.param(lambda: b"/" * 100_001 + b"\n", SYNTAX, id="slashes"),
+        pytest.param(lambda: b"/*" * 200_000, SYNTAX, id="open block comments"),
+        pytest.param(lambda: b"[1 /*" + b"*" * 200_000, SYNTAX, id="stars"),
+        pytest.param(lambda: b"/**/" * 50_000, SYNTAX, id="block comments and no value"),
         pytest.param(lambda: b"//\n" * 100_000, SYNTAX, id="line comments and no value"),
-        pytest.param(lambda: b"1e" * 1_000_000, SYNTAX, id="exponents"),
-        pytest.param(lambda: b"1." * 1_000_000, SYNTAX, id="points"),
+        pytest.param(lambda: b"1e" * 200_000, SYNTAX, id="exponents"),
+        pytest.param(lambda: b"1." * 200_000, SYNTAX, id="points"),
         pytest.param(
-            lambda: b"1" * 1_000_000 + b"x", (*SYNTAX, "number_too_long"), id="digits and more"
+            lambda: b"1" * 200_000 + b"x", (*SYNTAX, "number_too_long"), id="digits and more"
         ),
-        pytest.param(lambda: b"[" + b"0" * 1_000_000 + b"]", SYNTAX, id="zeros"),
-        pytest.param(lambda: b"a" * 1_000_000, SYNTAX, id="letters"),
-        pytest.param(lambda: b"{" + b"a" * 1_000_000, SYNTAX, id="letters of a key"),
-        pytest.param(lambda: b"\\u0061" * 150_000, SYNTAX, id="escapes outside"),
-        pytest.param(lambda: b"{" + b"\\u0061" * 150_000, SYNTAX, id="escapes of a key"),
-        pytest.param(lambda: b"[" + b"'\\\n" * 150_000, SYNTAX, id="continuations"),
-        pytest.param(lambda: b"\x00" * 1_000_000, SYNTAX, id="NULs"),
-        pytest.param(lambda: "\ufeff".encode() * 1_000_000, SYNTAX, id="BOMs"),
+        pytest.param(lambda: b"[" + b"0" * 200_000 + b"]", SYNTAX, id="zeros"),
+        pytest.param(lambda: b"a" * 200_000, SYNTAX, id="letters"),
+        pytest.param(lambda: b"{" + b"a" * 200_000, SYNTAX, id="letters of a key"),
+        pytest.param(lambda: b"\\u0061" * 50_000, SYNTAX, id="escapes outside"),
+        pytest.param(lambda: b"{" + b"\\u0061" * 50_000, SYNTAX, id="escapes of a key"),
+        pytest.param(lambda: b"[" + b"'\\\n" * 50_000, SYNTAX, id="continuations"),
+        pytest.param(lambda: b"\x00" * 200_000, SYNTAX, id="NULs"),
+        pytest.param(lambda: "\ufeff".encode() * 200_000, SYNTAX, id="BOMs"),
         pytest.param(lambda: b'{"a": 1} ' * 100_000, SYNTAX, id="documents"),
         pytest.param(lambda: b'{"a": 1, ' * 30 + b'"a": 1', SYNTAX, id="unclosed"),
     ],
@@ -171,7 +174,7 @@ def test_an_edit_that_makes_it_too_deep_is_refused_or_taken_again(format: str) -
     formats.parse(data, format=format)
 
 
-WIDE = [2_000, pytest.param(200_000, marks=SLOW)]
+WIDE = [1_000, pytest.param(200_000, marks=SLOW)]
 
 
 @pytest.mark.parametrize("format", FORMATS)
@@ -192,7 +195,7 @@ def test_wide_maps_are_edited(format: str, count: int, begin: str, gap: str, end
 
 
 @pytest.mark.parametrize("format", FORMATS)
-@pytest.mark.parametrize("count", [1_000, pytest.param(30_000, marks=SLOW)])
+@pytest.mark.parametrize("count", [300, pytest.param(30_000, marks=SLOW)])
 def test_an_edit_of_every_object_of_a_list_is_no_square(format: str, count: int) -> None:
     data = b"[" + b",".join(b'{"a":%d,"b":1}' % n for n in range(count)) + b"]"
     document = formats.parse(data, format=format)
@@ -206,9 +209,9 @@ def test_many_edits_of_a_wide_map_cost_no_square(format: str) -> None:
     document = formats.parse(("{" + ",".join(lines) + "}").encode(), format=format)
     for n in range(100):
         document.rename(f"k{n}", f"new{n}")
-        document.delete(f"k{n + 2_000}")
+        document.delete(f"k{n + 1_000}")
         document.set(f"more{n}", n)
-    expected = [f'"new{n}":{n}' for n in range(100)] + lines[100:2_000] + lines[2_100:]
+    expected = [f'"new{n}":{n}' for n in range(100)] + lines[100:1_000] + lines[1_100:]
     expected += [f'"more{n}":{n}' for n in range(100)]
     assert render(document).data.decode() == "{" + ",".join(expected) + "}"
 
@@ -224,23 +227,23 @@ def test_half_of_a_long_list_goes(format: str) -> None:
 
 
 @pytest.mark.parametrize("format", WITH_COMMENTS)
-def test_30_000_lines_of_comment_are_no_square(format: str) -> None:
-    data = b'{\n  "a": 1,\n' + b"  // c\n" * 30_000 + b'  "b": 2\n}\n'
+def test_10_000_lines_of_comment_are_no_square(format: str) -> None:
+    data = b'{\n  "a": 1,\n' + b"  // c\n" * 10_000 + b'  "b": 2\n}\n'
     document = formats.parse(data, format=format)
     document.delete("b")
     assert render(document).data == b'{\n  "a": 1\n}\n'
 
 
 @pytest.mark.parametrize("format", WITH_COMMENTS)
-def test_30_000_comments_in_a_line_are_no_square(format: str) -> None:
-    data = b'{"a"' + b"/**/" * 30_000 + b": 1" + b"/*,*/" * 30_000 + b', "b": 2}'
+def test_10_000_comments_in_a_line_are_no_square(format: str) -> None:
+    data = b'{"a"' + b"/**/" * 10_000 + b": 1" + b"/*,*/" * 10_000 + b', "b": 2}'
     document = formats.parse(data, format=format)
     document.set("b", 3)
     assert render(document).data == data[:-2] + b"3}"
 
 
 @pytest.mark.parametrize("format", WITH_COMMENTS)
-def test_comments_of_4_000_keys_are_no_square(format: str) -> None:
+def test_comments_of_2_000_keys_are_no_square(format: str) -> None:
     lines = "".join(f'  // own {n}\n  "k{n}": {n}, // t {n}\n' for n in range(2_000))
     document = formats.parse(f"{{\n{lines}}}\n".encode(), format=format)
     for n in range(0, 1_000, 2):
@@ -254,7 +257,7 @@ def test_comments_of_4_000_keys_are_no_square(format: str) -> None:
 
 @pytest.mark.parametrize("format", FORMATS)
 def test_a_huge_scalar_is_text_like_any_other(format: str) -> None:
-    data = b'{"a": "' + b"x\\n" * (1 << 16) + b'", "b": 1}'
+    data = b'{"a": "' + b"x\\n" * (1 << 15) + b'", "b": 1}'
     document = formats.parse(data, format=format)
     document.set("b", 2)
     assert render(document).data == data[:-2] + b"2}"
@@ -319,8 +322,8 @@ def test_a_huge_hexadecimal_number_stays_or_is_refused() -> None:
     [
         pytest.param(10**5_000, id="integer"),
         pytest.param(-(10**100_000), id="negative"),
-        pytest.param("x" * 1_000_000, id="text"),
-        pytest.param("\x00" * 100_000, id="NULs"),
+        pytest.param("x" * 300_000, id="text"),
+        pytest.param("\x00" * 30_000, id="NULs"),
     ],
 )
 def test_a_huge_value_is_written_or_refused(value: object, format: str) -> None:

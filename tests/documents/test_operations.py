@@ -18,7 +18,9 @@ def _handler(name: str, document: Document) -> None:
     document.set("handled_by", name)
 
 
-CONTEXT = Context(custom=_handler, substitute=regex.substitute, search=regex.search)
+CONTEXT = Context(
+    custom=_handler, substitute=regex.substitute, search=regex.search, groups=regex.groups
+)
 
 
 def run(source: str, operation: str, dialect: str = "go-yaml") -> str:

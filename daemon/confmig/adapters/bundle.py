@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,14 +52,24 @@ class Bundle:
     programs: dict[str, Program]
     schemas: Schemas
     caps: Caps
+    parameters: Mapping[str, str]
 
     def parse(self, config: Config, data: bytes) -> Document:
         """A document of one of the bundle's configurations."""
         dialect = self.contract.of(config.name).dialect
-        return formats.parse(data, format=config.format, dialect=dialect, caps=self.caps)
+        multi = config.multi_document
+        return formats.parse(
+            data, format=config.format, dialect=dialect, caps=self.caps, multi=multi
+        )
 
     def version(self, config: Config, data: bytes) -> int:
         """The schema version that a document's stamp says; see ``chain.version_of``."""
+        if config.stamp is None:
+            raise Refused(
+                "unstamped",
+                "files without a version stamp are not watched yet",
+                fix="run confmig migrate on them",
+            )
         return version_of(self.parse(config, data), config)
 
     def transform(
@@ -72,20 +82,11 @@ class Bundle:
         """
         document = self.parse(config, data)
         before = version_of(document, config)
-
-        def custom(name: str, target: Document) -> None:
-            contract = handlers.HandlerContract(
-                config.name, lambda v: self.schemas.raw(config.name, v), key, data
-            )
-            self._trusted(name)
-            handlers.run(name, self.code(name), target, contract)
-
-        context = Context(custom=custom, substitute=regex.substitute, search=regex.search)
         steps = run(
             document,
             config,
             [self.programs[m] for m in migrations],
-            context,
+            self.context(config, data, key),
             lambda version, doc: self.schemas.errors(config.name, version, doc),
         )
         after = steps[-1].after if steps else before
@@ -94,6 +95,27 @@ class Bundle:
         rendered = formats.render(document)
         return Transformed(
             before, after, tuple(steps), document, rendered if rendered.data != data else None
+        )
+
+    def context(self, config: Config, data: bytes, key: bytes = b"") -> Context:
+        """What operations on a document may ask of the world; ``data`` is its source."""
+
+        def custom(name: str, target: Document) -> None:
+            contract = handlers.HandlerContract(
+                config.name,
+                lambda v: self.schemas.raw(config.name, v),
+                key,
+                data,
+                {**self.manifest.parameters, **self.parameters},
+            )
+            self._trusted(name)
+            handlers.run(name, self.code(name), target, contract)
+
+        return Context(
+            custom=custom,
+            substitute=regex.substitute,
+            search=regex.search,
+            groups=regex.groups,
         )
 
     def code(self, name: str) -> bytes:
@@ -165,8 +187,11 @@ def _files_in(folder: Path) -> list[Path]:
     return sorted(p for p in folder.iterdir() if p.is_file() and not p.name.startswith("."))
 
 
-def load(root: Path, caps: Caps = DEFAULT_CAPS) -> Bundle:
-    """Read and validate a bundle. Raises ``Invalid`` with every problem."""
+def load(
+    root: Path, caps: Caps = DEFAULT_CAPS, parameters: Mapping[str, str] | None = None
+) -> Bundle:
+    """Read and validate a bundle. ``parameters`` are the operator's values for those it declares.
+    Raises ``Invalid`` with every problem."""
     files = read_files(root)
     contract, problems = contracts.read(_maybe(root / contracts.PLACE))
     manifest, found = validation.read(files, contract)
@@ -175,11 +200,22 @@ def load(root: Path, caps: Caps = DEFAULT_CAPS) -> Bundle:
     problems += found
     schemas = Schemas(root / "migrations" / "schemas", contract)
     problems += schemas.problems()
+    known = manifest.parameters if manifest is not None else {}
+    for name in (parameters or ()) if manifest is not None else ():
+        if name not in known:
+            problems.append(
+                Problem(
+                    "parameter_unknown",
+                    f"parameters.{name}",
+                    "the bundle has no such parameter",
+                    f"it has {', '.join(known) or 'none'}",
+                )
+            )
     if problems or manifest is None:
         raise Invalid(
             "manifest_invalid", f"the bundle {root.name} has {len(problems)} problem(s)", problems
         )
-    return Bundle(root, manifest, contract, files, programs, schemas, caps)
+    return Bundle(root, manifest, contract, files, programs, schemas, caps, dict(parameters or {}))
 
 
 def _programs(files: Files, manifest: Manifest | None) -> tuple[dict[str, Program], list[Problem]]:

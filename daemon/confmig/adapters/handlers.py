@@ -17,7 +17,7 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,12 +37,19 @@ class Limits:
 
 
 class HandlerContract:
-    """What a handler is given beside the document: read access to shapes, and derived bytes."""
+    """What a handler is given beside the document: read access to shapes, the bundle's
+    ``parameters`` as the operator set them, and derived bytes."""
 
     def __init__(
-        self, config: str, schema: Callable[[int], Any], key: bytes, source: bytes
+        self,
+        config: str,
+        schema: Callable[[int], Any],
+        key: bytes,
+        source: bytes,
+        parameters: Mapping[str, str] | None = None,
     ) -> None:
         self.config = config
+        self.parameters = dict(parameters or {})
         self._schema = schema
         self._key = key
         self._source = source

@@ -25,6 +25,12 @@ def substitute(pattern: str, replacement: str, text: str) -> str:
     return str(_compiled(pattern).sub(replacement, text))
 
 
+def groups(pattern: str, text: str) -> dict[str, str | None] | None:
+    """The named groups of a match of all of ``text``, or None if it does not match."""
+    match = _compiled(pattern).fullmatch(text)
+    return None if match is None else dict(match.groupdict())
+
+
 def search(pattern: str, text: str) -> bool:
     """Whether ``pattern`` matches somewhere in ``text``."""
     return _compiled(pattern).search(text) is not None

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 CLASSES = ("online", "post_deploy", "manual_backfill")
-FORMATS = ("yaml",)
+FORMATS = ("yaml", "json", "jsonc", "json5", "toml", "ini", "properties", "dotenv")
 MIGRATION_ID = re.compile(r"[0-9]{4}_[a-z0-9_]+\Z")
 
 
@@ -26,12 +26,14 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One kind of configuration file of a service."""
+    """One kind of configuration file of a service. ``stamp`` is None where the files carry no
+    version; ``multi_document`` where a file is a stream of YAML documents, the tree their list."""
 
     name: str
     files: tuple[str, ...]
     format: str
-    stamp: Stamp
+    stamp: Stamp | None
+    multi_document: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,13 +62,15 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A valid manifest. ``migrations`` are in order; ``digest`` names the exact bundle."""
+    """A valid manifest. ``migrations`` are in order; ``digest`` names the exact bundle;
+    ``parameters`` are what operators may set for handlers, with their defaults."""
 
     bundle: str
     configs: Mapping[str, Config]
     migrations: tuple[Migration, ...]
     digest: str
     by_id: Mapping[str, Migration] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
 
     def chain(self, config: str) -> tuple[Migration, ...]:
         """The migrations of one configuration in order."""

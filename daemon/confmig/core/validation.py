@@ -31,8 +31,8 @@ from confmig.core.manifest import (
 )
 from confmig.errors import Problem
 
-_KEYS = {"_config_version", "bundle", "configs", "migrations"}
-_CONFIG_KEYS = {"files", "format", "version"}
+_KEYS = {"_config_version", "bundle", "configs", "migrations", "parameters"}
+_CONFIG_KEYS = {"files", "format", "version", "multi_document"}
 _MIGRATION_KEYS = {"id", "order", "class", "sets", "depends_on", "description", "impact"}
 
 
@@ -80,6 +80,7 @@ class _Check:
             self._field("manifest.json: _config_version", "must be 1", 'write "_config_version": 1')
         bundle = self._text(data, "bundle", "manifest.json")
         configs = self._configs(data.get("configs"))
+        parameters = self._parameters(data.get("parameters", {}))
         entries = data.get("migrations")
         if not isinstance(entries, list):
             self._field("manifest.json: migrations", "must be a list", "list the migrations")
@@ -106,7 +107,12 @@ class _Check:
         for migration in migrations:
             digest.update(migration.checksum.encode())
         return Manifest(
-            bundle, configs, tuple(migrations), digest.hexdigest(), {m.id: m for m in migrations}
+            bundle,
+            configs,
+            tuple(migrations),
+            digest.hexdigest(),
+            {m.id: m for m in migrations},
+            parameters,
         )
 
     def _pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -176,18 +182,40 @@ class _Check:
                     f"must be one of {', '.join(FORMATS)}",
                     "name a format that is supported",
                 )
+            multi = entry.get("multi_document", False)
+            if not isinstance(multi, bool) or (multi and entry.get("format") != "yaml"):
+                self._field(
+                    f"{place}.multi_document",
+                    "must be true or false, and true only for YAML",
+                    "remove it for files of one document",
+                )
             out[name] = Config(
-                name, tuple(files), str(entry.get("format")), self._stamp(entry, place)
+                name,
+                tuple(files),
+                str(entry.get("format")),
+                self._stamp(entry, place),
+                multi is True,
             )
         return out
 
-    def _stamp(self, entry: dict[str, Any], place: str) -> Stamp:
+    def _parameters(self, data: Any) -> dict[str, str]:
+        if not isinstance(data, dict) or not all(isinstance(v, str) for v in data.values()):
+            self._field(
+                "manifest.json: parameters",
+                "must be an object of names and their default texts",
+                'write {"data_dir": "/var/lib/service"}',
+            )
+            return {}
+        return dict(data)
+
+    def _stamp(self, entry: dict[str, Any], place: str) -> Stamp | None:
+        if "version" in entry and entry["version"] is None:
+            return None  # the files carry no version
         data = entry.get("version")
         if not isinstance(data, dict) or not isinstance(data.get("path"), str) or not data["path"]:
             self._field(
                 f"{place}.version",
-                "must be an object with the path of the stamp "
-                "(configurations without a stamp are not supported yet)",
+                "must be an object with the path of the stamp, or null for files without one",
                 'write {"path": "schema_version", "absent": 0}',
             )
             return Stamp("", None)

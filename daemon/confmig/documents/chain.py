@@ -8,7 +8,7 @@ are ports.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from confmig.core.manifest import Config, Migration
 from confmig.documents.document import Document
@@ -38,12 +38,13 @@ class SchemaError:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One migration's effect on one document."""
+    """One migration's effect on one document. ``notes`` are its warnings: place and text."""
 
     migration: Migration
     before: int
     after: int
     changes: tuple[Change, ...]
+    notes: tuple[tuple[str, str], ...] = ()
 
 
 Validate = Callable[[int, Document], list[SchemaError] | None]
@@ -51,12 +52,15 @@ Validate = Callable[[int, Document], list[SchemaError] | None]
 
 
 def version_of(document: Document, config: Config) -> int:
-    """The schema version that a document's stamp says.
+    """The schema version that a document's stamp says; 0 where documents carry none, so that the
+    whole chain runs.
 
     Raises ``Refused``: ``version_missing`` without a stamp and without a default,
     ``version_invalid`` if the stamp is no whole number of at least 0.
     """
     stamp = config.stamp
+    if stamp is None:
+        return 0
     if not isinstance(document.root, Mapping):
         if document.root is None and stamp.absent is not None:
             return stamp.absent
@@ -85,12 +89,15 @@ def run(
     in an undefined state and must be dropped (nothing was written).
     """
     before = version_of(document, config)
+    notes: list[tuple[str, str]] = []
+    context = replace(context, note=lambda place, text: notes.append((place, text)))
     programs = list(programs)
     steps: list[Step] = []
     known = _known_errors(document, before, programs, validate)
     for program in programs:
         migration = program.migration
         start = len(document.changes)
+        notes.clear()
         try:
             if program.handler is not None:
                 context.custom(program.handler, document)
@@ -100,13 +107,14 @@ def run(
                 except ConfmigError as error:
                     error.message = f"operation {number} ({operation.kind}): {error.message}"
                     raise
-            document.set(config.stamp.path, migration.version)
+            if config.stamp is not None:
+                document.set(config.stamp.path, migration.version)
             _validate(document, migration.version, validate, known)
         except ConfmigError as error:
             error.message = f"{migration.id}: {error.message}"
             raise
         after = migration.version
-        steps.append(Step(migration, before, after, tuple(document.changes[start:])))
+        steps.append(Step(migration, before, after, tuple(document.changes[start:]), tuple(notes)))
         before = after
     return steps
 

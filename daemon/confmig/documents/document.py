@@ -2,8 +2,8 @@
 
 Reading: ``get``, ``has``, ``find`` (with wildcards). Writing: ``set``, ``delete``, ``rename``,
 ``move``, ``insert``, ``append``, ``wrap``; each is journalled in ``changes``. The primitives that
-work on a container and a cell (``add``, ``remove``, ``replace``, ``relocate``, ``enclose``) are
-what operations and the containers' own dict and list methods use.
+work on a container and a cell (``add``, ``remove``, ``replace``, ``relocate``, ``enclose``,
+``expose``) are what operations and the containers' own dict and list methods use.
 
 Refused by default, because the author cannot mean it or the text cannot express it: an edit
 through an alias or below an anchor that others point at, a key that exists only through a merge
@@ -27,6 +27,7 @@ from confmig.documents.tree import (
     Origin,
     Sequence,
     build,
+    cells_of,
     kind_of,
     place_of,
     plain,
@@ -286,6 +287,31 @@ class Document(Lookup):
             container.refresh(cell)
         self.changes.append(Change("wrapped", place, under=under))
 
+    def expose(self, container: Container | None, cell: Cell) -> None:
+        """Put the one entry of an object, or the one item of a list, in the place of it.
+
+        Raises ``Refused`` (``wrong_type``) for anything else than one entry.
+        """
+        if container is not None:
+            self._guard(container, cell)
+        place = Hit(container, cell).place if container is not None else ()
+        outer = cell.value
+        if not isinstance(outer, Mapping | Sequence) or len(outer) != 1:
+            raise Refused("wrong_type", "exactly one entry is expected here", place=show(place))
+        if cell.node is not None and cell.node.alias is not None:
+            raise Refused(
+                "through_alias", f"the value is the alias *{cell.node.alias}", place=show(place)
+            )
+        inner = cells_of(outer)[0]
+        outer.detach(inner)
+        cell.value = inner.value
+        cell.node = inner.node
+        if container is not None:
+            container.refresh(cell)
+        elif isinstance(cell.value, Mapping | Sequence):
+            cell.value.up = cell.value.cell = None
+        self.changes.append(Change("unwrapped", place, under=inner.name))
+
     def replay(self, changes: Iterable[Change]) -> None:
         """Make the changes of another journal on this tree (which must be where it started)."""
         for change in changes:
@@ -295,6 +321,8 @@ class Document(Lookup):
         if not change.place:
             if change.kind == "wrapped":
                 self.enclose(None, self.root_cell, change.under)
+            elif change.kind == "unwrapped":
+                self.expose(None, self.root_cell)
             elif change.kind == "replaced":
                 self.replace_root(change.new)
             else:
@@ -315,6 +343,8 @@ class Document(Lookup):
             self.replace(container, cell, change.new)
         elif change.kind == "wrapped":
             self.enclose(container, cell, change.under)
+        elif change.kind == "unwrapped":
+            self.expose(container, cell)
         else:
             self._redo_move(change, container, cell)
 

@@ -5,7 +5,8 @@ inverse operations), and the parent of a forked handler (which replays the child
 own tree instead of trusting a tree from the child).
 
 Kinds: ``added`` (new), ``removed`` (old), ``moved`` (place -> to), ``replaced`` (old -> new),
-``wrapped`` (the value went under the key ``under``, or into a one-item list when it is None).
+``wrapped`` (the value went under the key ``under``, or into a one-item list when it is None),
+``unwrapped`` (the one entry ``under`` of an object, or the one item of a list, took its place).
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from typing import Any, Literal
 from confmig.documents.path import Place
 from confmig.documents.tree import Date
 
-Kind = Literal["added", "removed", "moved", "replaced", "wrapped"]
+Kind = Literal["added", "removed", "moved", "replaced", "wrapped", "unwrapped"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ class Change:
         used = {"kind", "place", "at", *keep.get(self.kind, ())}
         if self.kind == "moved":
             used |= {"to", "to_at"}
-        if self.kind == "wrapped":
+        if self.kind in ("wrapped", "unwrapped"):
             used.add("under")
         if self.span is not None:
             used.add("span")

@@ -225,11 +225,11 @@ class _Scanner:
             return sign * int(bare, 16)
         return sign * int(bare) if match["int"] else sign * float(bare)
 
-    def _bad(self, at: int, message: str, fix: str | None = None) -> Refused:
+    def _bad(self, at: int, message: str, fix: str = "") -> Refused:
         name = self.grammar
         return self._refuse(f"not_{name}", at, message, fix or "mend the file, then run again")
 
-    def _refuse(self, code: str, at: int, message: str, fix: str | None = None) -> Refused:
+    def _refuse(self, code: str, at: int, message: str, fix: str = "") -> Refused:
         line = self.text.count("\n", 0, at) + 1
         column = at - self.text.rfind("\n", 0, at)
         return Refused(code, f"line {line}, column {column}: {message}", fix=fix)

@@ -7,23 +7,35 @@ one operation key, and may have ``when`` (see ``conditions``), ``for_each`` and 
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, Field, RootModel, ValidationError, model_validator
+from pydantic import BaseModel, RootModel, ValidationError, model_validator
 
 from confmig.documents.document import Document
 from confmig.documents.operations.base import AnyPath, Context, Strict
 from confmig.documents.operations.conditions import Condition
+from confmig.documents.operations.lists import (
+    AddItem,
+    Gather,
+    InsertAfter,
+    ListToMap,
+    MapToList,
+    RemoveItems,
+    UnwrapList,
+    WrapList,
+)
+from confmig.documents.operations.notices import Manual, Note
 from confmig.documents.operations.structure import (
     Default,
     Delete,
-    Gather,
+    Hoist,
     Move,
     Nest,
+    RenameSection,
     Set,
-    WrapList,
 )
-from confmig.documents.operations.values import Convert, Format, MapValue, Replace
+from confmig.documents.operations.text import Format, Replace, Split
+from confmig.documents.operations.values import Convert, MapItems, MapValue
 from confmig.documents.path import show
 from confmig.documents.tree import Mapping, kind_of
 from confmig.errors import Problem, Refused
@@ -48,30 +60,50 @@ class Applicable(Protocol):
 
 OPERATIONS: dict[str, type[BaseModel]] = {
     "move": Move,
+    "rename_section": RenameSection,
     "delete": Delete,
     "set": Set,
     "default": Default,
-    "map_value": MapValue,
-    "replace": Replace,
-    "wrap_list": WrapList,
     "nest": Nest,
-    "convert": Convert,
-    "format": Format,
+    "hoist": Hoist,
+    "wrap_list": WrapList,
+    "unwrap_list": UnwrapList,
+    "add_item": AddItem,
+    "insert_after": InsertAfter,
+    "remove_items": RemoveItems,
     "gather": Gather,
+    "list_to_map": ListToMap,
+    "map_to_list": MapToList,
+    "map_value": MapValue,
+    "map_items": MapItems,
+    "convert": Convert,
+    "replace": Replace,
+    "format": Format,
+    "split": Split,
+    "note": Note,
+    "manual": Manual,
     "custom": Custom,
 }
-_SHORT = frozenset(("delete", "wrap_list"))  # these take a bare path as well
+_SHORT = {  # what a bare text stands for
+    "delete": "path",
+    "wrap_list": "path",
+    "unwrap_list": "path",
+    "note": "text",
+    "manual": "reason",
+}
 
 
 class ForEach(Strict):
     """Run the operation on every object the path names; the object is its root.
 
     ``other_types`` says what happens to an item that is no object; it has no default, because
-    either answer is a surprise to somebody.
+    either answer is a surprise to somebody. ``recursive``: the path is followed again from every
+    object it names, to any depth; the innermost come first.
     """
 
     path: AnyPath
-    other_types: str = Field(pattern="^(skip|error)$")
+    other_types: Literal["skip", "error"]
+    recursive: bool = False
 
 
 class Operation(Strict):
@@ -101,7 +133,7 @@ class Operation(Strict):
         kind = kinds[0]
         body = data[kind]
         if kind in _SHORT and isinstance(body, str):
-            body = {"path": body}
+            body = {_SHORT[kind]: body}
         rest = {k: v for k, v in data.items() if k != kind}
         return {"kind": kind, "body": OPERATIONS[kind].model_validate(body), **rest}
 
@@ -119,11 +151,16 @@ class Operation(Strict):
     def _scopes(self, document: Document) -> list[Any]:
         if self.for_each is None:
             return [document.root]
-        scopes = []
-        for hit in document.find(self.for_each.path):
+        return self._below(document, document.root, self.for_each)
+
+    def _below(self, document: Document, scope: Any, each: ForEach) -> list[Any]:
+        scopes: list[Any] = []
+        for hit in document.find(each.path, scope, lenient=scope is not document.root):
             if isinstance(hit.cell.value, Mapping) and not (hit.cell.node and hit.cell.node.alias):
+                if each.recursive:
+                    scopes += self._below(document, hit.cell.value, each)
                 scopes.append(hit.cell.value)
-            elif self.for_each.other_types == "error":
+            elif each.other_types == "error":
                 raise Refused(
                     "wrong_type",
                     f"an object is expected here, not {kind_of(hit.cell.value)}",

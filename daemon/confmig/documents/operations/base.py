@@ -12,7 +12,7 @@ from confmig.documents import path as paths
 from confmig.documents.document import Document
 from confmig.documents.lookup import Hit
 from confmig.documents.path import show
-from confmig.documents.tree import kind_of
+from confmig.documents.tree import Sequence, kind_of, same_value
 from confmig.errors import Refused
 
 TypeName = Literal["string", "int", "float", "number", "bool", "list", "object"]
@@ -33,12 +33,15 @@ class Context:
 
     ``custom`` runs a Python handler on the document; ``substitute`` is a linear-time regular
     expression engine (pattern, replacement, text -> text); ``search`` tells whether it matches;
-    ``parameters`` are the bundle's parameters.
+    ``groups`` gives the named groups of a match of the whole text, or None; ``note`` takes a
+    warning for the report (place, text).
     """
 
     custom: Callable[[str, Document], None]
     substitute: Callable[[str, str, str], str]
     search: Callable[[str, str], bool]
+    groups: Callable[[str, str], dict[str, str | None] | None]
+    note: Callable[[str, str], None] = lambda place, text: None
 
 
 class Strict(BaseModel):
@@ -110,6 +113,22 @@ def is_type(document: Document, hit: Hit, wanted: str) -> bool:
             "FALSE",
         )
     return False
+
+
+def matches(value: Any, wanted: Any) -> bool:
+    """Whether a list item is meant: an equal value, or an object that has all the keys of
+    ``wanted`` with equal values."""
+    if isinstance(value, dict) and isinstance(wanted, dict) and wanted:
+        return all(k in value and same_value(value[k], v) for k, v in wanted.items())
+    return same_value(value, wanted)
+
+
+def the_list(document: Document, hit: Hit) -> Sequence | None:
+    """The list at a place, None for an alias of one. Raises ``Refused`` (``wrong_type``); a null
+    becomes an empty list."""
+    expect(document, hit, "list")
+    value = document.enter(hit)
+    return value if isinstance(value, Sequence) else None
 
 
 def one(document: Document, path: str, scope: Any) -> Hit | None:

@@ -1,4 +1,5 @@
-"""Operations that change where things are: move, delete, set, default, wrap_list, nest, gather."""
+"""Operations that change where things are: move, delete, set, default, nest, hoist and
+rename_section."""
 
 from __future__ import annotations
 
@@ -17,12 +18,7 @@ from confmig.documents.operations.base import (
     one,
 )
 from confmig.documents.path import show
-from confmig.documents.tree import (
-    Sequence,
-    kind_of,
-    plain,
-    same_value,
-)
+from confmig.documents.tree import Mapping, Sequence, cells_of, kind_of, plain, same_value
 from confmig.errors import Refused
 
 OnConflict = Literal["error", "keep", "overwrite", "append", "append_unique", "prepend"]
@@ -142,20 +138,6 @@ class Default(Strict):
             document.set(self.path, self.value, scope)
 
 
-class WrapList(Strict):
-    """Make a value the one item of a new list. A list stays as it is, unless
-    ``existing_list: wrap``."""
-
-    path: AnyPath
-    existing_list: Literal["keep", "wrap"] = "keep"
-
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
-        """Wrap every value the path names."""
-        for hit in document.find(self.path, scope):
-            if self.existing_list == "wrap" or not isinstance(hit.cell.value, Sequence):
-                document.enclose(hit.container, hit.cell, None)
-
-
 class Nest(Strict):
     """Put a value under a key of a new object that takes its place."""
 
@@ -174,75 +156,83 @@ class Nest(Strict):
             document.enclose(hit.container, hit.cell, self.under)
 
 
-class Gather(Strict):
-    """Collect the values of several keys in one list.
+class Hoist(Strict):
+    """Put the value under a key of an object in the object's place: the way back from ``nest``.
 
-    In document order, or as listed with ``order: listed``. ``keep`` leaves the keys where they
-    are; ``skip_empty`` leaves out null and empty text; with ``even_if_none`` the list is written
-    when there is nothing to collect.
+    Other keys of the object are an error, unless ``others: drop``. An object without the key
+    stays as it is.
     """
 
-    sources: list[OnePath]
+    path: OnePath
+    key: str
+    others: Literal["error", "drop"] = "error"
+
+    def apply(self, document: Document, scope: Any, context: Context) -> None:
+        """Hoist the value if it is there."""
+        root = not paths.parse(self.path)
+        hit = None if root else one(document, self.path, scope)
+        if hit is None and not root:
+            return
+        value = document.root if hit is None else document.enter(hit)
+        place = "the document" if hit is None else show(hit.place)
+        if not isinstance(value, Mapping):
+            raise Refused(
+                "wrong_type", f"an object is expected here, not {kind_of(value)}", place=place
+            )
+        if self.key not in value:
+            return
+        for name in [n for n in value if n != self.key]:
+            if self.others == "error":
+                raise Refused(
+                    "hoist_others",
+                    f"the object has other keys than {self.key!r}: {name!r}",
+                    place=place,
+                    fix="move them away first, or say others: drop",
+                )
+            document.remove(value, value.cells[name])
+        document.expose(
+            None if hit is None else hit.container, document.root_cell if hit is None else hit.cell
+        )
+
+
+class RenameSection(Strict):
+    """Give a section another name or place: a TOML table, an array of tables, an INI section.
+
+    Where the target exists, the items of an array of tables go behind those that are there; two
+    sections with different contents are an error.
+    """
+
+    source: OnePath
     to: OnePath
-    order: Literal["document", "listed"] = "document"
-    keep: bool = False
-    skip_empty: bool = False
-    even_if_none: bool = False
-    on_conflict: Literal["error", "overwrite", "append", "append_unique"] = "error"
-    type: TypeName | None = None
 
     model_config = Strict.model_config | {
-        "alias_generator": lambda n: "from" if n == "sources" else n
+        "alias_generator": lambda n: "from" if n == "source" else n
     }
 
     def apply(self, document: Document, scope: Any, context: Context) -> None:
-        """Collect what is there."""
-        hits = [h for h in (one(document, p, scope) for p in self.sources) if h is not None]
-        if not hits and not self.even_if_none:
+        """Rename the section if it is there."""
+        hit = one(document, self.source, scope)
+        if hit is None:
             return
-        for hit in hits:
-            expect_item(document, hit, self.type)
-        if self.order == "document":
-            hits.sort(key=_position)
-        values: list[Any] = []
-        for hit in hits:
-            value = hit.cell.value
-            values.extend(plain(value) if isinstance(value, Sequence) else [plain(value)])
-        if self.skip_empty:
-            values = [v for v in values if v is not None and v != ""]
-        if not self.keep:
-            for hit in hits:
-                document.remove(hit.container, hit.cell)
-        target = one(document, self.to, scope)
-        if target is None or self.on_conflict == "overwrite":
-            document.set(self.to, values, scope)
-            return
-        into = target.cell.value
-        if self.on_conflict == "error":
-            if not same_value(plain(into), values):
-                raise Refused(
-                    "target_exists", f"{self.to} exists already", place=show(target.place)
-                )
-            return
-        if not isinstance(into, Sequence):
+        value = document.enter(hit)
+        if not isinstance(value, Mapping | Sequence):
             raise Refused(
-                "wrong_type", f"a list is expected, not {kind_of(into)}", place=show(target.place)
+                "wrong_type",
+                f"a section is expected here, not {kind_of(value)}",
+                place=show(hit.place),
             )
-        for value in values:
-            if self.on_conflict == "append" or not any(same_value(value, x) for x in into):
-                document.add(into, None, value)
-
-
-def expect_item(document: Document, hit: Hit, wanted: TypeName | None) -> None:
-    """Like ``expect``, but a null is left as it is: the gatherer decides about it."""
-    if hit.cell.value is not None:
-        expect(document, hit, wanted)
-
-
-def _position(hit: Hit) -> tuple[int, ...]:
-    out = [hit.container.position(hit.cell)]
-    here = hit.container
-    while here.up is not None and here.cell is not None:
-        out.append(here.up.position(here.cell))
-        here = here.up
-    return tuple(reversed(out))
+        container, name = document.reach(self.to, scope)
+        target = container.cells.get(name)
+        if target is None:
+            document.relocate(hit, container, name)
+        elif isinstance(value, Sequence) and isinstance(target.value, Sequence):
+            for cell in list(cells_of(value)):
+                document.relocate(Hit(value, cell), target.value, None)
+            document.remove(hit.container, hit.cell)
+        elif target is not hit.cell:
+            raise Refused(
+                "target_exists",
+                f"{self.source} cannot be renamed to {self.to}: both are there",
+                place=show(Hit(container, target).place),
+                fix="merge the two sections by hand",
+            )

@@ -1,25 +1,22 @@
-"""Operations that change what values are: map_value, replace, convert, format."""
+"""Operations that change what values are: map_value, map_items, convert."""
 
 from __future__ import annotations
 
 import re
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
-
 from confmig.documents.document import Document
 from confmig.documents.lookup import Hit
 from confmig.documents.operations.base import (
     AnyPath,
     Context,
-    OnePath,
     Strict,
     TypeName,
     expect,
-    one,
+    the_list,
 )
 from confmig.documents.path import show
-from confmig.documents.tree import Mapping, Sequence, kind_of, same_value
+from confmig.documents.tree import cells_of, kind_of, same_value
 from confmig.errors import Refused
 
 
@@ -49,7 +46,7 @@ class MapValue(Strict):
             if isinstance(self.map, list)
             else list(self.map.items())
         )
-        for hit in document.find(self.path, scope):
+        for hit in self._hits(document, scope):
             value = hit.cell.value
             for known, to in table:
                 if same_value(value, known):
@@ -59,34 +56,20 @@ class MapValue(Strict):
                 if "otherwise" in self.model_fields_set:
                     document.replace(hit.container, hit.cell, self.otherwise)
 
+    def _hits(self, document: Document, scope: Any) -> list[Hit]:
+        return document.find(self.path, scope)
 
-class Replace(Strict):
-    """Replace what a linear-time regular expression (RE2) matches in strings; ``\\1`` in ``with``
-    is a group. A value that is no string is an error."""
 
-    path: AnyPath
-    regex: str
-    replacement: str
+class MapItems(MapValue):
+    """``map_value`` for every item of the lists that the path names."""
 
-    model_config = Strict.model_config | {
-        "alias_generator": lambda n: "with" if n == "replacement" else n
-    }
-
-    @field_validator("regex")
-    @classmethod
-    def _compiles(cls, regex: str) -> str:
-        try:
-            re.compile(regex)
-        except re.error as error:
-            raise ValueError(f"not a regular expression: {error}") from None
-        return regex
-
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
-        """Replace in every string the path names."""
+    def _hits(self, document: Document, scope: Any) -> list[Hit]:
+        hits: list[Hit] = []
         for hit in document.find(self.path, scope):
-            expect(document, hit, "string")
-            new = context.substitute(self.regex, self.replacement, str(hit.cell.value))
-            document.replace(hit.container, hit.cell, new)
+            items = the_list(document, hit)
+            assert items is not None
+            hits += [Hit(items, cell) for cell in cells_of(items)]
+        return hits
 
 
 _WORDS = {
@@ -163,49 +146,3 @@ def _number(value: Any) -> int | float | None:
     if isinstance(value, str) and re.fullmatch(r"\s*[-+]?[0-9]{1,18}\.[0-9]{1,18}\s*", value):
         return float(value)
     return None
-
-
-_FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")
-
-
-class Format(Strict):
-    """Write a text made from fields: ``template: "{host}:{port}"``; ``{{`` is a brace.
-
-    A field that is absent takes its value from ``defaults``; with none there, nothing happens.
-    ``consume`` removes the fields.
-    """
-
-    to: OnePath
-    template: str
-    defaults: dict[str, Any] = Field(default_factory=dict)
-    consume: bool = False
-
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
-        """Write the text if every field has a value."""
-        hits: list[Hit] = []
-        missing = False
-
-        def fill(match: re.Match[str]) -> str:
-            nonlocal missing
-            if match[1] is None:
-                return match[0][0]
-            hit = one(document, match[1], scope)
-            if hit is not None and hit.cell.value is not None:
-                if isinstance(hit.cell.value, Mapping | Sequence):
-                    raise Refused("wrong_type", "a scalar is expected here", place=show(hit.place))
-                hits.append(hit)
-                value = hit.cell.value
-            elif match[1] in self.defaults:
-                value = self.defaults[match[1]]
-            else:
-                missing = True
-                return ""
-            return str(value).lower() if isinstance(value, bool) else str(value)
-
-        text = _FIELD.sub(fill, self.template)
-        if missing:
-            return
-        if self.consume:
-            for hit in {id(h.cell): h for h in hits}.values():
-                document.remove(hit.container, hit.cell)
-        document.set(self.to, text, scope)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from confmig.documents.document import Caps, Document
 from confmig.documents.flow import Slots, trivia
 from confmig.documents.formats import Rendered
-from confmig.documents.rope import segments_of, text_of
+from confmig.documents.rope import Rope, segments_of, text_of
 from confmig.documents.toml.parse import parse as _parse
 from confmig.documents.toml.render import render as _render
 from confmig.documents.toml.verify import verify
@@ -22,7 +22,7 @@ def parse(data: bytes, *, dialect: str, caps: Caps, multi: bool = False) -> Docu
 def render(document: Document) -> Rendered:
     """See ``formats.Format``."""
     slots = Slots(document.text, _TRIVIA)
-    rope = _render(document, slots) if document.changes else [(0, len(document.text))]
+    rope: Rope = _render(document, slots) if document.changes else [(0, len(document.text))]
     text = text_of(document.text, rope)
     segments = segments_of(rope)
     data = (("\ufeff" if document.bom else "") + text).encode("utf-8")

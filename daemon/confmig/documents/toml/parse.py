@@ -419,7 +419,7 @@ class _Scanner:
     def _bad(self, at: int, message: str) -> Refused:
         return self._refuse("not_toml", at, message, "mend the file, then run again")
 
-    def _refuse(self, code: str, at: int, message: str, fix: str | None = None) -> Refused:
+    def _refuse(self, code: str, at: int, message: str, fix: str = "") -> Refused:
         line = self.text.count("\n", 0, at) + 1
         column = at - self.text.rfind("\n", 0, at)
         return Refused(code, f"line {line}, column {column}: {message}", fix=fix)

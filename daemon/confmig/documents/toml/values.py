@@ -83,15 +83,15 @@ class ValueWriter(FlowEditor):
             return []
         if value.origin.tag != FIXED:
             return self.flow_edits(value) if value.origin.flow else []
-        if self._reshaped(value):
+        if isinstance(value, Mapping) and self._reshaped(value):
             return [Edit(value.origin.start, value.origin.end, self._braced(value))]
         return [e for c in cells_of(value) for e in self.cell_edits(c)]
 
-    def _reshaped(self, table: Mapping | Sequence) -> bool:
+    def _reshaped(self, table: Mapping) -> bool:
         """Whether entries came to or went from an inline table with dotted keys: it is then
         written anew, as there is no one place that is an entry's own."""
         origin = table.origin
-        if origin is None or origin.tag != FIXED or not isinstance(table, Mapping):
+        if origin is None or origin.tag != FIXED:
             return False
         now = cells_of(table)
         if [id(c) for c in now] != [id(c) for c in origin.cells]:

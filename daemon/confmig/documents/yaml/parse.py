@@ -25,7 +25,7 @@ from confmig.documents.yaml import scalars
 from confmig.errors import Fault, Refused
 
 try:
-    from yaml._yaml import CParser
+    from yaml._yaml import CParser as CParser
 except ImportError as error:  # pragma: no cover - an installation without libyaml
     raise Fault(
         "libyaml_missing",

@@ -1,0 +1,188 @@
+"""Text -> tree with positions, for the formats of lines.
+
+The builder walks over blank and comment lines, hands every other line to the grammar, and hangs
+what that finds into the tree. Who owns a comment is decided here: the lines directly above a
+statement, at its column, unless it is the first of the file.
+"""
+
+from __future__ import annotations
+
+import gc
+import re
+from typing import TYPE_CHECKING
+
+from confmig.documents.document import Caps, Document
+from confmig.documents.encoding import decode, newline_of
+from confmig.documents.lines.statements import Pair, Section, SourceMap
+from confmig.documents.tree import Cell, Mapping, Origin
+from confmig.errors import Refused
+
+if TYPE_CHECKING:
+    from confmig.documents.lines.grammar import Grammar
+
+REST = re.compile(r"[^\r\n]*+")
+BREAK = re.compile(r"\r\n?|\n|\Z")
+_TITLES = {"ini": "INI", "properties": ".properties", "dotenv": ".env"}
+
+
+def parse(data: bytes, *, grammar: Grammar, caps: Caps) -> Document:
+    """Parse a file. Raises ``Refused`` and names line and reason if it cannot be read."""
+    return build(data, grammar, caps).document
+
+
+def build(data: bytes, grammar: Grammar, caps: Caps) -> Builder:
+    """Like ``parse``; returns the builder, which has the document and its map."""
+    text, bom = decode(data, caps.size)
+    newline = "\r" if "\r" in text and "\n" not in text else newline_of(text)
+    document = Document(text, bom=bom, newline=newline, format=grammar.name, dialect="")
+    document.caps = caps
+    enabled = gc.isenabled()
+    gc.disable()  # a tree is all young objects: collecting meanwhile only costs
+    try:
+        builder = Builder(document, grammar, caps)
+        builder.run()
+        return builder
+    finally:
+        if enabled:
+            gc.enable()
+
+
+class Builder:
+    """Makes the tree of one text."""
+
+    def __init__(self, document: Document, grammar: Grammar, caps: Caps) -> None:
+        self.document = document
+        self.grammar = grammar
+        self.text = document.text
+        self.left = caps.nodes
+        root = Mapping(document, _table(0, len(self.text)))
+        self.section = Section(None, root, 0, 0, 0)
+        self.map = SourceMap([self.section], len(self.text))
+        self._run = 0  # where the comment lines begin that the next statement may own
+        self._column = -1  # their column; -1 for none
+        self._first = True
+
+    def run(self) -> None:
+        """Hang the tree and the statements into the document."""
+        text, size, grammar = self.text, len(self.text), self.grammar
+        for mark, name in (("\0", "NUL"), ("\ufeff", "byte order mark")):
+            at = text.find(mark, 0, None if mark == "\0" else 1)
+            if at >= 0:
+                raise self.bad(at, f"a {name} has no place here")
+        space, marks, at = grammar.space.match, grammar.marks, 0
+        while True:
+            match = space(text, at)
+            assert match is not None
+            here = match.end()
+            if here >= size:
+                break
+            line = max(text.rfind("\n", at, here), text.rfind("\r", at, here)) + 1 or at
+            if line > at:
+                self._column = -1
+            if text[here] in marks:
+                at = self._comment(line, here)
+            else:
+                at = grammar.statement(self, line, here)
+        self.section.end = size
+        root = self.map.sections[0].table
+        origin, document = root.origin, self.document
+        assert origin is not None
+        document.root_cell = origin.cell = Cell(None, root, origin, None, origin)
+        document.source_map = self.map
+
+    def _comment(self, line: int, at: int) -> int:
+        end = self.line_end(at)
+        self.note(at, end)
+        if self._column != at - line:
+            self._run, self._column = line, at - line
+        return self.line_after(end)
+
+    # --- what grammars tell
+
+    def line_end(self, at: int) -> int:
+        """The end of the line, without its terminator."""
+        match = REST.match(self.text, at)
+        assert match is not None
+        return match.end()
+
+    def line_after(self, end: int) -> int:
+        """The start of the line after the one that ends at ``end``."""
+        match = BREAK.match(self.text, end)
+        assert match is not None
+        return match.end()
+
+    def note(self, start: int, end: int) -> None:
+        """There is a comment."""
+        self._count()
+        self.document.comments.append((start, end))
+
+    def pair(
+        self, name: str, value: str | None, key: Origin, node: Origin, line: int, end: int
+    ) -> None:
+        """There is a key with its value, from the line at ``line`` up to the line at ``end``."""
+        cell = self._hang(self.section.table, name, value, key, node)
+        lead = self._lead(line, key.outer, header=False)
+        self.section.pairs.append(Pair(cell, lead, line, end, value))
+
+    def header(self, name: str, key: Origin, line: int, end: int) -> None:
+        """There is the header of a section."""
+        root = self.map.sections[0].table
+        origin = _table(key.start - 1, key.end + 1)
+        table = Mapping(self.document, origin)
+        cell = self._hang(root, name, table, key, origin)
+        table.up, table.cell = root, cell
+        lead = self._lead(line, key.outer, header=True)
+        self.section.end = lead
+        self.section = Section(cell, table, lead, line, end)
+        self.map.sections.append(self.section)
+
+    def _lead(self, line: int, at: int, *, header: bool) -> int:
+        """The start of the comment lines that a statement owns, or of its line."""
+        run = self._run if self._column == at - line else line
+        self._column = -1
+        if not self._first:
+            return run
+        self._first = False
+        # what stands above the first statement is the file's; if that has several paragraphs,
+        # the last one is still better left with the section it stands above
+        self.map.roof = run if header and self.text[:run].strip() else line
+        return line
+
+    def _hang(
+        self, table: Mapping, name: str, value: str | Mapping | None, key: Origin, node: Origin
+    ) -> Cell:
+        self._count()
+        if name in table.cells:
+            raise self.refuse("duplicate_key", key.start, f"the key {name!r} stands twice")
+        home = table.origin
+        assert home is not None
+        cell = Cell(name, value, node, key, home)
+        node.cell = cell
+        home.cells.append(cell)
+        table.cells[name] = cell
+        dict.__setitem__(table, name, value)
+        return cell
+
+    def _count(self) -> None:
+        self.left -= 1
+        if self.left < 0:
+            most = self.document.caps.nodes
+            raise Refused("too_many_nodes", f"more than {most} values and comments")
+
+    def bad(self, at: int, message: str) -> Refused:
+        """The refusal of a text that is not what the format says."""
+        name = self.grammar.name
+        message = f"{message}: this is no {_TITLES[name]} file"
+        return self.refuse(f"not_{name}", at, message, "mend the file, then run again")
+
+    def refuse(self, code: str, at: int, message: str, fix: str = "") -> Refused:
+        """A refusal that names line and column."""
+        mark = "\r" if self.document.newline == "\r" else "\n"
+        line, column = self.text.count(mark, 0, at) + 1, at - self.text.rfind(mark, 0, at)
+        return Refused(code, f"line {line}, column {column}: {message}", fix=fix)
+
+
+def _table(start: int, end: int) -> Origin:
+    origin = Origin(start, end, start)
+    origin.cells = []
+    return origin

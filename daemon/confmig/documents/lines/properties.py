@@ -1,0 +1,139 @@
+"""Java .properties in UTF-8, as java.util.Properties reads a text.
+
+The first of ``=``, ``:`` or a blank ends the key; a backslash at the end of a line joins the next
+one to it; ``\\uXXXX`` and a few other escapes stand for characters. Keys are flat: ``a.b`` is one
+key, whose path is ``['a.b']``.
+
+What is not ASCII is written as ``\\uXXXX`` where the file's keys and values do so and hold no
+such character as it is; comments do not count, as no reader looks at them.
+"""
+
+from __future__ import annotations
+
+import re
+
+from confmig.documents.lines.grammar import Habits, Spot, Values, unsupported
+from confmig.documents.lines.parse import Builder
+from confmig.documents.path import Place
+from confmig.documents.tree import Origin
+
+_SPACE = re.compile(r"[ \t\f\r\n]*+")
+_JOIN = r"\\(?:\r\n|[\r\n]|\Z)[ \t\f]*+"
+_ESCAPED = rf"{_JOIN}|\\[^\r\n]"
+_PAIR = re.compile(
+    rf"(?P<key>(?:[^\\ \t\f=:\r\n]++|{_ESCAPED})*+)"
+    rf"(?P<between>(?:[ \t\f]++|{_JOIN})*+(?:[=:](?:[ \t\f]++|{_JOIN})*+)?)"
+    rf"(?P<value>(?:[^\\\r\n]++|{_ESCAPED})*+)"
+)
+_JOINED = re.compile(rf"(\\[^\r\n])|{_JOIN}")
+_ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\s\S]))")
+_MEANS = {"t": "\t", "n": "\n", "f": "\f", "r": "\r"}
+_HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
+_AWKWARD = re.compile("[\x00-\x1f\x7f-\x9f\\\\\ud800-\udfff\u2028\u2029\ufeff]")
+_SHORT = {"\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", "\\": "\\\\"}
+_WIDE = re.compile(r"[^\x00-\x7f]")
+_PATIENCE = 50_000_000
+"""javaproperties searches a value anew for each line that it goes on over: how many characters
+that may be in all, about a second's worth."""
+
+
+class PropertiesGrammar:
+    """See ``grammar.Grammar``."""
+
+    name = "properties"
+    marks = "#!"
+    space = _SPACE
+    delimiter = "="
+    sections = False
+
+    def statement(self, build: Builder, line: int, at: int) -> int:
+        """See ``grammar.Grammar``."""
+        match = _PAIR.match(build.text, at)
+        assert match is not None
+        end = match.end()
+        after = build.line_after(end)
+        if end == len(build.text) and _dangles(build.text):
+            build.map.dangling = True
+        name = _meaning(build, match["key"], at)
+        if not name and not match["between"].strip(" \t\f\r\n\\") and not match["value"]:
+            return after  # backslashes and blanks: a blank line over several lines
+        value = _meaning(build, match["value"], match.start("value"))
+        start = match.start("between") if not match["value"] else match.start("value")
+        if not match["value"] and match["between"].strip(" \t\f\r\n\\"):
+            start += len(match["between"]) - len(match["between"].lstrip(" \t\f\r\n\\")) + 1
+        key = Origin(at, match.end("key"), at)
+        build.pair(name, value, key, Origin(start, end, start), line, after)
+        return after
+
+    def key(self, name: str, quote: str | None, habits: Habits, place: Place) -> str:
+        """See ``grammar.Grammar``."""
+        if not name:
+            raise unsupported(place, "a key cannot be empty")
+        out = re.sub(r"[ =:]", r"\\\g<0>", _escaped(name, habits.ascii))
+        return "\\" + out if out[0] in "#!" else out
+
+    def value(self, value: str, habits: Habits, spot: Spot) -> str:
+        """See ``grammar.Grammar``."""
+        out = _escaped(value, habits.ascii)
+        if out.startswith(" ") or (out[:1] in ("=", ":") and not re.search("[=:]", spot.between)):
+            out = "\\" + out
+        if out.endswith(" ") and out != "\\ ":
+            out = out[:-1] + "\\u0020"  # editors take blanks off the ends of lines
+        return out
+
+    def read(self, text: str, build: Builder) -> Values:
+        """See ``grammar.Grammar``."""
+        from javaproperties import loads
+
+        cost = 0
+        for pair in build.map.sections[0].pairs:
+            size = pair.end - pair.start
+            cost += size * text.count("\n" if "\n" in text else "\r", pair.start, pair.end - 1)
+            if cost > _PATIENCE:
+                raise unsupported(
+                    (str(pair.cell.name),),
+                    "the values go on over too many lines to be verified",
+                    "write long values on fewer lines",
+                )
+        pairs = list(loads(text, object_pairs_hook=list))
+        out = dict(pairs)
+        if len(out) != len(pairs):
+            raise ValueError("a key stands twice")
+        return out
+
+
+def _dangles(text: str) -> bool:
+    """Whether a text ends with a backslash, and perhaps a line end, that joins nothing to it."""
+    match = re.search(r"(?:\r\n?|\n)?[ \t\f]*\Z", text[-4096:])
+    bare = text[: len(text) - 4096] + text[-4096:][: match.start()] if match else text
+    return (len(bare) - len(bare.rstrip("\\"))) % 2 == 1
+
+
+def _meaning(build: Builder, raw: str, at: int) -> str:
+    """What the text of a key or value stands for."""
+    if "\\" not in raw:
+        return raw
+    raw = _JOINED.sub(lambda m: m[1] or "", raw)
+
+    def character(match: re.Match[str]) -> str:
+        if match[1]:
+            return chr(int(match[1], 16))
+        if match[2] == "u":
+            raise build.bad(at, "a \\u without four hexadecimal digits")
+        return _MEANS.get(match[2], match[2])
+
+    return _HALVES.sub(_whole, _ESCAPE.sub(character, raw))
+
+
+def _whole(match: re.Match[str]) -> str:
+    return match[0].encode("utf-16", "surrogatepass").decode("utf-16")
+
+
+def _escaped(text: str, ascii: bool) -> str:
+    out = _AWKWARD.sub(lambda m: _SHORT.get(m[0]) or f"\\u{ord(m[0]):04x}", text)
+    return _WIDE.sub(_units, out) if ascii else out
+
+
+def _units(match: re.Match[str]) -> str:
+    code = match[0].encode("utf-16-be", "surrogatepass").hex()
+    return "".join(f"\\u{code[i : i + 4]}" for i in range(0, len(code), 4))

@@ -1,0 +1,48 @@
+"""What a file of lines consists of: sections, and the pairs in them.
+
+A pair is a key with its value, on one line or several. A section is a header with everything up
+to the comments of the next one; the text before the first header is a section without a header,
+and the only one of .properties and .env.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from confmig.documents.tree import Cell, Mapping
+
+
+@dataclass(slots=True)
+class Pair:
+    """``lead`` is the start of its own comment lines, ``start`` of its line, ``end`` of the line
+    after it; ``value`` is what it was read as."""
+
+    cell: Cell
+    lead: int
+    start: int
+    end: int
+    value: str | None
+
+
+@dataclass(slots=True)
+class Section:
+    """``lead`` and ``start`` as for a pair, ``body`` the line behind the header, ``end`` the
+    ``lead`` of the next section. The first section has no cell: its pairs are the root's."""
+
+    cell: Cell | None
+    table: Mapping
+    lead: int
+    start: int
+    body: int
+    end: int = 0
+    pairs: list[Pair] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class SourceMap:
+    """The sections of a text in order. ``roof`` is where the first pair of a root that has none
+    goes; ``dangling`` tells that the last line ends with a backslash that joins nothing to it."""
+
+    sections: list[Section]
+    roof: int
+    dangling: bool = False

@@ -1,0 +1,309 @@
+"""Operations on lists: wrap_list, unwrap_list, add_item, insert_after, remove_items, gather,
+list_to_map, map_to_list."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from confmig.documents.document import Document
+from confmig.documents.lookup import Hit
+from confmig.documents.operations.base import (
+    AnyPath,
+    Context,
+    OnePath,
+    Strict,
+    TypeName,
+    expect,
+    matches,
+    one,
+    the_list,
+)
+from confmig.documents.path import show
+from confmig.documents.tree import Mapping, Sequence, cells_of, kind_of, plain, same_value
+from confmig.errors import Refused
+
+
+class WrapList(Strict):
+    """Make a value the one item of a new list. A list stays as it is, unless
+    ``existing_list: wrap``."""
+
+    path: AnyPath
+    existing_list: Literal["keep", "wrap"] = "keep"
+
+    def apply(self, document: Document, scope: Any, context: Context) -> None:
+        """Wrap every value the path names."""
+        for hit in document.find(self.path, scope):
+            if self.existing_list == "wrap" or not isinstance(hit.cell.value, Sequence):
+                document.enclose(hit.container, hit.cell, None)
+
+
+class UnwrapList(Strict):
+    """Put the one item of a list in the list's place; what is no list stays as it is.
+
+    ``many`` and ``empty`` say what happens to a list of several items and of none.
+    """
+
+    path: AnyPath
+    many: Literal["error", "keep", "first", "last"] = "error"
+    empty: Literal["error", "keep", "delete"] = "error"
+
+    def apply(self, document: Document, scope: Any, context: Context) -> None:
+        """Unwrap every list the path names."""
+        for hit in reversed(document.find(self.path, scope)):
+            items = hit.cell.value
+            if not isinstance(items, Sequence):
+                continue
+            if len(items) > 1 and self.many in ("first", "last"):
+                keep = 0 if self.many == "first" else len(items) - 1
+                for cell in [c for i, c in enumerate(cells_of(items)) if i != keep]:
+                    document.remove(items, cell)
+            if len(items) == 1:
+                document.expose(hit.container, hit.cell)
+            elif not len(items) and self.empty == "delete":
+                document.remove(hit.container, hit.cell)
+            elif (self.empty if not len(items) else self.many) == "error":
+                raise Refused(
+                    "not_one_item",
+                    f"a list of one item is expected here, not of {len(items)}",
+                    place=show(hit.place),
+                    fix="say many: first, last or keep, and empty: delete or keep",
+                )
+
+
+class AddItem(Strict):
+    """Put an item into a list, at its end or start; an absent list is created. An equal item that
+    is there already is enough, unless ``unique: false``."""
+
+    path: OnePath
+    value: Any
+    at: Literal["end", "start"] = "end"
+    unique: bool = True
+
+    def apply(self, document: Document, scope: Any, context: Context) -> None:
+        """Add the item."""
+        hit = one(document, self.path, scope)
+        if hit is None:
+            document.set(self.path, [self.value], scope)
+            return
+        items = the_list(document, hit)
+        assert items is not None
+        if not (self.unique and any(same_value(i, self.value) for i in items)):
+            document.add(items, None, self.value, 0 if self.at == "start" else None)
+
+
+class InsertAfter(Strict):
+    """Put an item into a list behind another one: an equal item, or an object that has the keys
+    of ``after``. ``if_missing`` says what happens where that one is not in the list."""
+
+    path: OnePath
+    after: Any
+    value: Any
+    if_missing: Literal["error", "skip", "append"] = "error"
+    unique: bool = True
+
+    def apply(self, document: Document, scope: Any, context: Context) -> None:
+        """Insert the item if the list is there."""
+        hit = one(document, self.path, scope)
+        if hit is None:
+            return
+        items = the_list(document, hit)
+        assert items is not None
+        if self.unique and any(same_value(i, self.value) for i in items):
+            return
+        at = next((n for n, i in enumerate(items) if matches(i, self.after)), None)
+        if at is not None:
+            document.add(items, None, self.value, at + 1)
+        elif self.if_missing == "append":
+            document.add(items, None, self.value)
+        elif self.if_missing == "error":
+            raise Refused(
+                "item_missing",
+                "the item to insert behind is not in the list",
+                place=show(hit.place),
+                fix="say if_missing: skip or append",
+            )
+
+
+class RemoveItems(Strict):
+    """Remove items from lists: those equal to one of ``values``, and objects that have all the
+    keys of one of them with equal values. ``prune_empty`` removes a list left empty by it."""
+
+    path: AnyPath
+    values: list[Any]
+    prune_empty: bool = False
+
+    def apply(self, document: Document, scope: Any, context: Context) -> None:
+        """Remove what is there."""
+        for hit in reversed(document.find(self.path, scope)):
+            items = the_list(document, hit)
+            assert items is not None
+            gone = [c for c in cells_of(items) if any(matches(c.value, v) for v in self.values)]
+            for cell in gone:
+                document.remove(items, cell)
+            if gone and self.prune_empty and not len(items):
+                document.remove(hit.container, hit.cell)
+
+
+class ListToMap(Strict):
+    """Make a list of objects an object: each item goes under the text it has at ``key``, which
+    leaves the item unless ``keep_key``. Items without the key, or two with the same, are an error.
+    """
+
+    path: OnePath
+    key: str
+    keep_key: bool = False
+
+    def apply(self, document: Document, scope: Any, context: Context) -> None:
+        """Turn the list into an object if it is there; an object stays as it is."""
+        hit = one(document, self.path, scope)
+        if hit is None or isinstance(hit.cell.value, Mapping):
+            return
+        items = the_list(document, hit)
+        assert items is not None
+        if not len(items):
+            document.replace(hit.container, hit.cell, {})
+            return
+        names: list[str] = []
+        for number, item in enumerate(items):
+            name = item.get(self.key) if isinstance(item, Mapping) else None
+            if not isinstance(name, str) or name in names:
+                problem = "has no text at" if not isinstance(name, str) else "repeats"
+                raise Refused(
+                    "not_keyed",
+                    f"the item {problem} {self.key!r}",
+                    place=f"{show(hit.place)}[{number}]",
+                    fix="give every item a name of its own, or migrate this place by hand",
+                )
+            names.append(name)
+        passing = _free_name(names)
+        document.enclose(hit.container, hit.cell, passing)
+        outer = hit.cell.value
+        for name in names:
+            cell = cells_of(items)[0]
+            if not self.keep_key:
+                document.remove(cell.value, cell.value.cells[self.key])
+            document.relocate(Hit(items, cell), outer, name)
+        document.remove(outer, outer.cells[passing])
+
+
+class MapToList(Strict):
+    """Make an object a list of objects: each entry gets its key as text at ``key``. An entry that
+    is no object becomes one with the value at ``value_key``, and is an error without it."""
+
+    path: OnePath
+    key: str
+    value_key: str | None = None
+
+    def apply(self, document: Document, scope: Any, context: Context) -> None:
+        """Turn the object into a list if it is there; a list stays as it is."""
+        hit = one(document, self.path, scope)
+        if hit is None or isinstance(hit.cell.value, Sequence):
+            return
+        expect(document, hit, "object")
+        entries = document.enter(hit)
+        if not len(entries):
+            document.replace(hit.container, hit.cell, [])
+            return
+        for name, cell in list(entries.cells.items()):
+            if not isinstance(cell.value, Mapping) and self.value_key is not None:
+                document.enclose(entries, cell, self.value_key)
+            if not isinstance(cell.value, Mapping) or self.key in cell.value:
+                why = (
+                    f"has a key {self.key!r} of its own"
+                    if isinstance(cell.value, Mapping)
+                    else f"is no object but {kind_of(cell.value)}"
+                )
+                raise Refused(
+                    "not_keyed",
+                    f"the entry {why}",
+                    place=show(Hit(entries, cell).place),
+                    fix="say value_key, or migrate this place by hand",
+                )
+            document.add(cell.value, self.key, name, 0)
+        document.enclose(hit.container, hit.cell, None)
+        outer = hit.cell.value
+        for cell in list(entries.cells.values()):
+            document.relocate(Hit(entries, cell), outer, None)
+        document.remove(outer, cells_of(outer)[0])
+
+
+def _free_name(names: list[str]) -> str:
+    """A name for the list while its items leave it."""
+    name = "items"
+    while name in names:
+        name += "_"
+    return name
+
+
+class Gather(Strict):
+    """Collect the values of several keys in one list.
+
+    In document order, or as listed with ``order: listed``. ``keep`` leaves the keys where they
+    are; ``skip_empty`` leaves out null and empty text; with ``even_if_none`` the list is written
+    when there is nothing to collect.
+    """
+
+    sources: list[OnePath]
+    to: OnePath
+    order: Literal["document", "listed"] = "document"
+    keep: bool = False
+    skip_empty: bool = False
+    even_if_none: bool = False
+    on_conflict: Literal["error", "overwrite", "append", "append_unique"] = "error"
+    type: TypeName | None = None
+
+    model_config = Strict.model_config | {
+        "alias_generator": lambda n: "from" if n == "sources" else n
+    }
+
+    def apply(self, document: Document, scope: Any, context: Context) -> None:
+        """Collect what is there."""
+        hits = [h for h in (one(document, p, scope) for p in self.sources) if h is not None]
+        if not hits and not self.even_if_none:
+            return
+        for hit in hits:
+            expect_item(document, hit, self.type)
+        if self.order == "document":
+            hits.sort(key=_position)
+        values: list[Any] = []
+        for hit in hits:
+            value = hit.cell.value
+            values.extend(plain(value) if isinstance(value, Sequence) else [plain(value)])
+        if self.skip_empty:
+            values = [v for v in values if v is not None and v != ""]
+        if not self.keep:
+            for hit in hits:
+                document.remove(hit.container, hit.cell)
+        target = one(document, self.to, scope)
+        if target is None or self.on_conflict == "overwrite":
+            document.set(self.to, values, scope)
+            return
+        into = target.cell.value
+        if self.on_conflict == "error":
+            if not same_value(plain(into), values):
+                raise Refused(
+                    "target_exists", f"{self.to} exists already", place=show(target.place)
+                )
+            return
+        if not isinstance(into, Sequence):
+            raise Refused(
+                "wrong_type", f"a list is expected, not {kind_of(into)}", place=show(target.place)
+            )
+        for value in values:
+            if self.on_conflict == "append" or not any(same_value(value, x) for x in into):
+                document.add(into, None, value)
+
+
+def expect_item(document: Document, hit: Hit, wanted: TypeName | None) -> None:
+    """Like ``expect``, but a null is left as it is: the gatherer decides about it."""
+    if hit.cell.value is not None:
+        expect(document, hit, wanted)
+
+
+def _position(hit: Hit) -> tuple[int, ...]:
+    out = [hit.container.position(hit.cell)]
+    here = hit.container
+    while here.up is not None and here.cell is not None:
+        out.append(here.up.position(here.cell))
+        here = here.up
+    return tuple(reversed(out))

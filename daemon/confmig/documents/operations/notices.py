@@ -1,0 +1,48 @@
+"""Operations for people: note (a warning in the report) and manual (an operator must decide)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from confmig.documents.document import Document
+from confmig.documents.lookup import name_of
+from confmig.documents.operations.base import AnyPath, Context, Strict
+from confmig.documents.path import show
+from confmig.errors import Refused
+
+
+class Note(Strict):
+    """A warning for the report. With a ``path``, one for each place it names; else one."""
+
+    text: str
+    path: AnyPath | None = None
+
+    def apply(self, document: Document, scope: Any, context: Context) -> None:
+        """Say it; nothing is changed."""
+        if self.path is None:
+            context.note(name_of(scope), self.text)
+        else:
+            for hit in document.find(self.path, scope, lenient=True):
+                context.note(show(hit.place), self.text)
+
+
+class Manual(Strict):
+    """Refuses: an operator must decide. With a ``path``, only where it names a place."""
+
+    reason: str
+    path: AnyPath | None = None
+
+    def apply(self, document: Document, scope: Any, context: Context) -> None:
+        """Refuse, naming what and why."""
+        place = name_of(scope)
+        if self.path is not None:
+            hits = document.find(self.path, scope, lenient=True)
+            if not hits:
+                return
+            place = show(hits[0].place)
+        raise Refused(
+            "manual_decision",
+            self.reason,
+            place=place,
+            fix="decide, change the file by hand, then run again",
+        )
