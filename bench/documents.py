@@ -59,15 +59,17 @@ class Table:
         """Print the ratios to the first row, and what became of comments and other lines."""
         unit = next(iter(self.rows))
         print(f"\n{self.title}")
-        heads = "".join(f"{_size(len(source)):>10}" for source in self.sources)
+        heads = "".join(f"{_size(len(source)):>11}" for source in self.sources)
         print(f"  {'':36}{heads}   comments kept   lines changed")
         for name, row in self.rows.items():
             if name == unit:
-                cells = "".join(f"{row[size].best * 1000:7.2f} ms" for size in self.sizes)
+                cells = "".join(f"{row[size].best * 1000:8.2f} ms" for size in self.sizes)
                 print(f"  {name + ' = 1.0':36}{cells}")
                 continue
             cells = "".join(_cell(self.ratio(name, unit, size)) for size in self.sizes)
             print(f"  {name:36}{cells}   {self._fate(row)}")
+        if any(len(row) < len(self.sizes) for row in self.rows.values()):
+            print("  (- : measured with --full only)")
 
     def _fate(self, row: dict[int, Runner]) -> str:
         had = kept = gone = lines = 0
@@ -78,12 +80,14 @@ class Table:
                 kept += corpora.comments(made)
                 gone += corpora.lines_gone(source, made)
                 lines += source.count(b"\n")
+        if not lines:  # a load makes no text
+            return ""
         told = f"{100 * kept / had:.0f} %{'' if kept == had else ' LOST'}" if had else "none there"
         return f"{told:15} {100 * gone / lines:6.1f} %"
 
 
 def _cell(ratio: float | None) -> str:
-    return f"{'-' if ratio is None else f'{ratio:.2f}':>10}"
+    return f"{'-' if ratio is None else f'{ratio:.2f}':>11}"
 
 
 def _size(size: int) -> str:
@@ -121,40 +125,46 @@ def _read_yaml(data: bytes) -> Any:
     return yaml.load(data, Loader=yaml.CSafeLoader)
 
 
-def yaml_table(sizes: Sequence[int], seconds: float, *, unfused_up_to: int) -> Table:
+def yaml_table(sizes: Sequence[int], seconds: float, *, full: bool) -> Table:
     """YAML: the edit with every tool, and chains."""
     local, mixed = chains.Chain.of(chains.LOCAL), chains.Chain.of(chains.MIXED)
     table = Table("YAML: one edit, and chains of migrations; times one C load")
     for size in sizes:
         data = corpora.yaml_of(size)
 
-        def runner(name: str, run: Callable[..., bytes | None], *args: Any) -> Runner:
-            return Runner(name, lambda: run(data, *args))  # noqa: B023 - raced before data changes
+        def runner(
+            name: str, run: Callable[..., bytes | None], *args: Any, least: int = 3
+        ) -> Runner:
+            return Runner(name, lambda: run(data, *args), least)  # noqa: B023 - raced in this turn
 
+        huge = size > 200_000 and not full
         edits = [
             runner("one load, CSafeLoader", scripts.load_yaml),
+            runner("  the same, collector off", scripts.load_yaml_undisturbed),
             runner("PyYAML (C) load-edit-dump", scripts.pyyaml),
             runner(EDIT, confmig_edit),
             runner("  and its tree freed (gc)", freed_edit),
         ]
-        if scripts.library("ruamel.yaml") is not None:
-            edits.insert(2, runner(RUAMEL, scripts.ruamel_edit))
+        if scripts.library("ruamel.yaml") is not None and not huge:
+            edits.insert(3, runner(RUAMEL, scripts.ruamel_edit, least=1))
         migrated = [
             runner(ONE, local.fused, 1),
             runner(FIVE, local.fused, 5),
             runner(TWENTY, local.fused, 20),
-            runner(ONE_WIDE, mixed.fused, 1),
-            runner(TWENTY_WIDE, mixed.fused, 20),
         ]
-        if size <= unfused_up_to:
-            migrated.insert(3, runner(UNFUSED, local.unfused, 20))
+        if not huge:
+            migrated += [
+                runner(UNFUSED, local.unfused, 20, least=1),
+                runner(ONE_WIDE, mixed.fused, 1),
+                runner(TWENTY_WIDE, mixed.fused, 20, least=1),
+            ]
         race([*edits, *migrated], seconds=seconds)
         _held(edits, _read_yaml, data)
         table.add(size, data, [*edits, *migrated])
     return table
 
 
-def toml_table(sizes: Sequence[int], seconds: float) -> Table:
+def toml_table(sizes: Sequence[int], seconds: float, *, full: bool) -> Table:
     """TOML: the edit."""
     table = Table("TOML: one edit; times one load with tomllib")
     for size in sizes:
@@ -163,7 +173,7 @@ def toml_table(sizes: Sequence[int], seconds: float) -> Table:
             Runner("one load, tomllib", lambda d=data: scripts.load_toml(d)),  # type: ignore[misc]
             Runner(EDIT, lambda d=data: confmig_edit(d, "toml")),  # type: ignore[misc]
         ]
-        if scripts.library("tomlkit") is not None:
+        if scripts.library("tomlkit") is not None and (full or size <= 200_000):
             runners.insert(
                 1,
                 Runner(
@@ -193,7 +203,7 @@ def json_table(sizes: Sequence[int], seconds: float) -> Table:
     return table
 
 
-def promises(table: Table, entrants: Sequence[files.Entrant], count: int) -> None:
+def promises(table: Table, entrants: Sequence[files.Entrant]) -> None:
     """Print what the project promises beside what was measured."""
     load = next(iter(table.rows))
     heads = "".join(f"{_size(len(source)):>15}" for source in table.sources)
@@ -215,7 +225,7 @@ def promises(table: Table, entrants: Sequence[files.Entrant], count: int) -> Non
     if "ruamel" in by:
         told = _verdict(by["ruamel"].best / ours.best, PROMISED["ruamel"], True)
         cpu = _verdict(by["ruamel"].cpu / ours.cpu, PROMISED["ruamel"], True)
-        print(f"{f'  {count:,} files, durable against not':46}{told:>15}   processor time: {cpu}")
+        print(f"{'  many files, durable against not':46}{told:>15}   processor time: {cpu}")
 
 
 def _verdict(ratio: float, bound: float, least: bool) -> str:
@@ -237,21 +247,17 @@ def main(words: Sequence[str] | None = None) -> None:
         if scripts.library(name) is None:
             print(f"{name} is not installed: its rows are left out")
     sizes = [2_000, 20_000] if args.quick else [2_000, 20_000, 200_000, 2_000_000]
-    seconds = 0.25 if args.quick else 8.0 if args.full else 1.5
-    unfused = 2_000_000 if args.full else 200_000
-    table = yaml_table(sizes, seconds, unfused_up_to=unfused)
+    seconds = 0.25 if args.quick else 6.0 if args.full else 0.8
+    table = yaml_table(sizes, seconds, full=args.full)
     table.show()
-    if max(sizes) > unfused:
-        print("  (- : measured with --full only)")
-    toml_table(sizes, seconds / 2).show()
+    toml_table(sizes, seconds / 2, full=args.full).show()
     json_table(sizes, seconds / 2).show()
-    count = 100 if args.quick else 1_000
-    entrants = files.measure(count, rounds=2 if args.quick else 3, slow_rounds=1, parent=args.dir)
-    files.show(entrants, count)
-    if args.full:
-        many = files.measure(10_000, rounds=2, slow_rounds=1, parent=args.dir)
-        files.show(many, 10_000)
-    promises(table, entrants, count)
+    rounds = 2
+    for count in [100] if args.quick else [1_000, 10_000] if args.full else [1_000]:
+        slow = count if args.full else count // 5
+        entrants = files.measure(count, rounds=rounds, slow=slow, parent=args.dir)
+        files.show(entrants, rounds)
+    promises(table, entrants)
     print(f"\n{time.perf_counter() - began:.0f} s")
 
 

@@ -27,15 +27,16 @@ ROOT = Path(__file__).resolve().parents[1]
 
 @dataclass(slots=True)
 class Entrant:
-    """One competitor: how it is called, and the best it did."""
+    """One competitor: how it is called, on how many files, and the best seconds a file."""
 
     name: str
     words: list[str]
     durable: bool
-    rounds: int
+    count: int
     best: float = float("inf")
     cpu: float = float("inf")
     start: float = float("inf")
+    had: int = 0
     kept: int = 0
 
 
@@ -69,18 +70,19 @@ def _run(entrant: Entrant, folder: Path) -> tuple[float, float]:
     return took, now.ru_utime + now.ru_stime - used.ru_utime - used.ru_stime
 
 
-def measure(count: int, *, rounds: int, slow_rounds: int, parent: Path | None) -> list[Entrant]:
-    """Run everybody on ``count`` files, in turns, each round in fresh directories."""
+def measure(count: int, *, rounds: int, slow: int, parent: Path | None) -> list[Entrant]:
+    """Run everybody on ``count`` files, the slow script on the first ``slow`` of them, in turns,
+    each round in fresh directories."""
     texts = [corpora.yaml_of(2_000, f"host-{number:05d}") for number in range(count)]
     with tempfile.TemporaryDirectory(dir=parent) as base:
         made = Path(base) / "bundle"
         write_bundle(made, [f"- set: {{path: dns.port, value: {scripts.PORT}}}"])
         migrate = ["confmig", "migrate", "--write", "--bundle", str(made)]
         entrants = [
-            Entrant("durable replace, nothing parsed", ["bench.replace", "floor"], True, rounds),
-            Entrant("PyYAML (C) script", ["bench.replace", "pyyaml"], False, rounds),
-            Entrant("ruamel.yaml script", ["bench.replace", "ruamel"], False, slow_rounds),
-            Entrant("confmig migrate --write", migrate, True, rounds),
+            Entrant("durable replace, nothing parsed", ["bench.replace", "floor"], True, count),
+            Entrant("PyYAML (C) script", ["bench.replace", "pyyaml"], False, count),
+            Entrant("ruamel.yaml script", ["bench.replace", "ruamel"], False, min(slow, count)),
+            Entrant("confmig migrate --write", migrate, True, count),
         ]
         if scripts.library("ruamel.yaml") is None:
             del entrants[2]
@@ -88,14 +90,13 @@ def measure(count: int, *, rounds: int, slow_rounds: int, parent: Path | None) -
             for entrant in entrants if number % 2 == 0 else reversed(entrants):
                 with _fresh(Path(base), texts[:1]) as folder:
                     entrant.start = min(entrant.start, _run(entrant, folder)[0])
-                if number >= entrant.rounds:
-                    continue
-                with _fresh(Path(base), texts) as folder:
+                with _fresh(Path(base), texts[: entrant.count]) as folder:
                     took, cpu = _run(entrant, folder)
-                    entrant.best = min(entrant.best, took)
-                    entrant.cpu = min(entrant.cpu, cpu)
                     results = [p.read_bytes() for p in sorted(folder.iterdir())]
+                entrant.best = min(entrant.best, took / entrant.count)
+                entrant.cpu = min(entrant.cpu, cpu / entrant.count)
                 _check(entrant, results)
+                entrant.had = sum(corpora.comments(data) for data in texts[: entrant.count])
                 entrant.kept = sum(corpora.comments(data) for data in results)
     return entrants
 
@@ -107,20 +108,17 @@ def _check(entrant: Entrant, results: list[bytes]) -> None:
     assert edited == wanted, f"{entrant.name} edited {edited} of {len(results)} files"
 
 
-def show(entrants: list[Entrant], count: int) -> None:
+def show(entrants: list[Entrant], rounds: int) -> None:
     """Print the table; times are of the whole process."""
-    total = sum(
-        corpora.comments(corpora.yaml_of(2_000, f"host-{number:05d}")) for number in range(count)
-    )
     unit = entrants[0].best
-    print(f"\n{count:,} files of 2 KB, one process each, best of {entrants[0].rounds}")
+    print(f"\n{entrants[0].count:,} files of 2 KB, one process each, best of {rounds}")
     print(
-        f"  {'':34}{'files/s':>9}{'x floor':>9}{'CPU ms/file':>13}{'start-up':>10}"
-        f"  {'durable':9}comments kept"
+        f"  {'':34}{'files':>7}{'files/s':>9}{'x floor':>9}{'CPU ms/file':>13}{'start-up':>10}"
+        f"   {'durable':9}comments kept"
     )
     for e in entrants:
-        lost = "" if e.kept == total else "  LOST"
+        fate = f"{100 * e.kept / e.had:.0f} %{'' if e.kept == e.had else ' LOST'}"
         print(
-            f"  {e.name:34}{count / e.best:9.0f}{e.best / unit:9.2f}{e.cpu * 1000 / count:13.2f}"
-            f"{e.start:8.2f} s  {'yes' if e.durable else 'NO':9}{e.kept} of {total}{lost}"
+            f"  {e.name:34}{e.count:7d}{1 / e.best:9.0f}{e.best / unit:9.2f}{e.cpu * 1000:13.2f}"
+            f"{e.start:8.2f} s   {'yes' if e.durable else 'NO':9}{fate}"
         )

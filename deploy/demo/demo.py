@@ -1,7 +1,7 @@
 """``make demo``: the whole job once, on a real old configuration file.
 
 An AdGuard Home configuration of schema version 1, with an operator's comments, is planned,
-diffed, migrated to version 16 under a policy, and rolled back; a local OTLP receiver prints the
+diffed, migrated to version 34 under a policy, and rolled back; a local OTLP receiver prints the
 events as they arrive. Everything happens in a temporary directory and on loopback.
 """
 
@@ -82,7 +82,7 @@ def main() -> None:
         title("One pass. The backfill waits for somebody's yes, so exit code 3")
         confmig("run", "--once", *where, expect=3)
 
-        title("Approve what needs it, and make another pass: version 16, exit code 0")
+        title("Approve what needs it, and make another pass: version 34, exit code 0")
         for migration in pending:
             if migration["class"] == "manual_backfill":
                 confmig("approve", migration["id"], "--reason", "demo", *where)

@@ -59,7 +59,7 @@ def test_without_a_policy_only_the_online_steps_before_the_first_other_run(
     [target] = done.json["targets"]
     pending = {p["id"]: p for p in target["pending"]}
     assert sorted(pending)[0] == "0005_users"
-    assert len(pending) == 12
+    assert len(pending) == 30
     assert all(p["verdict"] == "hold" for p in pending.values())
     assert pending["0005_users"]["reason"] == "policy_missing"
     assert pending[BACKFILL]["reason"] == "policy_missing"
@@ -82,10 +82,10 @@ def test_with_windows_and_approvals_everything_runs_and_then_nothing_does(tmp_pa
         assert world.run("approve", name, "--reason", "x").code == 0
     done = world.once()
     assert done.code == 0, done
-    assert world.version(NAME) == 16
+    assert world.version(NAME) == 34
     assert not list(temporaries(world.config))
     migrated = world.events("config.migrated")
-    assert [e["attributes"]["config.migration.order"] for e in migrated] == list(range(2, 17))
+    assert [e["attributes"]["config.migration.order"] for e in migrated] == list(range(2, 35))
     again = untouched(world)
     assert again.code == 0, again
     assert world.status()["pending"] == []

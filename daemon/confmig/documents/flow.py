@@ -11,10 +11,11 @@ A format adds how an entry is written (``entry``) and what may stand between ent
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from confmig.documents.rope import Edit, Rope, compose, drop, join_lines, split_lines, text_of
+from confmig.documents.rope import Edit, Rope, compose, join_lines
 from confmig.documents.tree import Cell, Container, Origin, cells_of
 from confmig.errors import Refused
 
@@ -49,6 +50,7 @@ class Slots:
         self.text = text
         self.pattern = pattern
         self._known: dict[int, dict[int, Slot]] = {}
+        self._newlines: list[int] | None = None
 
     def slot(self, cell: Cell) -> Slot:
         """The slot of a cell that was parsed in a bracketed collection."""
@@ -81,9 +83,10 @@ class Slots:
             stop = home.end - 1 if last else spans[number + 1][0]
             comma, tail = self._behind(end, stop, last)
             lead = self._above(floor, start)
-            first = not self.text[self.text.rfind("\n", 0, lead) + 1 : lead].strip()
-            rest = self.text[tail : self.line_end(tail)]
-            own = first and not rest.strip() and self.line_end(tail) < home.end
+            begins = self.text.rfind("\n", floor, lead)
+            first = begins >= 0 and not self.text[begins + 1 : lead].strip()
+            ends = self.text.find("\n", tail, stop)
+            own = first and ends >= 0 and not self.text[tail:ends].strip()
             out[id(cell)] = Slot(lead, start, end, comma, tail, first, own)
             floor = tail
         return out
@@ -118,35 +121,56 @@ class Slots:
     def _above(self, floor: int, start: int) -> int:
         """The start of the comments directly before an entry, or of the entry."""
         lead, lines = start, 0
-        line = self.text[self.line_start(start) : start]
-        column = len(line) - len(line.lstrip())
         for kind, at, _ in reversed(list(self.tokens(floor, start))):
             if kind == "line":
                 lines += 1
                 if lines > 1:
                     break
             elif kind == "comment":
-                before = self.text[self.line_start(at) : at]
-                if lines and (before.strip() or len(before) != column):
-                    break  # it trails something else, or stands at another column
+                if lines:
+                    before = self.text[self.line_start(at) : at]
+                    beside = self.text[self.line_start(start) : start]
+                    if before.strip() or len(before) != len(beside) - len(beside.lstrip()):
+                        break  # it trails something else, or stands at another column
                 lead, lines = at, 0
         return lead
 
     def line_start(self, at: int) -> int:
         """The start of the line."""
-        return self.text.rfind("\n", 0, at) + 1
+        lines = self._lines()
+        number = bisect_left(lines, at)
+        return lines[number - 1] + 1 if number else 0
 
     def line_end(self, at: int) -> int:
         """The position of the line's terminator, or the end of the text."""
-        end = self.text.find("\n", at)
-        if end < 0:
+        lines = self._lines()
+        number = bisect_left(lines, at)
+        if number == len(lines):
             return len(self.text)
+        end = lines[number]
         return end - 1 if end > at and self.text[end - 1] == "\r" else end
 
     def next_line(self, at: int) -> int:
         """The start of the next line."""
-        end = self.text.find("\n", at)
-        return len(self.text) if end < 0 else end + 1
+        lines = self._lines()
+        number = bisect_left(lines, at)
+        return lines[number] + 1 if number < len(lines) else len(self.text)
+
+    def has_line_end(self, start: int, end: int) -> bool:
+        """Whether a line ends between two places."""
+        lines = self._lines()
+        number = bisect_left(lines, start)
+        return number < len(lines) and lines[number] < end
+
+    def _lines(self) -> list[int]:
+        """Where lines end; a text of one long line must not be searched for each entry."""
+        if self._newlines is None:
+            self._newlines = [m.start() for m in re.finditer("\n", self.text)]
+        return self._newlines
+
+    def comment_between(self, start: int, end: int) -> bool:
+        """Whether a comment stands in a stretch of trivia."""
+        return any(kind == "comment" for kind, _, _ in self.tokens(start, end))
 
 
 class FlowEditor:
@@ -197,8 +221,23 @@ class FlowEditor:
         if not staying:
             return self._refilled(home, now)
         slots = [self.slots.slot(c) for c in source]
-        edits += self._cuts(home, slots, set(staying))
+        edits += self._cuts(home, slots, set(staying), self._fed(now, staying, rank))
         return edits + self._joints(home, slots, now, {id(source[i]): i for i in staying})
+
+    def _fed(self, now: list[Cell], staying: list[int], rank: dict[int, int]) -> set[int]:
+        """The entries that stay and get a new one directly before them."""
+        stay = set(staying)
+        fed: set[int] = set()
+        new = False
+        for cell in now:
+            number = rank.get(id(cell), -1)
+            if number in stay:
+                if new:
+                    fed.add(number)
+                new = False
+            else:
+                new = True
+        return fed
 
     def _refilled(self, home: Origin, now: list[Cell]) -> list[Edit]:
         """All entries left; others may have come."""
@@ -206,7 +245,7 @@ class FlowEditor:
         orphans = self._orphans(home)
         if not orphans:
             return [Edit(home.start + 1, home.end - 1, inner)]
-        edits = self._cuts(home, [self.slots.slot(c) for c in home.cells], set())
+        edits = self._cuts(home, [self.slots.slot(c) for c in home.cells], set(), set())
         if now:
             begin, at = orphans[-1]
             indent = self.text[self.slots.line_start(begin) : begin]
@@ -234,7 +273,10 @@ class FlowEditor:
             at = slot.tail if slot is not None else stop
         return out
 
-    def _cuts(self, home: Origin, slots: list[Slot], staying: set[int]) -> list[Edit]:
+    def _cuts(
+        self, home: Origin, slots: list[Slot], staying: set[int], fed: set[int]
+    ) -> list[Edit]:
+        """Cut the runs of entries that leave. ``fed``: entries before which new ones come."""
         edits: list[Edit] = []
         number = 0
         while number < len(slots):
@@ -242,28 +284,33 @@ class FlowEditor:
                 number += 1
                 continue
             first = number
-            while number < len(slots) and number not in staying:
+            number += 1
+            while number < len(slots) and number not in staying and not self._parted(slots, number):
                 number += 1
-            edits.append(Edit(*self._run(slots, first, number - 1), []))
+            edits.append(Edit(*self._run(slots, first, number - 1, fed), []))
         return edits
 
-    def _run(self, slots: list[Slot], first: int, last: int) -> tuple[int, int]:
+    def _parted(self, slots: list[Slot], number: int) -> bool:
+        """Whether a comment of nobody stands between an entry and the one before it."""
+        return self.slots.comment_between(slots[number - 1].tail, slots[number].lead)
+
+    def _run(self, slots: list[Slot], first: int, last: int, fed: set[int]) -> tuple[int, int]:
         """The span of a run of entries that leave."""
         run = slots[first : last + 1]
-        start = slots[first - 1].tail if first > 0 else 0
-        if first > 0 and self._ends_in_line_comment(slots[first - 1]):
-            start = run[0].lead  # what follows must not become part of the comment
-        after = slots[last + 1] if last + 1 < len(slots) else None
         if run[0].first_on_line and run[-1].own_lines:
             return self.slots.line_start(run[0].lead), self.slots.next_line(run[-1].tail)
-        beside = after is not None and "\n" not in self.text[run[-1].tail : after.lead]
-        if after is not None and (
-            (run[0].first_on_line and beside) or (first == 0 and after.lead == after.start)
-        ):
-            return run[0].lead, after.lead
-        if first > 0:
-            return start, run[-1].tail
-        return run[0].lead, run[-1].tail
+        if last + 1 < len(slots) and last + 1 not in fed and not self._parted(slots, last + 1):
+            after = slots[last + 1]
+            beside = not self.slots.has_line_end(run[-1].tail, after.lead)
+            if (run[0].first_on_line and beside) or (
+                first == 0 and (beside or after.lead == after.start)
+            ):
+                return run[0].lead, after.lead
+        alone = first == 0 or self._parted(slots, first)
+        # what follows a line comment must not become part of it
+        if alone or self._ends_in_line_comment(slots[first - 1]):
+            return run[0].lead, run[-1].tail
+        return slots[first - 1].tail, run[-1].tail
 
     def _ends_in_line_comment(self, slot: Slot) -> bool:
         behind = [t for t in self.slots.tokens(slot.end, slot.tail) if t[0] == "comment"]
@@ -288,18 +335,26 @@ class FlowEditor:
             edits += self._between(home, before, slot, new, closed=True)
             before, new = slot, []
         assert before is not None
-        edits += self._comma(before, needed=bool(new) or closed)
+        rest = self.text[slots[-1].tail : home.end].lstrip(" \t\r")
+        edits += self._comma(before, needed=bool(new) or closed, ends_line=rest.startswith("\n"))
         return edits + self._between(home, before, None, new, closed=closed)
 
-    def _comma(self, slot: Slot | None, *, needed: bool) -> list[Edit]:
+    def _comma(self, slot: Slot | None, *, needed: bool, ends_line: bool = False) -> list[Edit]:
         if slot is None or (slot.comma >= 0) == needed:
             return []
         if needed:
-            return [Edit(slot.end, slot.end, [","])]
-        start = slot.comma
-        lead = self.text[self.slots.line_start(start) : start]
-        if not lead.strip() and self.slots.line_start(start) > slot.end:  # a comma-first line
-            start = slot.end + len(self.text[slot.end : start].rstrip())
+            beside = not slot.first_on_line and not self._ends_in_line_comment(slot)
+            at = slot.tail if beside else slot.end
+            return [Edit(at, at, [","])]
+        start, line = slot.comma, self.slots.line_start(slot.comma)
+        if line > slot.end and not self.text[line:start].strip():  # a comma-first line
+            tokens = [t for t in self.slots.tokens(slot.end, line) if t[0] == "comment"]
+            behind_comment = bool(tokens) and self._is_line_comment(tokens[-1][1:])
+            start = (
+                line
+                if behind_comment and not ends_line
+                else slot.end + len(self.text[slot.end : line].rstrip())
+            )
         return [Edit(start, slot.comma + 1, [])]
 
     def _between(
@@ -358,32 +413,49 @@ class FlowEditor:
             behind = [t for t in self.slots.tokens(slot.end, slot.tail) if t[0] == "comment"]
             trailing = [p for _, a, b in behind for p in (" ", (a, b))]
         entry = [indent, *self.entry(cell, home, indent), "," if comma else "", *trailing]
-        return [*above, *split_lines(self.text, entry)]
+        return [*above, entry]
 
     def moved(self, edits: list[Edit], start: int, end: int, indent: str | None) -> Rope:
         """Source text from elsewhere with edits made, its lines shifted to the indentation of
         its new line (None: they stay as they are)."""
         rope = compose(start, end, edits)
-        if indent is None or "\n" not in text_of(self.text, rope):
-            return rope
         begin = self.text[self.slots.line_start(start) : start]
         old = begin[: len(begin) - len(begin.lstrip())]
-        if old == indent:
+        if indent is None or old == indent:
             return rope
-        lines = split_lines(self.text, rope)
-        out = [lines[0]]
-        for line in lines[1:]:
-            text = text_of(self.text, line)
-            if text.strip() and text.startswith(old) and not self._in_scalar(line):
-                out.append([indent, *drop(line, len(old))])
-            else:
-                out.append(line)
-        return join_lines(out, self.newline)
+        out: Rope = []
+        fresh = False  # whether the next piece begins a line
+        for piece in rope:
+            if isinstance(piece, str):
+                if fresh and piece.startswith(old):
+                    piece = indent + piece[len(old) :]
+                out.append(re.sub(rf"\n{re.escape(old)}(?=[^\r\n])", "\n" + indent, piece))
+                fresh = piece.endswith("\n")
+                continue
+            at, end = piece
+            while True:
+                bare = at + len(old)
+                if (
+                    fresh
+                    and self.text.startswith(old, at, end)
+                    and self.text[bare : bare + 1] not in "\r\n"
+                    and not self._in_scalar(at)
+                ):
+                    out.append(indent)
+                    at = bare
+                line = self.slots.next_line(at)
+                fresh = line <= end and self.text[line - 1 : line] == "\n"
+                if not fresh or line == end:
+                    break
+                out.append((at, line))
+                at = line
+            out.append((at, end))
+        return out
 
-    def _in_scalar(self, line: Rope) -> bool:
-        """Whether a line begins inside a scalar of several lines, whose text must not move."""
-        first = line[0]
-        return not isinstance(first, str) and any(a < first[0] < b for a, b in self.opaque)
+    def _in_scalar(self, at: int) -> bool:
+        """Whether a place is inside a scalar or comment of several lines, whose text stays."""
+        number = bisect_left(self.opaque, (at, 0))
+        return number > 0 and self.opaque[number - 1][1] > at
 
 
 def joined(ropes: list[Rope], separator: str) -> Rope:

@@ -46,6 +46,9 @@ _MODULES = {
     "jsonc": "confmig.documents.json:JSONC",
     "json5": "confmig.documents.json:JSON5",
     "toml": "confmig.documents.toml",
+    "ini": "confmig.documents.lines:INI",
+    "properties": "confmig.documents.lines:PROPERTIES",
+    "dotenv": "confmig.documents.lines:DOTENV",
 }
 FORMATS = tuple(_MODULES)
 

@@ -138,12 +138,11 @@ def indent(source: str, lines: list[Rope], by: int, *, first_has_none: bool = Fa
         else:
             if text[:-by].strip(" "):
                 raise Refused("cannot_unindent", "a line of the moved text has no room to the left")
-            out.append(drop(line, -by))
+            out.append(_drop(line, -by))
     return out
 
 
-def drop(line: Rope, count: int) -> Rope:
-    """A line without its first characters."""
+def _drop(line: Rope, count: int) -> Rope:
     out: Rope = []
     for piece in line:
         size = len(piece) if isinstance(piece, str) else piece[1] - piece[0]

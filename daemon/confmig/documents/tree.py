@@ -119,7 +119,7 @@ class Cell:
 class Mapping(dict[str, Any]):
     """A mapping. Reads like a dict; writes are journalled."""
 
-    __slots__ = ("cell", "cells", "changed", "document", "origin", "up")
+    __slots__ = ("_order", "cell", "cells", "changed", "document", "origin", "up")
 
     def __init__(self, document: Document, origin: Origin | None = None) -> None:
         super().__init__()
@@ -129,6 +129,7 @@ class Mapping(dict[str, Any]):
         self.up: Container | None = None
         self.cell: Cell | None = None
         self.changed = False
+        self._order: dict[int, int] | None = None  # positions by cell, made when first asked for
 
     __hash__ = None
 
@@ -138,6 +139,8 @@ class Mapping(dict[str, Any]):
         assert name is not None
         assert name not in self.cells
         if at is None or at >= len(self.cells):
+            if self._order is not None:
+                self._order[id(cell)] = len(self.cells)
             self.cells[name] = cell
             dict.__setitem__(self, name, cell.value)
         else:
@@ -153,11 +156,15 @@ class Mapping(dict[str, Any]):
         assert cell.name is not None
         del self.cells[cell.name]
         dict.__delitem__(self, cell.name)
+        self._order = _without_last(self._order, cell, at == len(self.cells))
         touch(self)
         return at
 
     def position(self, cell: Cell) -> int:
-        return next(i for i, c in enumerate(self.cells.values()) if c is cell)
+        """Where a cell stands among the entries."""
+        if self._order is None:
+            self._order = {id(c): i for i, c in enumerate(self.cells.values())}
+        return self._order[id(cell)]
 
     def rename(self, cell: Cell, name: str) -> None:
         """Give a cell another key in the same place. Not journalled."""
@@ -175,6 +182,7 @@ class Mapping(dict[str, Any]):
 
     def _refill(self, cells: Iterable[Cell]) -> None:
         self.cells = {c.name: c for c in cells if c.name is not None}
+        self._order = None
         dict.clear(self)
         for name, c in self.cells.items():
             dict.__setitem__(self, name, c.value)
@@ -219,7 +227,7 @@ class Mapping(dict[str, Any]):
 class Sequence(list[Any]):
     """A sequence. Reads like a list; writes are journalled."""
 
-    __slots__ = ("cell", "cells", "changed", "document", "origin", "up")
+    __slots__ = ("_order", "cell", "cells", "changed", "document", "origin", "up")
 
     def __init__(self, document: Document, origin: Origin | None = None) -> None:
         super().__init__()
@@ -229,12 +237,17 @@ class Sequence(list[Any]):
         self.up: Container | None = None
         self.cell: Cell | None = None
         self.changed = False
+        self._order: dict[int, int] | None = None  # positions by cell, made when first asked for
 
     __hash__ = None
 
     def attach(self, cell: Cell, at: int | None = None) -> None:
         """Put a cell in, before position ``at`` or at the end. Not journalled."""
         at = len(self.cells) if at is None else min(at, len(self.cells))
+        if at < len(self.cells):
+            self._order = None
+        elif self._order is not None:
+            self._order[id(cell)] = at
         self.cells.insert(at, cell)
         list.insert(self, at, cell.value)
         touch(self)
@@ -245,11 +258,15 @@ class Sequence(list[Any]):
         at = self.position(cell)
         del self.cells[at]
         list.__delitem__(self, at)
+        self._order = _without_last(self._order, cell, at == len(self.cells))
         touch(self)
         return at
 
     def position(self, cell: Cell) -> int:
-        return next(i for i, c in enumerate(self.cells) if c is cell)
+        """Where a cell stands among the items."""
+        if self._order is None:
+            self._order = {id(c): i for i, c in enumerate(self.cells)}
+        return self._order[id(cell)]
 
     def refresh(self, cell: Cell) -> None:
         """Show the cell's value after it changed."""
@@ -298,6 +315,14 @@ class Sequence(list[Any]):
 
 
 Container = Mapping | Sequence
+
+
+def _without_last(order: dict[int, int] | None, cell: Cell, last: bool) -> dict[int, int] | None:
+    """The known positions after a cell left: only the last one leaves the others as they were."""
+    if order is None or not last:
+        return None
+    del order[id(cell)]
+    return order
 
 
 def _one(at: Any) -> int:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import gc
 import json
 import re
+import unicodedata
 from typing import Any
 
 from confmig.documents.document import Caps, Document
@@ -41,7 +42,6 @@ _NUMBER5 = re.compile(
     r"[+-]?(?:(?P<word>Infinity|NaN)|(?P<hex>0[xX][0-9a-fA-F]++)|(?P<int>0|[1-9][0-9]*+)"
     r"|(?:(?:0|[1-9][0-9]*+)(?:\.[0-9]*+)?|\.[0-9]++)(?:[eE][+-]?[0-9]++)?)\Z"
 )
-IDENTIFIER = re.compile(r"(?:[^\W\d]|\$)(?:\w|[$\u200c\u200d])*+\Z")
 _ESCAPE = re.compile(
     r"\\(?:x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|(\r\n|[\n\r\u2028\u2029])|([\s\S]))"
 )
@@ -184,7 +184,7 @@ class _Scanner:
         name = token
         if "\\" in token and re.fullmatch(r"(?:[^\\]|\\u[0-9a-fA-F]{4})+", token):
             name = _ESCAPE.sub(_unescape, token)
-        if self.grammar != "json5" or not IDENTIFIER.match(name):
+        if self.grammar != "json5" or not is_identifier(name):
             raise self._bad(start, "a key must be quoted")
         return name
 
@@ -233,6 +233,21 @@ class _Scanner:
         line = self.text.count("\n", 0, at) + 1
         column = at - self.text.rfind("\n", 0, at)
         return Refused(code, f"line {line}, column {column}: {message}", fix=fix)
+
+
+_LETTERS = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Nl"))
+_MARKS = frozenset(("Mn", "Mc", "Nd", "Pc"))
+
+
+def is_identifier(name: str) -> bool:
+    """Whether a key can stand without quotes in JSON5: an identifier of ECMAScript 5.1."""
+    for number, character in enumerate(name):
+        kind = unicodedata.category(character)
+        if character in "$_" or kind in _LETTERS:
+            continue
+        if not number or not (kind in _MARKS or character in "\u200c\u200d"):
+            return False
+    return bool(name)
 
 
 def _unescape(match: re.Match[str]) -> str:

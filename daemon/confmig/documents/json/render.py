@@ -14,7 +14,7 @@ from typing import Any
 
 from confmig.documents.document import Document
 from confmig.documents.flow import FlowEditor, Slots, joined
-from confmig.documents.json.parse import COMMENT, DIGITS, IDENTIFIER
+from confmig.documents.json.parse import COMMENT, DIGITS, is_identifier
 from confmig.documents.rope import Edit, Rope, compose, join_lines
 from confmig.documents.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
 from confmig.errors import Refused
@@ -76,24 +76,27 @@ class _Writer(FlowEditor):
                         colons[colon] += 1
                 if isinstance(cell.value, str) and node.style:
                     quotes[node.style] += 1
+                if seen > 2000:
+                    break
                 slot = self.slots.slot(cell)
-                indent = self.text[self.slots.line_start(slot.start) : slot.start]
-                if not indent.strip():
+                if slot.first_on_line:
+                    indent = self.text[self.slots.line_start(slot.start) : slot.start]
+                    indent = indent[: len(indent) - len(indent.lstrip())]
                     if indent.startswith(outer) and indent != outer:
                         units[indent[len(outer) :]] += 1
                     stack.append((node, indent))
                 else:
                     stack.append((node, outer))
-        unit = units.most_common(1)[0][0] if units else "  " if "\n" in self._inside() else ""
+        unit = units.most_common(1)[0][0] if units else "  " if self._spread() else ""
         colon = colons.most_common(1)[0][0] if colons else ": "
         bare = self.document.format == "json5" and keys[None] > keys['"'] + keys["'"]
         quote = "'" if quotes["'"] > quotes['"'] else '"'
         key = None if bare else "'" if keys["'"] > keys['"'] else '"'
         return _Style(unit, colon, key, quote)
 
-    def _inside(self) -> str:
+    def _spread(self) -> bool:
         root = self.document.root_cell.source
-        return self.text[root.start : root.end] if root is not None else ""
+        return root is not None and self.slots.has_line_end(root.start, root.end)
 
     # --- entries that stay
 
@@ -120,7 +123,8 @@ class _Writer(FlowEditor):
     def _line_indent(self, source: Origin) -> str | None:
         """The indentation of the line a value begins on; None if its place is a one-line one."""
         home = source.cell.home if source.cell is not None else None
-        if home is not None and home is not source and "\n" not in self.text[home.start : home.end]:
+        nested = home is not None and home is not source
+        if home is not None and nested and not self.slots.has_line_end(home.start, home.end):
             return None
         begin = self.text[self.slots.line_start(source.start) : source.start]
         indent = begin[: len(begin) - len(begin.lstrip())]
@@ -141,7 +145,7 @@ class _Writer(FlowEditor):
 
     def fresh(self, cells: list[Cell], home: Origin) -> Rope:
         """See ``FlowEditor``: on lines of their own, unless the place is a one-line one."""
-        one_line = home.cells and "\n" not in self.text[home.start : home.end]
+        one_line = home.cells and not self.slots.has_line_end(home.start, home.end)
         indent = None if one_line else self._line_indent(home)
         return self._inside_of(cells, home, indent)
 
@@ -191,7 +195,7 @@ class _Writer(FlowEditor):
 
     def key(self, name: str, style: str | None) -> str:
         """The text of a key: bare if ``style`` is None and it can be."""
-        if style is None and IDENTIFIER.match(name):
+        if style is None and is_identifier(name):
             return name
         return quoted(name, style or self.style.key or '"')
 

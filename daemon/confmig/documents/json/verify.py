@@ -13,6 +13,7 @@ from confmig.documents.flow import Slots
 from confmig.documents.json.parse import parse
 from confmig.documents.rope import Segment
 from confmig.documents.tree import Cell, Origin
+from confmig.errors import Refused
 
 
 def verify(document: Document, slots: Slots, text: str, segments: list[Segment]) -> list[Span]:
@@ -20,7 +21,12 @@ def verify(document: Document, slots: Slots, text: str, segments: list[Segment])
     with deleted values. Raises ``Refused`` (``verify_failed`` or ``comment_lost``)."""
     data = text.encode("utf-8")
     caps = Caps(size=len(data), depth=document.caps.depth, nodes=1 << 40)
-    again = parse(data, grammar=document.format, caps=caps)
+    try:
+        again = parse(data, grammar=document.format, caps=caps)
+    except Refused as error:
+        if error.code in ("too_deep", "number_too_long"):
+            raise
+        raise verify_failed(error.message, ()) from None
     compare(document, again)
     if not same_as(document.root, _independent(text, document.format)):
         raise verify_failed("another JSON reader sees another value", ())

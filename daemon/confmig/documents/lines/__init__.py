@@ -35,10 +35,10 @@ class LineFormat:
     def render(self, document: Document) -> Rendered:
         """See ``formats.Format``."""
         changed = bool(document.changes)
-        rope: Rope = _render(document) if changed else [(0, len(document.text))]
+        rope: Rope = _render(document, self.grammar) if changed else [(0, len(document.text))]
         text = text_of(document.text, rope)
         segments = segments_of(rope)
-        lost = verify(document, text, segments) if changed else []
+        lost = verify(document, self.grammar, text, segments) if changed else []
         data = (("\ufeff" if document.bom else "") + text).encode("utf-8")
         return Rendered(data, tuple(segments), tuple(lost))
 

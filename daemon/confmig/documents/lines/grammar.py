@@ -16,7 +16,7 @@ from confmig.documents.lines.parse import Builder
 from confmig.documents.path import Place, show
 from confmig.errors import Refused
 
-Values = Mapping[str, "str | None | Mapping[str, str | None]"]
+Values = Mapping[str, "str | Mapping[str, str | None] | None"]
 SURROGATE = re.compile("[\ud800-\udfff]")
 
 
@@ -54,6 +54,8 @@ class Grammar(Protocol):
     """The characters that begin a comment line."""
     space: re.Pattern[str]
     """Blank lines and the margin of a line; matches everywhere, in linear time."""
+    stray: re.Pattern[str]
+    """What has no place in a text at all."""
     delimiter: str
     """What stands between key and value if a file does not tell."""
     sections: bool

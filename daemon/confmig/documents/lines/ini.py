@@ -22,9 +22,9 @@ _SPACE = re.compile(r"\s*+")
 _HEADER = re.compile(r"\[(?P<name>[^\]\r\n]++)\][^\S\r\n]*+(?P<comment>[#;][^\r\n]*+)?")
 _KEY = re.compile(r"[^=:\r\n]*+")
 _BLANK = re.compile(r"[^\S\r\n]*+")
-_LONE_RETURN = re.compile(r"\r(?!\n)")
+_STRAY = re.compile(r"\0|\r(?!\n)|\A\ufeff")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
-_REMARK = re.compile(r"\s[;#]|\A[;#]\s")
+_REMARK = re.compile(r"\s[;#]|\A;|\A#(?!\w)")
 
 
 class IniGrammar:
@@ -33,6 +33,7 @@ class IniGrammar:
     name = "ini"
     marks = "#;"
     space = _SPACE
+    stray = _STRAY
     delimiter = " = "
     sections = True
 
@@ -40,8 +41,6 @@ class IniGrammar:
         """See ``grammar.Grammar``: a header, or a pair with the lines its value goes on over."""
         text, end = build.text, build.line_end(at)
         after = build.line_after(end)
-        if build.text[end : end + 1] == "\r" and after == end + 1:
-            raise build.bad(end, "a carriage return without a line feed")
         if text[at] == "[":
             self._header(build, line, at, end, after)
             return after
@@ -105,18 +104,19 @@ class IniGrammar:
                 raise build.bad(here, "a line goes on for a key that has no value")
             for note in notes:
                 build.note(*note)
-            parts.append("\n" * blank + text[here:end].rstrip())
-            last = here + len(text[here:end].rstrip())
+            part = text[here:end].rstrip()
+            parts.append("\n" * blank + part)
+            last = here + len(part)
             after = at = build.line_after(end)
             notes, blank = [], 0
         return last, after
 
     def key(self, name: str, quote: str | None, habits: Habits, place: Place) -> str:
-        """See ``grammar.Grammar``. The last part of a place of one part may be a section."""
-        if not name.strip() or name != name.strip() or _CONTROL.search(name) or "\n" in name:
+        """See ``grammar.Grammar``. The quote of a section's name is ``[``."""
+        if not name or name != name.strip() or _CONTROL.search(name) or re.search(r"[\t\n]", name):
             raise unsupported(place, "INI cannot hold such a name: no blanks around it, no breaks")
-        if SURROGATE.search(name) or "\t" in name:
-            raise unsupported(place, "INI cannot hold such a character in a name")
+        if SURROGATE.search(name):
+            raise unsupported(place, "UTF-8 cannot hold a lone surrogate")
         if quote == "[":
             if "]" in name:
                 raise unsupported(place, "the name of an INI section cannot hold ']'")
@@ -127,8 +127,6 @@ class IniGrammar:
     def value(self, value: str, habits: Habits, spot: Spot) -> str:
         """See ``grammar.Grammar``."""
         place = spot.place
-        if value != value.strip("\t ") and value.strip() != value.lstrip("\n"):
-            raise unsupported(place, "INI cannot hold a value with blanks around it")
         if SURROGATE.search(value) or _CONTROL.search(value):
             raise unsupported(place, "INI cannot hold such a character in a value")
         if _REMARK.search(value) and not _REMARK.search(spot.old):
@@ -166,9 +164,9 @@ class IniGrammar:
         )
         try:
             reader.read_string(f"[{above}]\n{text}")
-        except configparser.Error as error:
+        except (configparser.Error, AttributeError) as error:
             raise ValueError(type(error).__name__) from None
-        out: dict[str, str | None | dict[str, str | None]] = dict(reader.items(above))
+        out: dict[str, str | dict[str, str | None] | None] = dict(reader.items(above))
         for name in reader.sections():
             if name in out:
                 raise ValueError("a key and a section of one name")

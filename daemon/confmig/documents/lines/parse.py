@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from confmig.documents.lines.grammar import Grammar
 
 REST = re.compile(r"[^\r\n]*+")
+STRAY = re.compile(r"\0|\A\ufeff")
 BREAK = re.compile(r"\r\n?|\n|\Z")
 _TITLES = {"ini": "INI", "properties": ".properties", "dotenv": ".env"}
 
@@ -65,10 +66,10 @@ class Builder:
     def run(self) -> None:
         """Hang the tree and the statements into the document."""
         text, size, grammar = self.text, len(self.text), self.grammar
-        for mark, name in (("\0", "NUL"), ("\ufeff", "byte order mark")):
-            at = text.find(mark, 0, None if mark == "\0" else 1)
-            if at >= 0:
-                raise self.bad(at, f"a {name} has no place here")
+        stray = grammar.stray.search(text)
+        if stray is not None:
+            what = {"\0": "NUL", "\r": "carriage return alone"}.get(stray[0], "byte order mark")
+            raise self.bad(stray.start(), f"a {what} has no place here")
         space, marks, at = grammar.space.match, grammar.marks, 0
         while True:
             match = space(text, at)
@@ -78,7 +79,7 @@ class Builder:
                 break
             line = max(text.rfind("\n", at, here), text.rfind("\r", at, here)) + 1 or at
             if line > at:
-                self._column = -1
+                self.blank()
             if text[here] in marks:
                 at = self._comment(line, here)
             else:
@@ -111,6 +112,10 @@ class Builder:
         assert match is not None
         return match.end()
 
+    def blank(self) -> None:
+        """There is a blank line: comments above it belong to no statement below it."""
+        self._column = -1
+
     def note(self, start: int, end: int) -> None:
         """There is a comment."""
         self._count()
@@ -139,7 +144,7 @@ class Builder:
     def _lead(self, line: int, at: int, *, header: bool) -> int:
         """The start of the comment lines that a statement owns, or of its line."""
         run = self._run if self._column == at - line else line
-        self._column = -1
+        self.blank()
         if not self._first:
             return run
         self._first = False

@@ -13,7 +13,7 @@ from __future__ import annotations
 import re
 
 from confmig.documents.lines.grammar import Habits, Spot, Values, unsupported
-from confmig.documents.lines.parse import Builder
+from confmig.documents.lines.parse import STRAY, Builder
 from confmig.documents.path import Place
 from confmig.documents.tree import Origin
 
@@ -25,6 +25,7 @@ _PAIR = re.compile(
     rf"(?P<between>(?:[ \t\f]++|{_JOIN})*+(?:[=:](?:[ \t\f]++|{_JOIN})*+)?)"
     rf"(?P<value>(?:[^\\\r\n]++|{_ESCAPED})*+)"
 )
+_DANGLING = re.compile(r"(?<!\\)(?:\\\\)*+\\(?:(?:\r\n|[\r\n])[ \t\f]*+)?\Z")
 _JOINED = re.compile(rf"(\\[^\r\n])|{_JOIN}")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\s\S]))")
 _MEANS = {"t": "\t", "n": "\n", "f": "\f", "r": "\r"}
@@ -43,6 +44,7 @@ class PropertiesGrammar:
     name = "properties"
     marks = "#!"
     space = _SPACE
+    stray = STRAY
     delimiter = "="
     sections = False
 
@@ -52,11 +54,12 @@ class PropertiesGrammar:
         assert match is not None
         end = match.end()
         after = build.line_after(end)
-        if end == len(build.text) and _dangles(build.text):
+        if end == len(build.text) and _DANGLING.search(match[0]):
             build.map.dangling = True
         name = _meaning(build, match["key"], at)
         if not name and not match["between"].strip(" \t\f\r\n\\") and not match["value"]:
-            return after  # backslashes and blanks: a blank line over several lines
+            build.blank()  # over several lines
+            return after
         value = _meaning(build, match["value"], match.start("value"))
         start = match.start("between") if not match["value"] else match.start("value")
         if not match["value"] and match["between"].strip(" \t\f\r\n\\"):
@@ -75,10 +78,11 @@ class PropertiesGrammar:
     def value(self, value: str, habits: Habits, spot: Spot) -> str:
         """See ``grammar.Grammar``."""
         out = _escaped(value, habits.ascii)
-        if out.startswith(" ") or (out[:1] in ("=", ":") and not re.search("[=:]", spot.between)):
-            out = "\\" + out
-        if out.endswith(" ") and out != "\\ ":
+        if out.endswith(" "):
             out = out[:-1] + "\\u0020"  # editors take blanks off the ends of lines
+        first = out[:1]
+        if first == " " or (first in ("=", ":") and not re.search("[=:]", spot.between)):
+            return "\\" + out
         return out
 
     def read(self, text: str, build: Builder) -> Values:
@@ -100,13 +104,6 @@ class PropertiesGrammar:
         if len(out) != len(pairs):
             raise ValueError("a key stands twice")
         return out
-
-
-def _dangles(text: str) -> bool:
-    """Whether a text ends with a backslash, and perhaps a line end, that joins nothing to it."""
-    match = re.search(r"(?:\r\n?|\n)?[ \t\f]*\Z", text[-4096:])
-    bare = text[: len(text) - 4096] + text[-4096:][: match.start()] if match else text
-    return (len(bare) - len(bare.rstrip("\\"))) % 2 == 1
 
 
 def _meaning(build: Builder, raw: str, at: int) -> str:

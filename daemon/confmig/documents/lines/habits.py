@@ -1,0 +1,83 @@
+"""How a file of lines writes: measured once from its pairs, followed by what is new in it."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from confmig.documents.lines.grammar import Grammar, Habits
+from confmig.documents.lines.statements import Pair, Section
+from confmig.documents.tree import Cell
+
+_BLANKS = re.compile(r"[ \t]+")
+_MARGIN = re.compile(r"[ \t]*+")
+
+
+def measure(text: str, grammar: Grammar, sections: list[Section]) -> Habits:
+    """The habits of a text."""
+    delimiters: Counter[str] = Counter()
+    prefixes: Counter[str] = Counter()
+    hangs: Counter[str] = Counter()
+    bare = escapes = False
+    plain = True
+    for section in sections:
+        for pair in section.pairs:
+            between, raw = _texts(text, pair.cell)
+            bare = bare or pair.value is None
+            if between and pair.value and not re.search(r"[\\\r\n\f]", between):
+                delimiters[_BLANKS.sub(lambda m: m[0][0], between)] += 1
+            key = pair.cell.key
+            assert key is not None
+            prefixes[text[key.outer : key.start].strip(" \t'")] += 1
+            if pair.value and "\n" in raw:
+                deeper = _hang(margin_of(text, pair), raw)
+                if deeper:
+                    hangs[deeper] += 1
+            escapes = escapes or "\\u" in raw
+            plain = plain and text[key.start : key.end].isascii() and raw.isascii()
+    exported = prefixes["export"] * 2 > prefixes.total()
+    return Habits(
+        delimiter=_most(delimiters) or grammar.delimiter,
+        prefix="export " if exported else "",
+        bare=bare,
+        hang=_most(hangs),
+        ascii=escapes and plain,
+    )
+
+
+def unit_of(text: str, sections: list[Section]) -> str:
+    """How much deeper pairs stand than the header of their section."""
+    units: Counter[str] = Counter()
+    for section in sections[1:]:
+        if section.pairs:
+            outer, inner = margin_of(text, section), margin_of(text, section.pairs[0])
+            if inner.startswith(outer):
+                units[inner[len(outer) :]] += 1
+    return _most(units) or ""
+
+
+def margin_of(text: str, statement: Pair | Section) -> str:
+    """The blanks before a statement."""
+    match = _MARGIN.match(text, statement.start)
+    assert match is not None
+    return match.group()
+
+
+def _texts(text: str, cell: Cell) -> tuple[str, str]:
+    key, node = cell.key, cell.source
+    assert key is not None
+    assert node is not None
+    return text[key.end : node.start], text[node.start : node.end]
+
+
+def _hang(margin: str, raw: str) -> str:
+    """How much deeper than its key the second line of a value with text stands."""
+    for line in raw.split("\n")[1:]:
+        if line.strip() and line.lstrip()[0] not in "#;":
+            blanks = line[: len(line) - len(line.lstrip())]
+            return blanks[len(margin) :] if blanks.startswith(margin) else ""
+    return ""
+
+
+def _most(counter: Counter[str]) -> str | None:
+    return counter.most_common(1)[0][0] if counter else None

@@ -1,0 +1,296 @@
+"""Tree -> text of lines: the smallest edits of the source that make it say what the tree says.
+
+A pair that is still in its section is edited in place: its key token, its value token. Every
+other pair goes with its lines and comments, and is put where the tree has it now: behind the pair
+before it. A section is edited in its header, or goes whole; a new one stands at the end.
+"""
+
+from __future__ import annotations
+
+from confmig.documents.document import Document
+from confmig.documents.lines.grammar import Grammar, Habits, Spot, text_of_value, unsupported
+from confmig.documents.lines.habits import margin_of, measure, unit_of
+from confmig.documents.lines.statements import Pair, Section, SourceMap
+from confmig.documents.path import Place
+from confmig.documents.rope import Edit, Piece, Rope, compose, drop, split_lines, text_of
+from confmig.documents.tree import Cell, Mapping, Sequence, cells_of
+
+
+def render(document: Document, grammar: Grammar) -> Rope:
+    """The rope of the finished text (BOM excluded)."""
+    return _Writer(document, grammar).run()
+
+
+class _Writer:
+    def __init__(self, document: Document, grammar: Grammar) -> None:
+        map_: SourceMap = document.source_map
+        self.document = document
+        self.text = document.text
+        self.newline = document.newline
+        self.grammar = grammar
+        self.map = map_
+        self.sections = map_.sections
+        self.edits: list[Edit] = []
+        self.pairs = {id(p.cell): p for s in self.sections for p in s.pairs}
+        self.headers = {id(s.cell): s for s in self.sections[1:]}
+        self.places: dict[int, Place] = {}
+        self._habits: Habits | None = None
+        self._unit: str | None = None
+
+    @property
+    def habits(self) -> Habits:
+        """How the file writes."""
+        if self._habits is None:
+            self._habits = measure(self.text, self.grammar, self.sections)
+        return self._habits
+
+    @property
+    def unit(self) -> str:
+        """How much deeper pairs stand than their header."""
+        if self._unit is None:
+            self._unit = unit_of(self.text, self.sections)
+        return self._unit
+
+    def run(self) -> Rope:
+        """The finished text."""
+        root = self._root()
+        for number, section in enumerate(self.sections):
+            self._section(number, section, root)
+        rope = compose(0, len(self.text), self.edits)
+        for cell in cells_of(root):
+            if isinstance(cell.value, Mapping) and id(cell) not in self.headers:
+                self._append(rope, self._new_section(cell))
+        return self._ended(rope)
+
+    def _root(self) -> Mapping:
+        """The root, if its shape is one that the format can hold."""
+        root = self.sections[0].table
+        if self.document.root is not root:
+            raise unsupported((), "the root of the file cannot become another object or a list")
+        for cell in cells_of(root):
+            self._fits(cell, (str(cell.name),), self.grammar.sections)
+        return root
+
+    def _fits(self, cell: Cell, place: Place, section: bool) -> None:
+        self.places[id(cell)] = place
+        if isinstance(cell.value, Mapping) and section:
+            for inner in cells_of(cell.value):
+                self._fits(inner, (*place, str(inner.name)), False)
+        elif isinstance(cell.value, Mapping | Sequence):
+            what = "a list" if isinstance(cell.value, Sequence) else "an object at this depth"
+            raise unsupported(place, f"{self.document.format} cannot hold {what}")
+        if cell.home is None and cell.node is not None:
+            raise unsupported(place, f"{self.document.format} cannot hold a value put under a key")
+
+    # --- what stays
+
+    def _section(self, number: int, section: Section, root: Mapping) -> None:
+        """Edit a section in place, or take it out."""
+        cell, table = section.cell, root
+        if cell is not None:
+            if root.cells.get(str(cell.name)) is not cell or not isinstance(cell.value, Mapping):
+                self.edits.append(Edit(section.lead, section.end, []))
+                return
+            table = cell.value
+            if cell.name != cell.parsed:
+                assert cell.key is not None
+                name = self._name(cell)
+                self.edits.append(Edit(cell.key.start, cell.key.end, [name]))
+        staying: list[Pair] = []
+        for pair in section.pairs:
+            here = table.cells.get(str(pair.cell.name))
+            if here is pair.cell and not isinstance(here.value, Mapping):
+                staying.append(pair)
+                self.edits += self._pair_edits(pair, margin_of(self.text, pair))
+            else:
+                self.edits.append(Edit(pair.lead, pair.end, []))
+        self._insert(number, table, staying)
+
+    def _insert(self, number: int, table: Mapping, staying: list[Pair]) -> None:
+        """Put what is new in a table behind the pair that precedes it in the tree."""
+        section = self.sections[number]
+        known = {id(p.cell): p for p in staying}
+        anchor: Pair | None = None
+        lines: dict[int, list[Rope]] = {}
+        for cell in cells_of(table):
+            pair = known.get(id(cell))
+            if pair is not None:
+                anchor = pair if anchor is None or pair.start > anchor.start else anchor
+            elif not isinstance(cell.value, Mapping):
+                if anchor is not None:
+                    at, margin = anchor.end, margin_of(self.text, anchor)
+                elif staying:
+                    at, margin = staying[0].lead, margin_of(self.text, staying[0])
+                else:
+                    at, margin = self._empty(number)
+                lines.setdefault(at, []).append(self._line(cell, margin))
+        for at, ropes in lines.items():
+            rope = [piece for rope in ropes for piece in rope]
+            if (
+                number == 0
+                and not section.pairs
+                and any(isinstance(c.value, Mapping) for c in cells_of(table))
+            ):
+                rope.append(self.newline)
+            self.edits.append(Edit(at, at, self._inserted(at, rope)))
+
+    def _empty(self, number: int) -> tuple[int, str]:
+        """Where the first pair of a section goes, and its margin. It must not stand less deep
+        than the header behind it, which would else go on with its value."""
+        section = self.sections[number]
+        margin = margin_of(self.text, section) + self.unit if number else ""
+        for other in self.sections[number + 1 : number + 2]:
+            margin = max(margin, margin_of(self.text, other), key=len)
+        if number:
+            return section.body, margin
+        return section.pairs[0].lead if section.pairs else self.map.roof, margin
+
+    def _inserted(self, at: int, rope: Rope) -> Rope:
+        """Lines put in at the start of a line, or behind a last line without a terminator."""
+        if at > 0 and self.text[at - 1] not in "\r\n":
+            rope = [self.newline, *rope[:-1]]
+        if self.map.dangling and at == len(self.text):
+            rope = [self.newline, *rope]
+        return rope
+
+    # --- pairs
+
+    def _pair_edits(self, pair: Pair, margin: str) -> list[Edit]:
+        """The edits of a pair that keeps its lines."""
+        cell = pair.cell
+        key, node = cell.key, cell.source
+        assert key is not None
+        assert node is not None
+        edits: list[Edit] = []
+        if cell.name != cell.parsed:
+            edits.append(Edit(key.start, key.end, [self._name(cell, key.style)]))
+        if cell.untouched:
+            return edits
+        place = self.places[id(cell)]
+        value = text_of_value(cell.value, place)
+        if value == pair.value:
+            return edits
+        if value is None:
+            self._bare(place)
+            return [*edits, Edit(key.end, node.end, [])]
+        between, old = self.text[key.end : node.start], self.text[node.start : node.end]
+        pad = self.habits.delimiter
+        if between:  # a value without text lacks the blank that others have before theirs
+            bare = between[-1] in "=:" and not _first_line(old)
+            pad = pad[len(pad.rstrip()) :] if bare else ""
+        spot = Spot(place, self.newline, margin, between + pad, old, node.style)
+        text = self.grammar.value(value, self.habits, spot)
+        pad = pad if _first_line(text) else pad.rstrip()
+        return [*edits, Edit(node.start, node.end, [pad + text])]
+
+    def _line(self, cell: Cell, margin: str) -> Rope:
+        """A pair on lines of its own, with the comments it brings along."""
+        pair = self.pairs.get(id(cell))
+        if pair is not None and not isinstance(cell.value, Mapping):
+            rope = compose(pair.lead, pair.end, self._pair_edits(pair, margin_of(self.text, pair)))
+            return self._shifted(rope, len(margin_of(self.text, pair)), margin)
+        place = self.places[id(cell)]
+        value = text_of_value(cell.value, place)
+        line = margin + self.habits.prefix + self._name(cell)
+        if value is None:
+            self._bare(place)
+        else:
+            delimiter = self.habits.delimiter
+            spot = Spot(place, self.newline, margin, delimiter)
+            text = self.grammar.value(value, self.habits, spot)
+            if not _first_line(text):
+                delimiter = delimiter.rstrip() or self.grammar.delimiter.rstrip()
+            line += delimiter + text
+        return [*self._comments(cell, margin), line, self.newline]
+
+    def _comments(self, cell: Cell, margin: str) -> Rope:
+        """The comments above what a cell was, and above what its value was, on lines of their
+        own."""
+        held = cell.node.cell if cell.node is not None else None
+        out: Rope = []
+        for one in {id(c): c for c in (cell, held) if c is not None}:
+            statement = self.pairs.get(one) or self.headers.get(one)
+            if statement is not None and statement.lead < statement.start:
+                width = len(margin_of(self.text, statement))
+                out += self._shifted([(statement.lead, statement.start)], width, margin)
+        return out
+
+    def _shifted(self, rope: Rope, width: int, margin: str) -> Rope:
+        """Lines with another margin in place of the one they had, terminators included."""
+        out: Rope = []
+        for line in split_lines(self.text, rope):
+            text = text_of(self.text, line)
+            if text.strip():
+                blanks = len(text) - len(text.lstrip())
+                out += [margin, *drop(line, min(width, blanks))]
+            out.append(self.newline)
+        return out
+
+    def _name(self, cell: Cell, quote: str | None = None) -> str:
+        if isinstance(cell.value, Mapping):
+            quote = "["
+        return self.grammar.key(str(cell.name), quote, self.habits, self.places[id(cell)])
+
+    def _bare(self, place: Place) -> None:
+        if not self.habits.bare:
+            raise unsupported(
+                place,
+                "readers differ about keys without a value, and this file has none",
+                "delete the key, or set it to an empty text",
+            )
+
+    # --- new sections, and the end
+
+    def _new_section(self, cell: Cell) -> Rope:
+        """A section at the end. It must not stand deeper than the pair before it, whose value it
+        would else go on with."""
+        margin = margin_of(self.text, self.sections[-1]) if self.headers else ""
+        for section in self.sections:
+            for pair in section.pairs[-1:]:
+                margin = min(margin, margin_of(self.text, pair), key=len)
+        rope: Rope = [*self._comments(cell, margin), f"{margin}[{self._name(cell)}]", self.newline]
+        for inner in cells_of(cell.value):
+            rope += self._line(inner, margin + self.unit)
+        return rope
+
+    def _append(self, out: Rope, rope: Rope) -> None:
+        """Add lines at the end, behind a blank line."""
+        end = _tail(self.text, out)
+        if end and end[-1] not in "\r\n":
+            out.append(self.newline)
+            end += self.newline
+        if end.strip() or end.count("\n") == 1:
+            blank = end.endswith(("\n\n", "\n\r\n", "\r\r"))
+            out.extend([] if blank else [self.newline])
+        out.extend(rope)
+
+    def _ended(self, rope: Rope) -> Rope:
+        """The text without a final terminator if the source has none."""
+        if not self.text or self.text[-1] in "\r\n":
+            return rope
+        last = _tail(self.text, rope)
+        if not last or last[-1] not in "\r\n":
+            return rope
+        cut = 2 if last.endswith("\r\n") else 1
+        while rope and not text_of(self.text, rope[-1:]):
+            rope = rope[:-1]
+        piece = rope[-1]
+        short: Piece = piece[:-cut] if isinstance(piece, str) else (piece[0], piece[1] - cut)
+        return [*rope[:-1], short]
+
+
+def _first_line(text: str) -> str:
+    return text.split("\n", 1)[0].strip()
+
+
+def _tail(text: str, rope: Rope) -> str:
+    """The last characters of a rope."""
+    end = ""
+    for piece in reversed(rope):
+        if isinstance(piece, str):
+            end = piece[-4:] + end
+        else:
+            end = text[max(piece[0], piece[1] - 4) : piece[1]] + end
+        if len(end) >= 4:
+            break
+    return end

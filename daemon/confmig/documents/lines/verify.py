@@ -1,0 +1,104 @@
+"""The finished text is read back: by our own scanner, which knows the text of every value, and by
+a reader that others wrote (configparser, javaproperties, python-dotenv)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from confmig.documents.census import Span, census
+from confmig.documents.compare import verify_failed
+from confmig.documents.document import Caps, Document
+from confmig.documents.lines.grammar import Grammar, text_of_value
+from confmig.documents.lines.parse import build
+from confmig.documents.lines.statements import Section, SourceMap
+from confmig.documents.path import Place
+from confmig.documents.rope import Segment
+from confmig.documents.tree import Cell, Mapping, Origin, cells_of
+from confmig.errors import Refused
+
+
+def verify(document: Document, grammar: Grammar, text: str, segments: list[Segment]) -> list[Span]:
+    """Check a rendered text against its tree. Returns the source spans of the comments that went
+    with deleted values. Raises ``Refused`` (``verify_failed`` or ``comment_lost``)."""
+    data = text.encode("utf-8")
+    try:
+        again = build(data, grammar, Caps(size=len(data), nodes=1 << 40))
+    except Refused as error:
+        raise verify_failed(error.message, ()) from None
+    result = again.document
+    _compare(document, result, document.root, result.root, ())
+    try:
+        other = grammar.read(text, again)
+    except ValueError as error:
+        raise verify_failed(f"another reader cannot read it ({error})", ()) from None
+    if other != _texts(document.root):
+        raise verify_failed("another reader sees another value", ())
+    after = [text[a:b] for a, b in result.comments]
+    return census(document, _Regions(document), document.comments, after, segments)
+
+
+def _texts(table: Mapping) -> dict[str, Any]:
+    """The tree as a reader of lines sees it: numbers and bools are text."""
+    return {
+        name: _texts(value) if isinstance(value, Mapping) else text_of_value(value, (name,))
+        for name, value in table.items()
+    }
+
+
+def _compare(
+    document: Document, result: Document, table: Mapping, other: Mapping, place: Place
+) -> None:
+    """Raises ``Refused`` unless the result has the tree's keys and values, and every value that
+    nobody changed has the text it had."""
+    if table.cells.keys() != other.cells.keys():
+        raise verify_failed("keys differ", place)
+    for cell in cells_of(table):
+        name = str(cell.name)
+        have, here = other.cells[name], (*place, name)
+        if isinstance(cell.value, Mapping) != isinstance(have.value, Mapping):
+            raise verify_failed("a section and a value differ", here)
+        if isinstance(cell.value, Mapping):
+            _compare(document, result, cell.value, have.value, here)
+        elif text_of_value(cell.value, here) != have.value:
+            raise verify_failed("a value differs", here)
+        elif cell.untouched:
+            before, after = _raw(document, cell), _raw(result, have)
+            if table.origin is not cell.home:  # its lines may have another margin there
+                before, after = _bare(before), _bare(after)
+            if before != after:
+                raise verify_failed("the text of an unchanged value differs", here)
+
+
+def _raw(document: Document, cell: Cell) -> str:
+    node = cell.source
+    assert node is not None
+    return document.text[node.start : node.end]
+
+
+def _bare(raw: str) -> str:
+    return "\n".join(line.strip() for line in raw.split("\n"))
+
+
+class _Regions:
+    """See ``census.Regions``."""
+
+    def __init__(self, document: Document) -> None:
+        map_: SourceMap = document.source_map
+        self.spans: dict[int, Span] = {}
+        self.headers: dict[int, Section] = {}
+        for section in map_.sections:
+            if section.cell is not None:
+                self.spans[id(section.cell)] = (section.lead, section.end)
+                self.headers[id(section.cell)] = section
+            self.spans.update((id(p.cell), (p.lead, p.end)) for p in section.pairs)
+
+    def entry_spans(self, cell: Cell, home: Origin) -> list[Span]:
+        """See ``census.Regions``."""
+        return [self.spans[id(cell)]]
+
+    def value_spans(self, cell: Cell, home: Origin) -> list[Span]:
+        """See ``census.Regions``. A section's value is all behind its name."""
+        node = cell.source
+        assert node is not None
+        section = self.headers.get(id(cell))
+        return [(node.start, node.end)] if section is None else [(section.start, section.end)]
