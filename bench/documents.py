@@ -133,7 +133,7 @@ def yaml_table(sizes: Sequence[int], seconds: float, *, full: bool) -> Table:
         data = corpora.yaml_of(size)
 
         def runner(
-            name: str, run: Callable[..., bytes | None], *args: Any, least: int = 3
+            name: str, run: Callable[..., bytes | None], *args: Any, least: int = 2
         ) -> Runner:
             return Runner(name, lambda: run(data, *args), least)  # noqa: B023 - raced in this turn
 
@@ -143,7 +143,6 @@ def yaml_table(sizes: Sequence[int], seconds: float, *, full: bool) -> Table:
             runner("  the same, collector off", scripts.load_yaml_undisturbed),
             runner("PyYAML (C) load-edit-dump", scripts.pyyaml),
             runner(EDIT, confmig_edit),
-            runner("  and its tree freed (gc)", freed_edit),
         ]
         if scripts.library("ruamel.yaml") is not None and not huge:
             edits.insert(3, runner(RUAMEL, scripts.ruamel_edit, least=1))
@@ -153,13 +152,15 @@ def yaml_table(sizes: Sequence[int], seconds: float, *, full: bool) -> Table:
             runner(TWENTY, local.fused, 20),
         ]
         if not huge:
+            edits.append(runner("  and its tree freed (gc)", freed_edit))
             migrated += [
                 runner(UNFUSED, local.unfused, 20, least=1),
                 runner(ONE_WIDE, mixed.fused, 1),
                 runner(TWENTY_WIDE, mixed.fused, 20, least=1),
             ]
         race([*edits, *migrated], seconds=seconds)
-        _held(edits, _read_yaml, data)
+        if not huge:
+            _held(edits, _read_yaml, data)
         table.add(size, data, [*edits, *migrated])
     return table
 

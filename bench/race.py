@@ -19,7 +19,7 @@ class Runner:
 
     name: str
     run: Callable[[], bytes | None]
-    least: int = 3
+    least: int = 1
     best: float = float("inf")
     spent: float = 0.0
     rounds: int = 0

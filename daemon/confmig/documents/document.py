@@ -422,7 +422,9 @@ def _land(cell: Cell, target: Container, name: str | None, at: int | None) -> Ce
     if (name is None) == (cell.name is None):
         cell.name = name
     else:
-        cell = Cell(name, cell.value, cell.node)
+        old = cell
+        cell = Cell(name, old.value, old.node)
+        cell.carries = old if old.home is not None else old.carries
     target.attach(cell, at)
     return cell
 

@@ -20,6 +20,7 @@ from confmig.documents.tree import Cell, Container, Origin, cells_of
 from confmig.errors import Refused
 
 Token = tuple[str, int, int]
+Span = tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -404,16 +405,24 @@ class FlowEditor:
 
     def lines(self, cell: Cell, home: Origin, indent: str, *, comma: bool) -> list[Rope]:
         """An entry on lines of its own, with the comments it brings along."""
-        above: list[Rope] = []
-        trailing: Rope = []
-        if cell.home is not None and cell.home.flow and not cell.is_root:
-            slot = self.slots.slot(cell)
-            kept = [t for t in self.slots.tokens(slot.lead, slot.start) if t[0] == "comment"]
-            above = [[indent, (a, b)] for _, a, b in kept]
-            behind = [t for t in self.slots.tokens(slot.end, slot.tail) if t[0] == "comment"]
-            trailing = [p for _, a, b in behind for p in (" ", (a, b))]
+        kept, behind = self.comments_of(cell)
+        above = [[indent, span] for span in kept]
+        trailing = [p for span in behind for p in (" ", span)]
         entry = [indent, *self.entry(cell, home, indent), "," if comma else "", *trailing]
         return [*above, entry]
+
+    def comments_of(self, cell: Cell) -> tuple[list[Span], list[Span]]:
+        """The comments that an entry from elsewhere brings along: those above and those behind."""
+        source = cell if cell.home is not None else cell.carries
+        if source is None or source.home is None or not source.home.flow or source.is_root:
+            return [], []
+        slot = self.slots.slot(source)
+        above = self.slots.tokens(slot.lead, slot.start)
+        behind = self.slots.tokens(slot.end, slot.tail)
+        return (
+            [(a, b) for kind, a, b in above if kind == "comment"],
+            [(a, b) for kind, a, b in behind if kind == "comment"],
+        )
 
     def moved(self, edits: list[Edit], start: int, end: int, indent: str | None) -> Rope:
         """Source text from elsewhere with edits made, its lines shifted to the indentation of

@@ -85,9 +85,12 @@ _NO_CELLS = cast("list[Cell]", ())  # a scalar's: there are many, and nobody may
 
 
 class Cell:
-    """One entry of a container: the key (None in a sequence), the value and their sources."""
+    """One entry of a container: the key (None in a sequence), the value and their sources.
 
-    __slots__ = ("home", "key", "name", "node", "parsed", "source", "value")
+    ``carries`` is the entry whose comments travel with a value that gained or lost its key.
+    """
+
+    __slots__ = ("carries", "home", "key", "name", "node", "parsed", "source", "value")
 
     def __init__(
         self,
@@ -104,6 +107,7 @@ class Cell:
         self.home = home
         self.source = node if home is not None else None
         self.node = node
+        self.carries: Cell | None = None
 
     @property
     def untouched(self) -> bool:

@@ -85,6 +85,9 @@ class IniGrammar:
         text, size = build.text, len(build.text)
         last, after, blank = 0, at, 0
         notes: list[tuple[int, int]] = []
+        ahead = text[at : at + 1]
+        if ahead and ahead not in self.marks and not ahead.isspace():
+            return 0, at  # as nearly always
         while True:
             match = _SPACE.match(text, at)
             assert match is not None

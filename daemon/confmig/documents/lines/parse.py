@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 REST = re.compile(r"[^\r\n]*+")
 STRAY = re.compile(r"\0|\A\ufeff")
 BREAK = re.compile(r"\r\n?|\n|\Z")
+_LINES = 1_000_000
+"""How many lines, blank ones and comments included: readers of lines take their time for each."""
 _TITLES = {"ini": "INI", "properties": ".properties", "dotenv": ".env"}
 
 
@@ -70,6 +72,9 @@ class Builder:
         if stray is not None:
             what = {"\0": "NUL", "\r": "carriage return alone"}.get(stray[0], "byte order mark")
             raise self.bad(stray.start(), f"a {what} has no place here")
+        lines = max(text.count("\n"), text.count("\r"))
+        if lines > max(_LINES, self.left):
+            raise Refused("too_many_nodes", f"more than {_LINES} lines")
         space, marks, at = grammar.space.match, grammar.marks, 0
         while True:
             match = space(text, at)
@@ -118,7 +123,6 @@ class Builder:
 
     def note(self, start: int, end: int) -> None:
         """There is a comment."""
-        self._count()
         self.document.comments.append((start, end))
 
     def pair(
@@ -156,7 +160,9 @@ class Builder:
     def _hang(
         self, table: Mapping, name: str, value: str | Mapping | None, key: Origin, node: Origin
     ) -> Cell:
-        self._count()
+        self.left -= 1
+        if self.left < 0:
+            raise Refused("too_many_nodes", f"more than {self.document.caps.nodes} values")
         if name in table.cells:
             raise self.refuse("duplicate_key", key.start, f"the key {name!r} stands twice")
         home = table.origin
@@ -167,12 +173,6 @@ class Builder:
         table.cells[name] = cell
         dict.__setitem__(table, name, value)
         return cell
-
-    def _count(self) -> None:
-        self.left -= 1
-        if self.left < 0:
-            most = self.document.caps.nodes
-            raise Refused("too_many_nodes", f"more than {most} values and comments")
 
     def bad(self, at: int, message: str) -> Refused:
         """The refusal of a text that is not what the format says."""

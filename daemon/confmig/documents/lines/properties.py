@@ -110,7 +110,8 @@ def _meaning(build: Builder, raw: str, at: int) -> str:
     """What the text of a key or value stands for."""
     if "\\" not in raw:
         return raw
-    raw = _JOINED.sub(lambda m: m[1] or "", raw)
+    if "\n" in raw or "\r" in raw or build.map.dangling:
+        raw = _JOINED.sub(lambda m: m[1] or "", raw)
 
     def character(match: re.Match[str]) -> str:
         if match[1]:

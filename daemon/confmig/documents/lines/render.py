@@ -12,7 +12,7 @@ from confmig.documents.lines.grammar import Grammar, Habits, Spot, text_of_value
 from confmig.documents.lines.habits import margin_of, measure, unit_of
 from confmig.documents.lines.statements import Pair, Section, SourceMap
 from confmig.documents.path import Place
-from confmig.documents.rope import Edit, Piece, Rope, compose, drop, split_lines, text_of
+from confmig.documents.rope import Edit, Piece, Rope, compose, split_lines, text_of
 from confmig.documents.tree import Cell, Mapping, Sequence, cells_of
 
 
@@ -65,7 +65,7 @@ class _Writer:
     def _root(self) -> Mapping:
         """The root, if its shape is one that the format can hold."""
         root = self.sections[0].table
-        if self.document.root is not root:
+        if id(self.document.root) != id(root):
             raise unsupported((), "the root of the file cannot become another object or a list")
         for cell in cells_of(root):
             self._fits(cell, (str(cell.name),), self.grammar.sections)
@@ -222,7 +222,7 @@ class _Writer:
             text = text_of(self.text, line)
             if text.strip():
                 blanks = len(text) - len(text.lstrip())
-                out += [margin, *drop(line, min(width, blanks))]
+                out += [margin, *_cut(line, min(width, blanks))]
             out.append(self.newline)
         return out
 
@@ -277,6 +277,18 @@ class _Writer:
         piece = rope[-1]
         short: Piece = piece[:-cut] if isinstance(piece, str) else (piece[0], piece[1] - cut)
         return [*rope[:-1], short]
+
+
+def _cut(line: Rope, count: int) -> Rope:
+    """A line without its first characters."""
+    out: Rope = []
+    for piece in line:
+        size = len(piece) if isinstance(piece, str) else piece[1] - piece[0]
+        cut = min(count, size)
+        count -= cut
+        if cut < size:
+            out.append(piece[cut:] if isinstance(piece, str) else (piece[0] + cut, piece[1]))
+    return out
 
 
 def _first_line(text: str) -> str:

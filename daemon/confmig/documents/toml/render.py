@@ -441,6 +441,10 @@ class _Writer(ValueWriter):
         if pair is not None and cell.source is not None:
             above, behind = self._around(cell, pair)
             equals = [(pair.parts[-1].end, cell.source.start)]
+        else:
+            kept, trailing = self.comments_of(cell)
+            above = list(kept)
+            behind = [p for span in trailing for p in (" ", span)]
         style = cell.key.style if cell.key is not None else None
         names = [*(key_text(n, None) for n in prefix), key_text(str(cell.name), style)]
         entry = [indent + ".".join(names), *equals, *self.value(cell)]

@@ -182,7 +182,7 @@ class Layout:
         if home.flow or node.flow or not node.cells:
             return [(node.outer, node.end)]
         region = self.region(cell)
-        return [(self.next_line(max(region.indicator, node.outer)), region.last)]
+        return [(self.next_line(region.indicator), region.last)]
 
     def comments(self) -> list[tuple[int, int]]:
         """The spans of all comments of the text."""

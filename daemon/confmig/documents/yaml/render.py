@@ -8,9 +8,11 @@ its indentation shifted. Only what has no source is written anew, in the style o
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from confmig.documents.document import Document
+from confmig.documents.flow import Span
 from confmig.documents.rope import (
     Edit,
     Piece,
@@ -21,7 +23,7 @@ from confmig.documents.rope import (
     split_lines,
     text_of,
 )
-from confmig.documents.tree import Cell, Container, Mapping, Sequence, cells_of
+from confmig.documents.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
 from confmig.documents.yaml import scalars
 from confmig.documents.yaml.flow import FlowWriter, Style
 from confmig.documents.yaml.layout import Layout
@@ -229,12 +231,16 @@ class _Writer(FlowWriter):
             return [Edit(first.first, first.first, [brackets]), *cuts]
         if cell.home is None or cell.is_root:
             return [Edit(first.first, first.first, [brackets, self.newline]), *cuts]
-        at = self._indicator(cell)
+        at = self.layout.region(cell).indicator
+        if origin.outer < origin.start and origin.outer <= self.layout.line_end(at):
+            at = self._properties_end(origin)
         return [Edit(at, at, [" " + brackets]), *cuts]
 
-    def _indicator(self, cell: Cell) -> int:
-        """The position after the colon or the dash of an entry of a block container."""
-        return self.layout.region(cell).indicator
+    def _properties_end(self, origin: Origin) -> int:
+        """Where the anchor and tag of a block value end."""
+        match = re.compile(r"(?:[&!][^\s,\[\]{}]*[ \t]*)*").match(self.text, origin.outer)
+        end = match.end() if match else origin.outer
+        return origin.outer + len(self.text[origin.outer : end].rstrip(" \t"))
 
     def _value_edits(self, cell: Cell) -> list[Edit]:
         """Put another value where the source value stands."""
@@ -257,9 +263,13 @@ class _Writer(FlowWriter):
                 start = source.outer if source.end > source.outer else region.indicator
                 if source.anchor in self.document.aliased:
                     start = source.start  # others point at the anchor: it stays
+                header = self._header_comment(source)
+                if header is not None:
+                    stop = self.layout.line_end(source.start)
+                    return [Edit(start, header, rope), Edit(stop, max(stop, source.end), [])]
                 return [Edit(start, max(start, source.end), [lead, *rope] if lead else rope)]
             start, end = self._block_span(cell)
-            if start == source.outer or self.layout.line_start(start) < start:
+            if self.layout.line_start(start) < start:
                 return [Edit(start, end, rope)]
             at = region.indicator
             cut_from = max(at, self.layout.line_end(at))
@@ -268,10 +278,19 @@ class _Writer(FlowWriter):
         lines = self.value_lines(cell, column)
         if block_source:
             start, end = self._block_span(cell)
-            rope = join_lines(lines, self.newline)
-            if self.layout.line_start(start) < start:
-                return [Edit(start, end, _strip_start(self.text, rope))]
-            return [Edit(start, end, rope)]
+            if self.layout.line_start(start) == start:
+                return [Edit(start, end, join_lines(lines, self.newline))]
+            if is_item and source.outer == source.start:
+                lines = self.value_lines(cell, self.layout.column(start))
+                return [Edit(start, end, _strip_start(self.text, join_lines(lines, self.newline)))]
+            # an anchor or tag on the line of the key or dash: it goes, unless others point at it
+            stop = self._properties_end(source)
+            keeps = source.anchor in self.document.aliased
+            line = self.layout.line_end(stop)
+            return [
+                *([] if keeps else [Edit(region.indicator, stop, [])]),
+                Edit(line, end, [self.newline, *join_lines(lines, self.newline)]),
+            ]
         if is_item:
             start = source.outer if source.end > source.outer else region.indicator
             lead = " " * (column - region.column - 1) if start == region.indicator else ""
@@ -290,6 +309,14 @@ class _Writer(FlowWriter):
             Edit(region.indicator, end, []),
             Edit(stop, stop, [self.newline, *join_lines(lines, self.newline)]),
         ]
+
+    def _header_comment(self, source: Origin) -> int | None:
+        """Where a block scalar's header ends if a comment follows it, which stays on the line."""
+        if source.style not in ("|", ">"):
+            return None
+        line = self.text[source.start : self.layout.line_end(source.start)]
+        match = re.search(r"[ \t]+#", line)
+        return source.start + match.start() if match else None
 
     def _root_edits(self, cell: Cell, block_source: bool) -> list[Edit]:
         source = cell.source
@@ -336,6 +363,36 @@ class _Writer(FlowWriter):
                 column - region.column,
                 first_has_none=region.compact,
             )
+        above, behind = self.comments_of(cell)
+        lines = self._bare_lines(cell, column)
+        if len(lines) == 1 and behind:
+            lines = [[*lines[0], *(p for span in behind for p in (" ", span))]]
+        elif behind:
+            above = [*above, *behind]
+        return [*([" " * column, span] for span in above), *lines]
+
+    def comments_of(self, cell: Cell) -> tuple[list[Span], list[Span]]:
+        """See ``FlowEditor``; entries of block collections bring theirs along, too."""
+        carried = cell.carries
+        if cell.home is not None or carried is None or carried.home is None or carried.home.flow:
+            return super().comments_of(cell)
+        if carried.is_root:
+            return [], []
+        region, node = self.layout.region(carried), carried.source
+        assert node is not None
+        spans = self.layout.comments()
+        above = [(a, b) for a, b in spans if region.first <= a < region.start]
+        first = self.layout.line_end(region.indicator)
+        last = self.layout.line_end(node.end) if node.flow or not node.cells else first
+        behind = [
+            (a, b)
+            for a, b in spans
+            if region.indicator <= a < max(first, last) and not node.outer <= a < node.end
+        ]
+        return above, behind
+
+    def _bare_lines(self, cell: Cell, column: int) -> list[Rope]:
+        """The lines of an entry that is written anew."""
         pad = " " * column
         if cell.name is not None:
             style = cell.key.style if cell.key is not None else None
