@@ -476,7 +476,14 @@ def apply(document: Document, operations: list[dict[str, Any]]) -> None:
 
 
 def check(data: bytes, format: str, document: Document, out: bytes) -> None:
-    """Everything that must hold of what is written."""
+    """Everything that must hold of what is written. Raises ``AssertionError``."""
+    try:
+        _check(data, format, document, out)
+    except Refused as refused:  # the replay, or the reading of what was written
+        raise AssertionError(f"{refused.code} afterwards: {refused.message}") from None
+
+
+def _check(data: bytes, format: str, document: Document, out: bytes) -> None:
     if not document.changes:
         assert out == data, "nothing changed but the bytes"
     again = parse(out, format)
@@ -559,7 +566,7 @@ def outcome(data: bytes, format: str, log: list[dict[str, Any]]) -> str:
     except Refused as refused:
         return f"refused: {refused.code}"
     except AssertionError as error:
-        return f"wrong: {str(error)[:16]}"
+        return f"wrong: {str(error)[:24]}"
     except Exception as error:
         frame = traceback.extract_tb(error.__traceback__)[-1]
         return f"crash: {type(error).__name__} in {frame.name}"

@@ -98,12 +98,14 @@ class ForEach(Strict):
 
     ``other_types`` says what happens to an item that is no object; it has no default, because
     either answer is a surprise to somebody. ``recursive``: the path is followed again from every
-    object it names, to any depth; the innermost come first.
+    object it names, to any depth; the innermost come first. ``lenient``: what is of another type
+    on the way counts as absent.
     """
 
     path: AnyPath
     other_types: Literal["skip", "error"]
     recursive: bool = False
+    lenient: bool = False
 
 
 class Operation(Strict):
@@ -155,7 +157,8 @@ class Operation(Strict):
 
     def _below(self, document: Document, scope: Any, each: ForEach) -> list[Any]:
         scopes: list[Any] = []
-        for hit in document.find(each.path, scope, lenient=scope is not document.root):
+        lenient = each.lenient or scope is not document.root
+        for hit in document.find(each.path, scope, lenient=lenient):
             if isinstance(hit.cell.value, Mapping) and not (hit.cell.node and hit.cell.node.alias):
                 if each.recursive:
                     scopes += self._below(document, hit.cell.value, each)

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from confmig.documents.document import Document
 from confmig.documents.operations.base import AnyPath, Context, OnePath, Strict, TypeName, is_type
-from confmig.documents.tree import same_value
+from confmig.documents.tree import kind_of, same_value
 
 
 class Equals(Strict):
@@ -70,18 +70,27 @@ class Condition(Strict):
         if self.not_ is not None:
             return not self.not_.holds(document, scope, context)
         if self.exists is not None:
-            return bool(document.find(self.exists, scope, lenient=True))
+            return bool(_values(document, self.exists, scope))
         if self.truthy is not None:
-            return bool(document.get(self.truthy, within=scope))
+            return any(_values(document, self.truthy, scope))
         if self.equals is not None:
-            hits = document.find(self.equals.path, scope, lenient=True)
-            return bool(hits) and same_value(hits[0].cell.value, self.equals.value)
+            wanted = self.equals.value
+            return any(same_value(v, wanted) for v in _values(document, self.equals.path, scope))
         if self.in_ is not None:
-            hits = document.find(self.in_.path, scope, lenient=True)
-            return bool(hits) and any(same_value(hits[0].cell.value, v) for v in self.in_.values)
+            found = _values(document, self.in_.path, scope)
+            return any(same_value(f, v) for f in found for v in self.in_.values)
         if self.type is not None:
+            if not self.type.path:
+                return kind_of(scope) == self.type.kind
             hits = document.find(self.type.path, scope, lenient=True)
             return bool(hits) and is_type(document, hits[0], self.type.kind)
         assert self.matches is not None
-        value = document.get(self.matches.path, within=scope)
-        return isinstance(value, str) and context.search(self.matches.regex, value)
+        texts = [v for v in _values(document, self.matches.path, scope) if isinstance(v, str)]
+        return any(context.search(self.matches.regex, text) for text in texts)
+
+
+def _values(document: Document, path: str, scope: Any) -> list[Any]:
+    """The values a path names, the scope itself for the empty path; never an error."""
+    if not path:
+        return [scope]
+    return [hit.cell.value for hit in document.find(path, scope, lenient=True)]

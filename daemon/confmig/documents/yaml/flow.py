@@ -12,11 +12,13 @@ from confmig.documents.yaml import scalars
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What new text of a document looks like."""
+    """What new text of a document looks like: how much deeper entries stand than their parent,
+    dashes than their key, and the lines of a document in flow style; the preferred quote."""
 
     step: int
     dash: int
     quote: str
+    flow: int
 
 
 class FlowWriter(FlowEditor):
@@ -68,6 +70,8 @@ class FlowWriter(FlowEditor):
             inner = [self.flow_value(c, json=json) for c in cells_of(value)]
             return ["[", *joined(inner, ", "), "]"]
         style = '"' if json else None
+        if style is None and cell.source is not None and cell.source.style in ("'", '"'):
+            style = cell.source.style
         return [scalars.write(value, style=style, quote=self.style.quote, flow=True)]
 
     def _fits_flow(self, cell: Cell, *, json: bool) -> bool:

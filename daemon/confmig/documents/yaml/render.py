@@ -87,6 +87,11 @@ class _Writer(FlowWriter):
         quotes: Counter[str] = Counter()
         root = self.document.root_cell.source
         stack = [(c, 0) for c in (root.cells if root is not None and not root.flow else [])]
+        flows: Counter[int] = Counter()
+        if root is not None and root.flow:  # how deep do its lines stand?
+            for home in (root, *(c.source for c in root.cells if c.source and c.source.flow)):
+                for slot in self.slots.of(home).values():
+                    flows[self.layout.column(slot.start)] += slot.first_on_line
         seen = 0
         while stack and seen < 2000:
             cell, column = stack.pop()
@@ -109,7 +114,8 @@ class _Writer(FlowWriter):
         step = max((s for s in steps if s > 0), key=lambda s: steps[s], default=2)
         dash = max((d for d in dashes if d >= 0), key=lambda d: dashes[d], default=2)
         quote = "'" if quotes["'"] >= quotes['"'] else '"'
-        return Style(step, dash, quote)
+        flow = next((n for n, found in flows.most_common(1) if n and found), 4)
+        return Style(step, dash, quote, flow)
 
     # --- entries that stay
 
@@ -249,7 +255,7 @@ class _Writer(FlowWriter):
         root = cell.is_root
         in_flow = cell.home is not None and cell.home.flow and not root
         block_source = bool(source.cells) and not source.flow
-        if in_flow or (root and source.flow):
+        if in_flow or (root and source.flow and self.is_json(source)):
             json = self.is_json(cell.home) if in_flow and cell.home is not None else False
             return [Edit(source.outer, source.end, self.flow_value(cell, json=json))]
         if root:
@@ -398,6 +404,10 @@ class _Writer(FlowWriter):
             style = cell.key.style if cell.key is not None else None
             head = f"{pad}{scalars.write(cell.name, style=style, quote=self.style.quote)}:"
             if not self._is_block(cell):
+                if self._was_root(cell) and isinstance(cell.value, Mapping | Sequence):
+                    # the lines of a flow collection must stand deeper than its key
+                    lines = split_lines(self.text, self.inline_value(cell))
+                    return [[head], *indent(self.text, lines, column + self.style.flow)]
                 return split_lines(self.text, [head + " ", *self.inline_value(cell)])
             return [[head], *self.value_lines(cell, column + self._offset(cell))]
         if not self._is_block(cell):
@@ -409,10 +419,17 @@ class _Writer(FlowWriter):
         first = _strip_start(self.text, lines[blank])
         return [*lines[:blank], [f"{pad}- ", *first], *lines[blank + 1 :]]
 
+    def _was_root(self, cell: Cell) -> bool:
+        """Whether a value was the whole document."""
+        node = cell.node
+        return node is not None and node.cell is not None and node.cell.is_root
+
     def _offset(self, cell: Cell) -> int:
         """How far a block value is indented from its entry."""
         if cell.name is None:
             return 2
+        if isinstance(cell.value, Sequence) and self._was_root(cell):
+            return 0  # a document that was a list: its lines stay as they are
         return self.style.dash if isinstance(cell.value, Sequence) else self.style.step
 
     def _is_block(self, cell: Cell) -> bool:
