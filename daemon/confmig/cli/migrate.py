@@ -1,17 +1,30 @@
-"""``confmig migrate FILE...``: a bundle's chain on files, without daemon, state or policy."""
+"""``confmig migrate FILE...``: a bundle's chain on files, without daemon, state or policy.
+
+With ``--to`` below a file's version and the ``--journal`` of the run that migrated it, the changes
+of the later migrations are taken back.
+"""
 
 from __future__ import annotations
 
 import argparse
+import hashlib
+import hmac
 import json
+import secrets
 import sys
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from confmig.adapters.bundle import Bundle, Transformed, load
 from confmig.adapters.disk import PREFIX, Disk, Snapshot, pattern
+from confmig.cli.progress import Progress
 from confmig.core.manifest import Config
+from confmig.documents import formats
+from confmig.documents.chain import version_of
+from confmig.documents.inverse import undo
+from confmig.documents.journal import Change
 from confmig.documents.path import show
 from confmig.documents.tree import kind_of
 from confmig.errors import INVALID, REFUSED, ConfmigError, Refused, Usage, worst
@@ -28,44 +41,122 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--to", type=int, metavar="VERSION", help="stop at this version (default: the newest)"
     )
+    parser.add_argument(
+        "--param",
+        action="append",
+        default=[],
+        metavar="NAME=TEXT",
+        help="a value for one of the bundle's parameters",
+    )
+    parser.add_argument(
+        "--journal",
+        type=Path,
+        metavar="FILE",
+        help="for the way back: the output of the run with --json --show-values",
+    )
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument(
         "--stdout", action="store_true", help="print the migrated file (one file only)"
     )
     how.add_argument("--diff", action="store_true", help="print what would change")
     how.add_argument("--write", action="store_true", help="change the files")
-    parser.add_argument("--json", action="store_true", help="the change journal as JSON on stdout")
+    parser.add_argument(
+        "--json", action="store_true", help="the change journal and the loss ledger as JSON"
+    )
     parser.add_argument(
         "--show-values", action="store_true", help="do not mask secrets in diff and journal"
     )
+    parser.add_argument(
+        "--progress",
+        choices=("auto", "always", "never"),
+        default="auto",
+        help="a progress bar on stderr (auto: on a terminal, for several files)",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _Result:
+    """One file taken through the chain, or back, in memory."""
+
+    before: int
+    after: int
+    data: bytes
+    changed: bool
+    answer: dict[str, Any]
 
 
 def run(args: argparse.Namespace) -> int:
     """Migrate every file; report every refusal, not only the first."""
     if args.stdout and len(args.files) > 1:
         raise Usage("usage", "--stdout takes one file", fix="use --write or --diff for several")
-    bundle = load(args.bundle)
+    bundle = load(args.bundle, parameters=_parameters(args.param))
+    journal = _journal(args.journal)
     codes, answers = [0], []
-    for file in args.files:
-        try:
-            answers.append(_one(args, bundle, file))
-        except ConfmigError as error:
-            # a document is always the caller's input here, whatever part of us found the flaw
-            codes.append(INVALID if error.exit_code == INVALID else REFUSED)
-            print(f"confmig: {file}: {error}", file=sys.stderr)
-            answers.append(
-                {"path": str(file), "error": {"code": error.code, "message": error.message}}
-            )
+    key = secrets.token_bytes(32)
+    with Progress(len(args.files), args.progress) as progress:
+        for file in args.files:
+            progress.step(file.name)
+            try:
+                answers.append(_one(args, bundle, file, journal, key, progress))
+            except ConfmigError as error:
+                # a document is always the caller's input here, whatever part of us found the flaw
+                codes.append(INVALID if error.exit_code == INVALID else REFUSED)
+                progress.clear()
+                print(f"confmig: {file}: {error}", file=sys.stderr)
+                answers.append(
+                    {"path": str(file), "error": {"code": error.code, "message": error.message}}
+                )
     if args.json:
         print(json.dumps({"files": answers}, indent=2))
+    elif len(args.files) > 1:
+        changed = sum(1 for a in answers if a.get("changed"))
+        refused = sum(1 for a in answers if "error" in a)
+        left = len(answers) - changed - refused
+        done = "migrated" if args.write else "would migrate"
+        print(
+            f"{len(answers)} files: {changed} {done}, {left} unchanged, {refused} refused",
+            file=sys.stderr if args.diff else sys.stdout,
+        )
     return worst(codes)
 
 
-def _one(args: argparse.Namespace, bundle: Bundle, file: Path) -> dict[str, Any]:
+def _parameters(words: list[str]) -> dict[str, str]:
+    out = {}
+    for word in words:
+        name, equals, text = word.partition("=")
+        if not equals:
+            raise Usage("usage", f"--param {word}: a name and a text are needed", fix="NAME=TEXT")
+        out[name] = text
+    return out
+
+
+def _journal(file: Path | None) -> dict[str, Any]:
+    """The journals of a former run by path; each a list of steps, the oldest first."""
+    if file is None:
+        return {}
+    try:
+        data = json.loads(file.read_bytes())
+        return {f["path"]: f["journal"] for f in data["files"] if "journal" in f}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise Usage(
+            "journal_unreadable",
+            f"{file} is no journal of a run ({type(error).__name__})",
+            fix="keep the output of migrate --json --show-values",
+        ) from None
+
+
+def _one(
+    args: argparse.Namespace,
+    bundle: Bundle,
+    file: Path,
+    journal: dict[str, Any],
+    key: bytes,
+    progress: Progress,
+) -> dict[str, Any]:
     config = _config(bundle, args.config, file)
     with Disk(str(file.parent), size_cap=bundle.caps.size) as disk:
         snapshot = disk.read(file.name)
-        version = bundle.version(config, snapshot.data)
+        version = version_of(bundle.parse(config, snapshot.data), config)
         chain = bundle.manifest.chain(config.name)
         last = chain[-1].version if args.to is None else args.to
         if not chain[0].version - 1 <= last <= chain[-1].version:
@@ -74,31 +165,84 @@ def _one(args: argparse.Namespace, bundle: Bundle, file: Path) -> dict[str, Any]
                 f"the bundle knows {config.name} from {chain[0].version - 1} "
                 f"to {chain[-1].version}, not {last}",
             )
-        if version > last:
-            raise Refused("document_newer", f"the file is at version {version}, newer than {last}")
-        steps = [m.id for m in chain if version < m.version <= last]
-        if steps and version < chain[0].version - 1:
-            raise Refused(
-                "document_too_old",
-                f"the file is at version {version}; the bundle begins at {chain[0].version - 1}",
+        if version > last or (args.journal is not None and config.stamp is None):
+            result = _back(args, bundle, config, file, snapshot.data, last, journal)
+        else:
+            steps = [m.id for m in chain if version < m.version <= last]
+            if steps and version < chain[0].version - 1:
+                raise Refused(
+                    "document_too_old",
+                    f"the file is at version {version}; the bundle begins at "
+                    f"{chain[0].version - 1}",
+                )
+            done = bundle.transform(config, snapshot.data, steps)
+            data = done.rendered.data if done.rendered is not None else snapshot.data
+            result = _Result(
+                done.before,
+                done.after,
+                data,
+                done.rendered is not None,
+                _answer(args, file, done, key),
             )
-        result = bundle.transform(config, snapshot.data, steps)
-        data = result.rendered.data if result.rendered is not None else snapshot.data
+        progress.clear()
         if args.stdout and not args.json:
             sys.stdout.flush()
-            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.write(result.data)
             sys.stdout.buffer.flush()
-        elif args.diff and not args.json and result.rendered is not None:
-            sys.stdout.write(_diff(args, bundle, config, file, snapshot.data, data))
-        elif args.write and result.rendered is not None:
-            _write(disk, snapshot, data)
-        if args.write and not args.json:
-            print(
-                f"{file}: version {version} -> {result.after}"
-                if result.rendered
-                else f"{file}: unchanged"
-            )
-    return _answer(args, file, result)
+        elif args.diff and not args.json and result.changed:
+            sys.stdout.write(_diff(args, bundle, config, file, snapshot.data, result.data))
+        elif args.write and result.changed:
+            _write(disk, snapshot, result.data)
+        if args.write and not args.json and progress.quiet:
+            if config.stamp is None:
+                print(f"{file}: {'migrated' if result.changed else 'unchanged'}")
+            else:
+                print(
+                    f"{file}: version {result.before} -> {result.after}"
+                    if result.changed
+                    else f"{file}: unchanged"
+                )
+    return result.answer
+
+
+def _back(
+    args: argparse.Namespace,
+    bundle: Bundle,
+    config: Config,
+    file: Path,
+    data: bytes,
+    last: int,
+    journal: dict[str, Any],
+) -> _Result:
+    """Take back what the migrations after a version changed, as the journal tells."""
+    document = bundle.parse(config, data)
+    version = version_of(document, config)
+    if args.journal is None:
+        raise Refused(
+            "document_newer",
+            f"the file is at version {version}, newer than {last}",
+            fix="the way back needs --journal, the output of the run with --json --show-values",
+        )
+    steps = [s for s in journal.get(str(file), []) if s["to"] > last]
+    reaches = config.stamp is None or (
+        bool(steps) and steps[0]["from"] == last and steps[-1]["to"] == version
+    )
+    if not reaches:
+        raise Refused(
+            "journal_incomplete",
+            f"the journal does not lead this file from version {version} back to {last}",
+            fix="take the journal of the run that migrated it, written with --show-values",
+        )
+    for step in reversed(steps):
+        undo(document, [Change.from_json(c) for c in step["changes"]])
+    rendered = formats.render(document)
+    return _Result(
+        version,
+        last,
+        rendered.data,
+        rendered.data != data,
+        {"path": str(file), "from": version, "to": last, "changed": rendered.data != data},
+    )
 
 
 def _config(bundle: Bundle, name: str | None, file: Path) -> Config:
@@ -148,31 +292,70 @@ def _write(disk: Disk, snapshot: Snapshot, data: bytes) -> None:
         raise as_error(error) from None
 
 
-def _answer(args: argparse.Namespace, file: Path, result: Transformed) -> dict[str, Any]:
-    changes = []
-    for step in result.steps:
-        for change in step.changes:
-            entry: dict[str, Any] = {
-                "migration": step.migration.id,
-                "kind": change.kind,
-                "path": show(change.place),
-            }
-            if change.kind == "moved":
-                entry["to"] = show(change.to)
-            if change.kind in ("removed", "replaced"):
-                entry["old_type"] = kind_of(change.old)
-            if change.kind in ("added", "replaced"):
-                entry["new_type"] = kind_of(change.new)
-            if args.show_values:
-                entry |= {
-                    k: v for k, v in (("old", change.old), ("new", change.new)) if v is not None
-                }
-            changes.append(entry)
-    return {
+def _answer(
+    args: argparse.Namespace, file: Path, result: Transformed, key: bytes
+) -> dict[str, Any]:
+    """The journal and the loss ledger. Digests are keyed with a key of this run: they tell which
+    values are equal and cannot be guessed from outside."""
+    answer: dict[str, Any] = {
         "path": str(file),
         "from": result.before,
         "to": result.after,
         "changed": result.rendered is not None,
-        "changes": changes,
-        "lost_comments": len(result.rendered.lost_comments) if result.rendered else 0,
+        "changes": [
+            _entry(step.migration.id, change, key)
+            for step in result.steps
+            for change in step.changes
+        ],
+        "notes": [
+            {"migration": step.migration.id, "path": place, "text": text}
+            for step in result.steps
+            for place, text in step.notes
+        ],
+        "lost_comments": _lost(args, result),
     }
+    if args.show_values:
+        answer["journal"] = [
+            {
+                "migration": step.migration.id,
+                "from": step.before,
+                "to": step.after,
+                "changes": [c.as_json() for c in step.changes],
+            }
+            for step in result.steps
+        ]
+    return answer
+
+
+def _entry(migration: str, change: Change, key: bytes) -> dict[str, Any]:
+    entry: dict[str, Any] = {
+        "migration": migration,
+        "kind": change.kind,
+        "path": show(change.place),
+    }
+    if change.kind == "moved":
+        entry["to"] = show(change.to)
+    if change.kind in ("removed", "replaced"):
+        entry["old_type"] = kind_of(change.old)
+        entry["old_digest"] = _digest(change.old, key)
+    if change.kind in ("added", "replaced"):
+        entry["new_type"] = kind_of(change.new)
+        entry["new_digest"] = _digest(change.new, key)
+    return entry
+
+
+def _digest(value: Any, key: bytes) -> str:
+    text = json.dumps(value, sort_keys=True, default=str)
+    return hmac.new(key, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:16]
+
+
+def _lost(args: argparse.Namespace, result: Transformed) -> list[dict[str, Any]]:
+    """The comments that went with deleted values: their line in the source file."""
+    text = result.document.text
+    out = []
+    for start, end in result.rendered.lost_comments if result.rendered is not None else ():
+        entry: dict[str, Any] = {"line": text.count("\n", 0, start) + 1, "length": end - start}
+        if args.show_values:
+            entry["text"] = text[start:end]
+        out.append(entry)
+    return out

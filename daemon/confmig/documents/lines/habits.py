@@ -33,8 +33,9 @@ def measure(text: str, grammar: Grammar, sections: list[Section]) -> Habits:
                 deeper = _hang(margin_of(text, pair), raw)
                 if deeper:
                     hangs[deeper] += 1
-            escapes = escapes or "\\u" in raw
-            plain = plain and text[key.start : key.end].isascii() and raw.isascii()
+            whole = text[key.start : key.end] + raw
+            escapes = escapes or "\\u" in whole
+            plain = plain and whole.isascii()
     exported = prefixes["export"] * 2 > prefixes.total()
     return Habits(
         delimiter=_most(delimiters) or grammar.delimiter,

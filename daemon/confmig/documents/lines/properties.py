@@ -18,14 +18,15 @@ from confmig.documents.path import Place
 from confmig.documents.tree import Origin
 
 _SPACE = re.compile(r"[ \t\f\r\n]*+")
-_JOIN = r"\\(?:\r\n|[\r\n]|\Z)[ \t\f]*+"
+_JOIN = r"\\(?:\r\n|[\r\n])[ \t\f]*+"
 _ESCAPED = rf"{_JOIN}|\\[^\r\n]"
 _PAIR = re.compile(
     rf"(?P<key>(?:[^\\ \t\f=:\r\n]++|{_ESCAPED})*+)"
     rf"(?P<between>(?:[ \t\f]++|{_JOIN})*+(?:[=:](?:[ \t\f]++|{_JOIN})*+)?)"
     rf"(?P<value>(?:[^\\\r\n]++|{_ESCAPED})*+)"
 )
-_DANGLING = re.compile(r"(?<!\\)(?:\\\\)*+\\(?:(?:\r\n|[\r\n])[ \t\f]*+)?\Z")
+_BLANKS = " \t\f\r\n\\"
+_DANGLING = re.compile(r"(?<!\\)(?:\\\\)*+(\\(?:(?:\r\n|[\r\n])[ \t\f]*+)?)\Z")
 _JOINED = re.compile(rf"(\\[^\r\n])|{_JOIN}")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\s\S]))")
 _MEANS = {"t": "\t", "n": "\n", "f": "\f", "r": "\r"}
@@ -54,16 +55,23 @@ class PropertiesGrammar:
         assert match is not None
         end = match.end()
         after = build.line_after(end)
-        if end == len(build.text) and _DANGLING.search(match[0]):
+        dangling = _DANGLING.search(match[0]) if end == len(build.text) else None
+        if dangling is not None:
             build.map.dangling = True
+            match = _PAIR.match(build.text, at, end - len(dangling[1]))
+            assert match is not None
+            end = match.end()
         name = _meaning(build, match["key"], at)
-        if not name and not match["between"].strip(" \t\f\r\n\\") and not match["value"]:
+        delimited = match["between"].strip(_BLANKS)
+        if not name and not delimited and not match["value"]:
             build.blank()  # over several lines
             return after
         value = _meaning(build, match["value"], match.start("value"))
-        start = match.start("between") if not match["value"] else match.start("value")
-        if not match["value"] and match["between"].strip(" \t\f\r\n\\"):
-            start += len(match["between"]) - len(match["between"].lstrip(" \t\f\r\n\\")) + 1
+        if match["value"]:
+            start = match.start("value")
+        else:  # then the blanks behind the delimiter are what a new value replaces
+            start = match.start("between")
+            start += match["between"].index(delimited) + 1 if delimited else 0
         key = Origin(at, match.end("key"), at)
         build.pair(name, value, key, Origin(start, end, start), line, after)
         return after
@@ -110,7 +118,7 @@ def _meaning(build: Builder, raw: str, at: int) -> str:
     """What the text of a key or value stands for."""
     if "\\" not in raw:
         return raw
-    if "\n" in raw or "\r" in raw or build.map.dangling:
+    if "\n" in raw or "\r" in raw:
         raw = _JOINED.sub(lambda m: m[1] or "", raw)
 
     def character(match: re.Match[str]) -> str:
