@@ -38,6 +38,14 @@ def soon() -> Iterator[None]:
         ),
         pytest.param(b"? " * DEEP, "complex_key", id="explicit keys"),
         pytest.param(b"a: " + b"x" * (10 << 20), "file_too_large", id="10 MiB"),
+        pytest.param(
+            "".join(f"k{n}: {n}\n" for n in range(200_000)).encode(),
+            "too_many_entries",
+            id="200,000 keys",
+        ),
+        pytest.param(
+            b"[" + b"[1,2,3,4,5,6,7,8,9,10]," * 100_000 + b"]", "too_many_nodes", id="1,100,000"
+        ),
         pytest.param(b"a: 1\na: 2\n", "duplicate_key", id="duplicate key"),
         pytest.param(b"a: &x\n  b: *x\n", "alias_recursive", id="recursive alias"),
         pytest.param(b"a: \xff\xfe\n", "not_utf8", id="not UTF-8"),
@@ -48,7 +56,7 @@ def soon() -> Iterator[None]:
         pytest.param(b"a: [1\n", "not_yaml", id="unclosed"),
         pytest.param(b"a: 1\n---\nb: 2\n", "multi_document", id="two documents"),
         pytest.param(b"a: " + b"9" * 5000 + b"\n", "number_too_long", id="5,000 digits"),
-        pytest.param(b"[" + b"1," * 1_200_000 + b"]", "too_many_nodes", id="1,200,000 items"),
+        pytest.param(b"[" + b"1," * 200_000 + b"]", "too_many_entries", id="200,000 items"),
     ],
 )
 def test_it_is_refused_with_a_named_code(data: bytes, code: str) -> None:
@@ -64,11 +72,11 @@ def test_a_huge_scalar_is_text_like_any_other() -> None:
     assert render(document).data == data[:-2] + b"2\n"
 
 
-def test_200_000_keys_are_edited() -> None:
-    data = "".join(f"key{n}: {n}\n" for n in range(200_000)).encode()
+def test_140_000_keys_are_edited() -> None:
+    data = "".join(f"key{n}: {n}\n" for n in range(140_000)).encode()
     document = parse(data)
-    document.set("key199999", "x")
-    assert document.changes[0].old == 199999
+    document.set("key139999", "x")
+    assert document.changes[0].old == 139999
 
 
 @pytest.mark.parametrize("edits", [50])

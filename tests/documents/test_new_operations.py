@@ -631,6 +631,28 @@ YAML: dict[str, tuple[str, str, str]] = {
         "split: {from: u, regex: '(?P<h>[a-z]+)', to: {h: host}, otherwise: skip}",
         "u: # t\n",
     ),
+    # --- a compact object that loses all its keys for new ones
+    "move, set and delete in a compact object": (
+        "l:\n- a: 1\n  b: 2\n- 3\n",
+        "[set: {path: 'l[0].c', value: 9}, delete: 'l[0].a', delete: 'l[0].b']",
+        "l:\n- c: 9\n- 3\n",
+    ),
+    # --- scalars of several lines
+    "nest a text of two lines": (
+        "a: some plain\n  text\nz: 1\n",
+        "nest: {path: a, under: k}",
+        "a:\n  k: some plain\n    text\nz: 1\n",
+    ),
+    "wrap_list of a quoted text of two lines": (
+        "a: 'some quoted\n  text'\nz: 1\n",
+        "wrap_list: a",
+        "a:\n  - 'some quoted\n    text'\nz: 1\n",
+    ),
+    "map_to_list of a text of two lines": (
+        "m:\n  a: some plain\n    text\nz: 1\n",
+        TO_LIST_V,
+        "m:\n  - name: a\n    v: some plain\n      text\nz: 1\n",
+    ),
     # --- note and manual change nothing
     "note": ("a:   1 # t\n", "note: look", "a:   1 # t\n"),
     "manual where nothing is": (
@@ -760,6 +782,8 @@ GOES_ON = {
     "hoist and no final newline",
     "unwrap_list of wrap_list",
     "unwrap_list of a list",
+    "move, set and delete in a compact object",
+    "nest a text of two lines",
     "add_item not unique",
     "map_items otherwise",
     "map_to_list and back",
@@ -777,6 +801,41 @@ def test_an_operation_on_yaml_gives_exactly_this_text(name: str) -> None:
 
 
 OTHERS: dict[str, tuple[str, str, str]] = {
+    "yaml: move overwrites its own parent": (
+        "a: {b: 1}\nz: 1\n",
+        "move: {from: a.b, to: a, on_conflict: overwrite}",
+        "a: 1\nz: 1\n",
+    ),
+    "json: move an item overwrites its own list": (
+        '{"a": [1, 2]}',
+        "move: {from: 'a[0]', to: a, on_conflict: overwrite}",
+        '{"a": 1}',
+    ),
+    "yaml: delete prune of everything": (
+        "a: {b: 1}\n",
+        "delete: {path: '**.*', prune_empty: true}",
+        "{}\n",
+    ),
+    "yaml: gather the same key twice": (
+        "a: 1\n",
+        "gather: {from: [a, a], to: l}",
+        "l:\n  - 1\n",
+    ),
+    "toml: wrap_list of a dotted inline table": (
+        "x = { h.on = 1 }\n",
+        "wrap_list: x.h",
+        "x = { h = [{ on = 1 }] }\n",
+    ),
+    "toml: hoist of a dotted inline table": (
+        "x = { k.l = 1 }\n",
+        "hoist: {path: x, key: k}",
+        "x = { l = 1 }\n",
+    ),
+    "json: replace in a text with half a surrogate pair": (
+        '{"k": "a\\ud800b"}',
+        "replace: {path: k, regex: x, with: y}",
+        '{"k": "a\\ud800b"}',
+    ),
     "toml: move in place": (
         '[server] # s\n# host\nhost = "h" # h\nport = 80\n\n[db]\nname = "d"\n',
         "move: {from: server.host, to: server.name}",
@@ -1125,7 +1184,7 @@ OTHERS: dict[str, tuple[str, str, str]] = {
     "toml: rename_section onto an array of values": (
         "b = [1]\n[[a]]\nx = 2\n",
         "rename_section: {from: a, to: b}",
-        "b = [1, { x = 2 }]\n",
+        "b = [1, {x = 2}]\n",
     ),
     "toml: note": (
         "a   = 1",
@@ -1382,6 +1441,8 @@ OTHERS: dict[str, tuple[str, str, str]] = {
 
 
 GOES_ON_OTHERS = {
+    "yaml: move overwrites its own parent",
+    "json: move an item overwrites its own list",
     "toml: nest a table",
     "toml: nest a value",
     "toml: hoist a scalar with a comment",
@@ -1594,6 +1655,30 @@ REFUSALS: dict[str, tuple[str, str, str, str]] = {
         "{delete: x, for_each: {path: 'k[*]', other_types: error, recursive: true}}",
         "wrong_type",
         "k[0].k[0]",
+    ),
+    "move append into itself": (
+        "a: {l: [1], k: s3cret}\nz: 1\n",
+        "move: {from: a, to: a.l, on_conflict: append}",
+        "move_into_itself",
+        "a",
+    ),
+    "move append_unique into itself": (
+        "a: {l: [1], k: s3cret}\nz: 1\n",
+        "move: {from: a, to: a.l, on_conflict: append_unique}",
+        "move_into_itself",
+        "a",
+    ),
+    "move prepend into itself": (
+        "a: {l: [1], k: s3cret}\nz: 1\n",
+        "move: {from: a, to: a.l, on_conflict: prepend}",
+        "move_into_itself",
+        "a",
+    ),
+    "move keep into itself": (
+        "a: {l: [1], k: s3cret}\nz: 1\n",
+        "move: {from: a, to: a.l, on_conflict: keep}",
+        "move_into_itself",
+        "a",
     ),
     "move append to an object": (
         "a: s3cret\nb: {}\n",
@@ -1901,6 +1986,17 @@ def test_a_replacement_that_would_grow_beyond_the_cap_is_refused() -> None:
     with pytest.raises(Refused) as caught:
         run(f"u: {'x' * 2000}\n", f"replace: {{path: u, regex: x, with: {'y' * 2000}}}")
     assert (caught.value.code, caught.value.place) == ("text_too_long", "u")
+
+
+def test_gather_of_a_key_and_one_inside_it_refuses_or_can_be_replayed() -> None:
+    source = "a: {b: 1}\nz: 1\n"
+    try:
+        document, text = run(source, "gather: {from: [a, a.b], to: l}")
+    except Refused:
+        return
+    again = parse(source)
+    again.replay(document.changes)
+    assert formats.render(again).data.decode() == text
 
 
 @pytest.mark.parametrize("format", ["yaml", "json", "toml"])

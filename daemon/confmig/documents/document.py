@@ -38,11 +38,13 @@ from confmig.errors import Refused
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """Limits that keep hostile input from costing more than bounded time and memory."""
+    """Limits that keep hostile input from costing more than bounded time and memory: bytes of the
+    file, levels of nesting, values in all (aliases counted), entries of one container."""
 
     size: int = 8 * 1024 * 1024
     depth: int = 200
     nodes: int = 1_000_000
+    entries: int = 150_000
 
 
 class Document(Lookup):

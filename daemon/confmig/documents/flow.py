@@ -406,8 +406,8 @@ class FlowEditor:
     def lines(self, cell: Cell, home: Origin, indent: str, *, comma: bool) -> list[Rope]:
         """An entry on lines of its own, with the comments it brings along."""
         kept, behind = self.comments_of(cell)
-        above = [[indent, span] for span in kept]
-        trailing = [p for span in behind for p in (" ", span)]
+        above: list[Rope] = [[indent, span] for span in kept]
+        trailing: Rope = [p for span in behind for p in (" ", span)]
         entry = [indent, *self.entry(cell, home, indent), "," if comma else "", *trailing]
         return [*above, entry]
 

@@ -9,6 +9,7 @@ their comments and their own formatting went with them.
 from __future__ import annotations
 
 from collections.abc import Sequence as Items
+from typing import Any
 
 from confmig.documents.document import Document
 from confmig.documents.journal import Change
@@ -76,7 +77,8 @@ def _undo_move(document: Document, change: Change) -> None:
     target = _container(document, change.place)
     last = change.place[-1]
     name = last if isinstance(last, str) else None
-    if name is not None and name in target and target[name] is not cell.value:
+    taken = target.cells.get(name) if isinstance(target, Mapping) and name is not None else None
+    if taken is not None and taken is not cell:
         raise _conflict(change.place, "something else is there now")
     if target is container and name is not None:
         document.relocate(Hit(container, cell), target, name)
@@ -93,7 +95,7 @@ def _only(cell: Cell, change: Change) -> None:
 
 
 def _container(document: Document, place: Place) -> Container:
-    value = document.root
+    value: Any = document.root
     for part in place[:-1]:
         try:
             value = value[part]
@@ -102,7 +104,7 @@ def _container(document: Document, place: Place) -> Container:
     last = place[-1]
     if not isinstance(value, Mapping if isinstance(last, str) else Sequence):
         raise _conflict(place, "the place is gone")
-    return value  # type: ignore[no-any-return]
+    return value
 
 
 def _cell(container: Container, place: Place) -> Cell:

@@ -166,6 +166,9 @@ class _Scanner:
             cell = Cell(key[0] if key else None, value, origin, key[1] if key else None, here)
             origin.cell = cell
             here.cells.append(cell)
+            if len(here.cells) > caps.entries:
+                message = f"more than {caps.entries} entries"
+                raise self._refuse("too_many_entries", start, message)
             if key is not None:
                 top.cells[key[0]] = cell
                 dict.__setitem__(top, key[0], value)

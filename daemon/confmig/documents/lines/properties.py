@@ -19,14 +19,13 @@ from confmig.documents.tree import Origin
 
 _SPACE = re.compile(r"[ \t\f\r\n]*+")
 _JOIN = r"\\(?:\r\n|[\r\n])[ \t\f]*+"
-_ESCAPED = rf"{_JOIN}|\\[^\r\n]"
 _PAIR = re.compile(
-    rf"(?P<key>(?:[^\\ \t\f=:\r\n]++|{_ESCAPED})*+)"
-    rf"(?P<between>(?:[ \t\f]++|{_JOIN})*+(?:[=:](?:[ \t\f]++|{_JOIN})*+)?)"
-    rf"(?P<value>(?:[^\\\r\n]++|{_ESCAPED})*+)"
+    rf"(?P<key>(?:(?:{_JOIN})*+(?:[^\\ \t\f=:\r\n]++|\\[^\r\n]))*+)"
+    rf"(?P<between>(?:[ \t\f]++|{_JOIN})*+(?:(?P<delimiter>[=:])(?:[ \t\f]++|{_JOIN})*+)?)"
+    rf"(?P<value>(?:(?:{_JOIN})*+(?:[^\\\r\n]++|\\[^\r\n]))*+)"
+    rf"(?P<rest>(?:{_JOIN})*+(?:\\\Z)?)"
 )
-_BLANKS = " \t\f\r\n\\"
-_DANGLING = re.compile(r"(?<!\\)(?:\\\\)*+(\\(?:(?:\r\n|[\r\n])[ \t\f]*+)?)\Z")
+_BLANKS = re.compile(r"[ \t\f]*+")
 _JOINED = re.compile(rf"(\\[^\r\n])|{_JOIN}")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\s\S]))")
 _MEANS = {"t": "\t", "n": "\n", "f": "\f", "r": "\r"}
@@ -51,28 +50,23 @@ class PropertiesGrammar:
 
     def statement(self, build: Builder, line: int, at: int) -> int:
         """See ``grammar.Grammar``."""
-        match = _PAIR.match(build.text, at)
+        text = build.text
+        match = _PAIR.match(text, at)
         assert match is not None
-        end = match.end()
-        after = build.line_after(end)
-        dangling = _DANGLING.search(match[0]) if end == len(build.text) else None
-        if dangling is not None:
+        key = Origin(at, match.end("key"), at)
+        start, end = match.span("value")
+        if start == end:  # then the blanks behind the delimiter are what a new value replaces
+            start = key.end if match["delimiter"] is None else match.end("delimiter")
+            blanks = _BLANKS.match(text, start)
+            assert blanks is not None
+            end = blanks.end()
+        if match.end() == len(text) and "\\" in text[end:]:
             build.map.dangling = True
-            match = _PAIR.match(build.text, at, end - len(dangling[1]))
-            assert match is not None
-            end = match.end()
-        name = _meaning(build, match["key"], at)
-        delimited = match["between"].strip(_BLANKS)
-        if not name and not delimited and not match["value"]:
+        after = build.line_after(match.end())
+        if key.end == at and match["delimiter"] is None:
             build.blank()  # over several lines
             return after
-        value = _meaning(build, match["value"], match.start("value"))
-        if match["value"]:
-            start = match.start("value")
-        else:  # then the blanks behind the delimiter are what a new value replaces
-            start = match.start("between")
-            start += match["between"].index(delimited) + 1 if delimited else 0
-        key = Origin(at, match.end("key"), at)
+        name, value = (_meaning(build, match[g], match.start(g)) for g in ("key", "value"))
         build.pair(name, value, key, Origin(start, end, start), line, after)
         return after
 

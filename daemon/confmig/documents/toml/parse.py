@@ -254,6 +254,9 @@ class _Scanner:
         assert home is not None
         origin.cell = cell
         home.cells.append(cell)
+        if len(home.cells) > self.caps.entries:
+            message = f"more than {self.caps.entries} entries"
+            raise self._refuse("too_many_entries", origin.start, message)
         if isinstance(container, Mapping):
             assert cell.name is not None
             container.cells[cell.name] = cell

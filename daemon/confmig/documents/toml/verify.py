@@ -18,7 +18,7 @@ def verify(document: Document, slots: Slots, text: str, segments: list[Segment])
     """Check a rendered text against its tree. Returns the source spans of the comments that went
     with deleted values. Raises ``Refused`` (``verify_failed`` or ``comment_lost``)."""
     data = text.encode("utf-8")
-    caps = Caps(size=len(data), depth=document.caps.depth, nodes=1 << 40)
+    caps = Caps(size=len(data), depth=document.caps.depth, nodes=1 << 40, entries=1 << 40)
     try:
         again = parse(data, caps=caps)
     except Refused as error:

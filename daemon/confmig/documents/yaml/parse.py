@@ -93,7 +93,7 @@ class _Builder:
         scalar_event, mapping_event, sequence_event = _EVENTS
         hashes = "#" in text
         stack: list[tuple[Any, Any, int, tuple[str, Origin] | None]] = []
-        nodes, most = 0, self.caps.nodes
+        nodes, most, wide = 0, self.caps.nodes, self.caps.entries
         top: Any = None
         here: Any = None
         is_mapping = False
@@ -180,6 +180,8 @@ class _Builder:
                 here.cells.append(cell)
                 top.cells.append(cell)
                 append(top, value)
+            if here is not None and len(here.cells) > wide:
+                raise self._refuse(origin, "too_many_entries", f"more than {wide} entries")
             origin.cell = cell
             if type(origin.cells) is list and top is not None:
                 value.up, value.cell = top, cell

@@ -372,10 +372,12 @@ class _Writer(FlowWriter):
         above, behind = self.comments_of(cell)
         lines = self._bare_lines(cell, column)
         if len(lines) == 1 and behind:
-            lines = [[*lines[0], *(p for span in behind for p in (" ", span))]]
+            trailing: Rope = [p for span in behind for p in (" ", span)]
+            lines = [[*lines[0], *trailing]]
         elif behind:
             above = [*above, *behind]
-        return [*([" " * column, span] for span in above), *lines]
+        own: list[Rope] = [[" " * column, span] for span in above]
+        return [*own, *lines]
 
     def comments_of(self, cell: Cell) -> tuple[list[Span], list[Span]]:
         """See ``FlowEditor``; entries of block collections bring theirs along, too."""

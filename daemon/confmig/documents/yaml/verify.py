@@ -78,7 +78,7 @@ def _veto(document: Document) -> None:
 
 
 def _again(document: Document) -> dict[str, Any]:
-    caps = Caps(size=1 << 40, depth=document.caps.depth, nodes=1 << 40)
+    caps = Caps(size=1 << 40, depth=document.caps.depth, nodes=1 << 40, entries=1 << 40)
     return {"dialect": document.dialect, "caps": caps, "multi": document.stream}
 
 
