@@ -30,6 +30,7 @@ e2e: $(VENV)/.ready ## the slow tests: kill sweep, seeded bugs, delivery
 
 bench: $(VENV)/.ready ## measurements, as ratios
 	$(BIN)/python -m bench.documents
+	$(BIN)/python -m bench.bombs
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -160,7 +160,7 @@ class Maker:
             body.append((node, items))
             first = False
         text = "".join(self.text(node, items) for node, items in body)
-        if rng.random() < 0.15:
+        if rng.random() < 0.15 and not text.removesuffix("\n").endswith("\n"):
             text = text.removesuffix("\n")
         text = text.replace("\n", self.newline)
         data = (rng.choice(["", "", "", "\ufeff"]) + text).encode()
@@ -220,7 +220,7 @@ class Maker:
 
     def ini(self, above: list[str], margin: str) -> Node:
         rng = self.rng
-        key = rng.choice(["key", "Key 2", "a.b", "käse", '"q"', "k%", "a\\b", "\u2028x"])
+        key = rng.choice(["key", "Key 2", "a.b", "käse", '"q"', "k%", "a\\b", "\u2028".join("xy")])
         key += str(self.number())
         between = rng.choice([" = ", " = ", "=", ": ", " :", "\t= "])
         kind = rng.random()

@@ -396,7 +396,7 @@ INI = [
     ),
     ini(
         "move to another name",
-        I,
+        BASE,
         ("move", "b.z", "a.zz"),
         "# file\n\n[a]\nx = 1\n; of y\ny: 2\nzz=3\n\n[b]\n",
     ),
@@ -414,7 +414,7 @@ INI = [
     ),
     ini(
         "move to the root",
-        I,
+        BASE,
         ("move", "a.y", "y"),
         "# file\n\n; of y\ny: 2\n\n[a]\nx = 1\n\n[b]\n\tz=3\n",
     ),
@@ -426,20 +426,20 @@ INI = [
     ),
     ini(
         "move to a new section",
-        I,
+        BASE,
         ("move", "a.y", "c.y"),
         "# file\n\n[a]\nx = 1\n\n[b]\n\tz=3\n\n[c]\n; of y\ny: 2\n",
     ),
     ini(
         "move and set",
-        I,
+        BASE,
         ("move", "a.y", "b.y"),
         ("set", "b.y", "5"),
         "# file\n\n[a]\nx = 1\n\n[b]\n\tz=3\n\t; of y\n\ty: 5\n",
     ),
     ini(
         "move out of a section that goes",
-        I,
+        BASE,
         ("move", "a.y", "b.y"),
         ("delete", "a"),
         "# file\n\n[b]\n\tz=3\n\t; of y\n\ty: 2\n",
@@ -497,7 +497,7 @@ INI = [
     ),
     ini(
         "everything at once",
-        I,
+        BASE,
         ("rename", "a", "c"),
         ("set", "c.x", 2),
         ("delete", "c.y"),

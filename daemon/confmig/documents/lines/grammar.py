@@ -35,14 +35,16 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """``old`` is the text of the value that stands there ("" for none) and ``quote`` its quote;
-    ``between`` what stands between key and value, ``margin`` before the key."""
+    """``old`` is the text of the value that stands there ("" for none), ``was`` what it means and
+    ``quote`` its quote; ``between`` is what stands between key and value, ``margin`` before the
+    key."""
 
     place: Place
     newline: str
     margin: str
     between: str
     old: str = ""
+    was: str = ""
     quote: str | None = None
 
 

@@ -132,7 +132,7 @@ class IniGrammar:
         place = spot.place
         if SURROGATE.search(value) or _CONTROL.search(value):
             raise unsupported(place, "INI cannot hold such a character in a value")
-        if _REMARK.search(value) and not _REMARK.search(spot.old):
+        if _REMARK.search(value) and not _REMARK.search(spot.was):
             raise unsupported(place, "many readers of INI would take a part of it for a comment")
         lines = value.split("\n")
         if any(x != x.strip() for x in lines):

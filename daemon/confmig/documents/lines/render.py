@@ -178,7 +178,8 @@ class _Writer:
         if between:  # a value without text lacks the blank that others have before theirs
             bare = between[-1] in "=:" and not _first_line(old)
             pad = pad[len(pad.rstrip()) :] if bare else ""
-        spot = Spot(place, self.newline, margin, between + pad, old, node.style)
+        was = pair.value or ""
+        spot = Spot(place, self.newline, margin, between + pad, old, was, node.style)
         text = self.grammar.value(value, self.habits, spot)
         pad = pad if _first_line(text) else pad.rstrip()
         return [*edits, Edit(node.start, node.end, [pad + text])]
