@@ -162,6 +162,8 @@ class Maker:
         text = "".join(self.text(node, items) for node, items in body)
         if rng.random() < 0.15 and not text.removesuffix("\n").endswith("\n"):
             text = text.removesuffix("\n")
+        if "\n" not in text:
+            self.newline = "\n"
         text = text.replace("\n", self.newline)
         data = (rng.choice(["", "", "", "\ufeff"]) + text).encode()
         return Made(self.format, self.newline, data, root, body, self.hang, self.bare)
@@ -254,7 +256,10 @@ class Maker:
         raw, value = rng.choice(PROPERTIES_VALUES)
         if rng.random() < 0.1:
             between, raw, value = rng.choice(["", "=", " = ", " "]), "", ""
-        return Node(key + number, value, piece=Piece(above, margin, name + number, between, raw))
+        rest = f"\\{NL}" if raw.endswith(NL) else ""
+        raw = raw.removesuffix(rest) if rest else raw
+        name += number
+        return Node(key + number, value, piece=Piece(above, margin, name, between, raw, rest))
 
     def dotenv(self, above: list[str], margin: str) -> Node:
         rng = self.rng
@@ -262,7 +267,7 @@ class Maker:
         number = str(self.number())
         name = f"{name[:-1]}{number}'" if name[0] == "'" else name + number
         raw, value = rng.choice(DOTENV_VALUES)
-        value = value.replace(NL, self.newline)
+        value = value.replace(NL, self.newline) if NL in raw else value
         between, kind = rng.choice(["=", "=", "=", " = ", "= "]), rng.random()
         if kind < 0.08:
             between, raw, value = "", "", None
@@ -384,7 +389,7 @@ class Look:
         if node.value is None:
             self.exact(piece.rest + NL)
             return
-        if not piece.between or not piece.raw:
+        if not piece.between or not piece.raw.split(NL)[0]:
             self.exact(piece.between.rstrip(" \t"))
             self.parts.append(r"[ \t=:]*")
         else:
@@ -584,12 +589,12 @@ class Session:
         node = self.rng.choice(list(self.made.root.entries.values()))
         path = self.path(self.made.root, node.key)
         if node.entries is not None and self.rng.random() < 0.5 and "=" not in node.key:
-            if re.match(r"[#;\[]|.*[=:]", node.key) or node.key != node.key.strip():
+            if re.match(r"[#;\[]", node.key) or node.key != node.key.strip():
                 return
             self.do("set", path, "was a section")
             node.entries, node.value = None, "was a section"
             return
-        if "]" in node.key:
+        if "]" in node.key or "\u2028" in node.key:
             return
         pairs = {self.name(): self.rng.choice(NEW)}
         if node.entries is not None and meaning(node) == as_text(pairs):

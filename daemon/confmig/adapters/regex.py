@@ -22,15 +22,24 @@ def _compiled(pattern: str) -> Any:
 
 def substitute(pattern: str, replacement: str, text: str) -> str:
     """Every match of ``pattern`` in ``text`` replaced; ``\\1`` in ``replacement`` is a group."""
-    return str(_compiled(pattern).sub(replacement, text))
+    return str(_compiled(pattern).sub(replacement, _encodable(text)))
 
 
 def groups(pattern: str, text: str) -> dict[str, str | None] | None:
     """The named groups of a match of all of ``text``, or None if it does not match."""
-    match = _compiled(pattern).fullmatch(text)
+    match = _compiled(pattern).fullmatch(_encodable(text))
     return None if match is None else dict(match.groupdict())
 
 
 def search(pattern: str, text: str) -> bool:
     """Whether ``pattern`` matches somewhere in ``text``."""
-    return _compiled(pattern).search(text) is not None
+    return _compiled(pattern).search(_encodable(text)) is not None
+
+
+def _encodable(text: str) -> str:
+    """RE2 works on UTF-8, which has no lone surrogates."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        raise Refused("text_unencodable", "a text holds half of a surrogate pair") from None
+    return text

@@ -59,7 +59,8 @@ class Document(Lookup):
         self.root_cell = Cell(None, None)
         self.caps = Caps()
         self.stream = False
-        self.aliased: frozenset[str] = frozenset()
+        self.aliased: set[int] = set()  # the identities of anchored values that aliases use
+        self.alias_of: dict[int, Origin] = {}  # from the identity of an alias to what it names
         self.opaque: list[tuple[int, int]] = []
         self.comments: list[tuple[int, int]] = []
         self.source_map: Any = None
@@ -177,7 +178,11 @@ class Document(Lookup):
         """Add a new entry before position ``at``, or at the end."""
         self._guard(container)
         if self.merges and isinstance(container, Mapping) and name == "<<":
-            raise Refused("merge_key", "a migration must not write a merge key (<<)")
+            raise Refused(
+                "merge_key",
+                "a migration must not write a merge key (<<)",
+                place=show(place_of(container)),
+            )
         size = len(container.cells)
         at = size if at is None else min(at, size)
         cell = Cell(name, build(self, plain(value)))
@@ -214,13 +219,13 @@ class Document(Lookup):
         cell.node = None
         container.refresh(cell)
         self.changes.append(change)
-        if node is not None and node.alias is None and node.anchor in self.aliased:
-            self._change_aliases(node.anchor, cell.value)
+        if node is not None and id(node) in self.aliased:
+            self._change_aliases(node, cell.value)
 
-    def _change_aliases(self, anchor: str | None, value: Any) -> None:
+    def _change_aliases(self, anchored: Origin, value: Any) -> None:
         """What points at a changed anchor has its new value."""
         for container, cell in list(walk_cells(self.root)):
-            if cell.node is not None and cell.node.alias == anchor:
+            if cell.node is not None and self.alias_of.get(id(cell.node)) is anchored:
                 cell.value = value
                 container.refresh(cell)
 
@@ -255,14 +260,12 @@ class Document(Lookup):
                     fix="say on_conflict: keep, overwrite or append",
                 )
         if self.merges and name == "<<":
-            raise Refused("merge_key", "a migration must not write a merge key (<<)")
-        here: Container | None = target
-        while here is not None:
-            if here is cell.value:
-                raise Refused(
-                    "move_into_itself", "a value cannot move into itself", place=show(place)
-                )
-            here = here.up
+            raise Refused(
+                "merge_key",
+                "a migration must not write a merge key (<<)",
+                place=show(place_of(target)),
+            )
+        self.check_target(hit, target)
         self._shows_merged(hit.container, cell)
         old_at = hit.container.position(cell)
         if target is hit.container and isinstance(target, Mapping) and at is None:
@@ -275,6 +278,45 @@ class Document(Lookup):
         self.changes.append(
             Change("moved", place, at=old_at, to=moved.place, to_at=target.position(cell))
         )
+
+    def check_target(self, hit: Hit, target: Container) -> None:
+        """Raises ``Refused`` if an entry cannot move into a container: because that lies inside
+        the entry, or because an alias would leave its document."""
+        here: Container | None = target
+        while here is not None:
+            if here is hit.cell.value:
+                raise Refused(
+                    "move_into_itself", "a value cannot move into itself", place=show(hit.place)
+                )
+            here = here.up
+        if self.stream and self.alias_of and self._part(hit.container) is not self._part(target):
+            value = hit.cell.value
+            inner = walk_cells(value) if isinstance(value, Mapping | Sequence) else ()
+            for node in (hit.cell.node, *(c.node for _, c in inner)):
+                if node is not None and (node.alias is not None or node.anchor is not None):
+                    raise Refused(
+                        "alias_leaves_document",
+                        "an anchor or alias would move to another document of the stream",
+                        place=show(hit.place),
+                        fix="write the value out at this place first",
+                    )
+
+    def _part(self, container: Container) -> Container:
+        """The document of a stream that a container belongs to."""
+        while container.up is not None and container.up is not self.root:
+            container = container.up
+        return container
+
+    def holds(self, hit: Hit) -> bool:
+        """Whether a place that was found is still in the tree."""
+        container, cell = hit.container, hit.cell
+        while container.has(cell):
+            if container is self.root:
+                return True
+            if container.up is None or container.cell is None:
+                return False
+            container, cell = container.up, container.cell
+        return False
 
     def enclose(self, container: Container | None, cell: Cell, under: str | None) -> None:
         """Put the value of an entry under a key of a new object, or into a new list."""
@@ -306,6 +348,7 @@ class Document(Lookup):
             )
         inner = cells_of(outer)[0]
         outer.detach(inner)
+        cell.carries = inner if inner.home is not None else inner.carries
         cell.value = inner.value
         cell.node = inner.node
         if container is not None:
@@ -406,11 +449,11 @@ class Document(Lookup):
             origins.append(here.origin)
             here = here.up
         for origin in origins:
-            if origin is not None and origin.alias is None and origin.anchor in self.aliased:
+            if origin is not None and id(origin) in self.aliased:
                 raise Refused(
                     "shared_node",
                     f"the value is anchored as &{origin.anchor} and used elsewhere",
-                    place=show(place_of(container)),
+                    place=show(place_of(container) if cell is None else Hit(container, cell).place),
                     fix="say allow_shared: true if every use shall change",
                 )
 

@@ -166,9 +166,16 @@ class Mapping(dict[str, Any]):
 
     def position(self, cell: Cell) -> int:
         """Where a cell stands among the entries."""
+        return self._positions()[id(cell)]
+
+    def has(self, cell: Cell) -> bool:
+        """Whether a cell is one of the entries."""
+        return id(cell) in self._positions()
+
+    def _positions(self) -> dict[int, int]:
         if self._order is None:
             self._order = {id(c): i for i, c in enumerate(self.cells.values())}
-        return self._order[id(cell)]
+        return self._order
 
     def rename(self, cell: Cell, name: str) -> None:
         """Give a cell another key in the same place. Not journalled."""
@@ -268,9 +275,16 @@ class Sequence(list[Any]):
 
     def position(self, cell: Cell) -> int:
         """Where a cell stands among the items."""
+        return self._positions()[id(cell)]
+
+    def has(self, cell: Cell) -> bool:
+        """Whether a cell is one of the items."""
+        return id(cell) in self._positions()
+
+    def _positions(self) -> dict[int, int]:
         if self._order is None:
             self._order = {id(c): i for i, c in enumerate(self.cells)}
-        return self._order[id(cell)]
+        return self._order
 
     def refresh(self, cell: Cell) -> None:
         """Show the cell's value after it changed."""

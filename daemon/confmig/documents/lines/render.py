@@ -15,6 +15,8 @@ from confmig.documents.path import Place
 from confmig.documents.rope import Edit, Piece, Rope, compose, split_lines, text_of
 from confmig.documents.tree import Cell, Mapping, Sequence, cells_of
 
+_FEW = 200
+
 
 def render(document: Document, grammar: Grammar) -> Rope:
     """The rope of the finished text (BOM excluded)."""
@@ -174,15 +176,23 @@ class _Writer:
             self._bare(place)
             return [*edits, Edit(key.end, node.end, [])]
         between, old = self.text[key.end : node.start], self.text[node.start : node.end]
-        pad = self.habits.delimiter
-        if between:  # a value without text lacks the blank that others have before theirs
-            bare = between[-1] in "=:" and not _first_line(old)
-            pad = pad[len(pad.rstrip()) :] if bare else ""
+        pad = self._pad(between, old) if between else self.habits.delimiter
         was = pair.value or ""
         spot = Spot(place, self.newline, margin, between + pad, old, was, node.style)
         text = self.grammar.value(value, self.habits, spot)
         pad = pad if _first_line(text) else pad.rstrip()
         return [*edits, Edit(node.start, node.end, [pad + text])]
+
+    def _pad(self, between: str, old: str) -> str:
+        """What a value without text on its line lacks before a new one: the blank that other
+        values have there."""
+        if _first_line(old) or between[-1] not in "=:":
+            return ""
+        blanks = old[: len(old) - len(old.lstrip(" \t"))]
+        usual = self.habits.delimiter
+        if usual.rstrip() == between:
+            return blanks or usual[len(between) :]
+        return blanks or (" " if between[-2:-1] in (" ", "\t") else "")
 
     def _line(self, cell: Cell, margin: str) -> Rope:
         """A pair on lines of its own, with the comments it brings along."""
@@ -259,10 +269,8 @@ class _Writer:
         end = _tail(self.text, out)
         if end and end[-1] not in "\r\n":
             out.append(self.newline)
-            end += self.newline
-        if end.strip() or end.count("\n") == 1:
-            blank = end.endswith(("\n\n", "\n\r\n", "\r\r"))
-            out.extend([] if blank else [self.newline])
+        if end.strip() and end.splitlines()[-1].strip():
+            out.append(self.newline)
         out.extend(rope)
 
     def _ended(self, rope: Rope) -> Rope:
@@ -297,13 +305,13 @@ def _first_line(text: str) -> str:
 
 
 def _tail(text: str, rope: Rope) -> str:
-    """The last characters of a rope."""
+    """The last characters of a rope, and more of it than a blank line is likely to have."""
     end = ""
     for piece in reversed(rope):
         if isinstance(piece, str):
-            end = piece[-4:] + end
+            end = piece[-_FEW:] + end
         else:
-            end = text[max(piece[0], piece[1] - 4) : piece[1]] + end
-        if len(end) >= 4:
+            end = text[max(piece[0], piece[1] - _FEW) : piece[1]] + end
+        if len(end) >= _FEW:
             break
     return end

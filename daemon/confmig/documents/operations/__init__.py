@@ -12,6 +12,7 @@ from typing import Any, Literal, Protocol
 from pydantic import BaseModel, RootModel, ValidationError, model_validator
 
 from confmig.documents.document import Document
+from confmig.documents.lookup import MISSING
 from confmig.documents.operations.base import AnyPath, Context, Strict
 from confmig.documents.operations.conditions import Condition
 from confmig.documents.operations.lists import (
@@ -145,6 +146,7 @@ class Operation(Strict):
         document.allow_shared = self.allow_shared
         try:
             for scope in self._scopes(document):
+                scope = MISSING if scope is None else scope  # an empty document
                 if self.when is None or self.when.holds(document, scope, context):
                     body.apply(document, scope, context)
         finally:
@@ -164,9 +166,11 @@ class Operation(Strict):
                     scopes += self._below(document, hit.cell.value, each)
                 scopes.append(hit.cell.value)
             elif each.other_types == "error":
+                alias = hit.cell.node is not None and hit.cell.node.alias is not None
                 raise Refused(
                     "wrong_type",
-                    f"an object is expected here, not {kind_of(hit.cell.value)}",
+                    "an object is expected here, "
+                    f"not {'an alias' if alias else kind_of(hit.cell.value)}",
                     place=show(hit.place),
                 )
         return scopes

@@ -51,12 +51,17 @@ class Strict(BaseModel):
 
 
 def _any_path(text: str) -> str:
-    paths.parse(text)
+    if not paths.parse(text):
+        raise Refused("path_invalid", "the empty path is the whole document; name a place in it")
     return text
 
 
+def _root_path(text: str) -> str:
+    return text if not text else _one_path(text)
+
+
 def _one_path(text: str) -> str:
-    if not paths.is_concrete(paths.parse(text)):
+    if not paths.is_concrete(paths.parse(_any_path(text))):
         raise Refused("path_invalid", f"{text!r}: no wildcards here; use for_each")
     return text
 
@@ -76,6 +81,9 @@ AnyPath = Annotated[str, AfterValidator(_value_error(_any_path))]
 
 OnePath = Annotated[str, AfterValidator(_value_error(_one_path))]
 """A path that names at most one place."""
+
+RootPath = Annotated[str, AfterValidator(_value_error(_root_path))]
+"""A path that names at most one place, or, empty, the whole document."""
 
 
 def expect(document: Document, hit: Hit, wanted: TypeName | None) -> None:
@@ -124,11 +132,22 @@ def matches(value: Any, wanted: Any) -> bool:
 
 
 def the_list(document: Document, hit: Hit) -> Sequence | None:
-    """The list at a place, None for an alias of one. Raises ``Refused`` (``wrong_type``); a null
-    becomes an empty list."""
+    """The list at a place; a null is none. Raises ``Refused`` (``wrong_type``)."""
+    if hit.cell.value is None:
+        return None
     expect(document, hit, "list")
     value = document.enter(hit)
-    return value if isinstance(value, Sequence) else None
+    assert isinstance(value, Sequence)
+    return value
+
+
+def lexeme(document: Document, hit: Hit) -> str:
+    """The text of a scalar as it stands in the file: 1.10 is not 1.1."""
+    value, node = hit.cell.value, hit.cell.node
+    plain = node is not None and node.style in (None, "date") and node.alias is None
+    if node is not None and plain and not isinstance(value, str):
+        return document.text[node.start : node.end]
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def one(document: Document, path: str, scope: Any) -> Hit | None:

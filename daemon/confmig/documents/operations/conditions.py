@@ -7,35 +7,36 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from confmig.documents.document import Document
-from confmig.documents.operations.base import AnyPath, Context, OnePath, Strict, TypeName, is_type
+from confmig.documents.lookup import MISSING
+from confmig.documents.operations.base import AnyPath, Context, RootPath, Strict, TypeName, is_type
 from confmig.documents.tree import kind_of, same_value
 
 
 class Equals(Strict):
     """The value at ``path`` equals ``value``, types included."""
 
-    path: OnePath
+    path: RootPath
     value: Any
 
 
 class In(Strict):
     """The value at ``path`` equals one of ``values``."""
 
-    path: OnePath
+    path: RootPath
     values: list[Any]
 
 
 class Type(Strict):
     """The value at ``path`` has the type ``is``."""
 
-    path: OnePath
+    path: RootPath
     kind: TypeName | Literal["null"] = Field(alias="is")
 
 
 class Matches(Strict):
     """The string at ``path`` matches the regular expression somewhere."""
 
-    path: OnePath
+    path: RootPath
     regex: str
 
 
@@ -45,7 +46,7 @@ class Condition(Strict):
     exists: AnyPath | None = None
     equals: Equals | None = None
     in_: In | None = Field(default=None, alias="in")
-    truthy: OnePath | None = None
+    truthy: RootPath | None = None
     type: Type | None = None
     matches: Matches | None = None
     all: list[Condition] | None = None
@@ -81,7 +82,7 @@ class Condition(Strict):
             return any(same_value(f, v) for f in found for v in self.in_.values)
         if self.type is not None:
             if not self.type.path:
-                return kind_of(scope) == self.type.kind
+                return kind_of(_values(document, "", scope)[0]) == self.type.kind
             hits = document.find(self.type.path, scope, lenient=True)
             return bool(hits) and is_type(document, hits[0], self.type.kind)
         assert self.matches is not None
@@ -92,5 +93,5 @@ class Condition(Strict):
 def _values(document: Document, path: str, scope: Any) -> list[Any]:
     """The values a path names, the scope itself for the empty path; never an error."""
     if not path:
-        return [scope]
+        return [document.root if scope is MISSING else scope]
     return [hit.cell.value for hit in document.find(path, scope, lenient=True)]

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from confmig.documents import path as paths
 from confmig.documents.document import Document
 from confmig.documents.lookup import Hit
 from confmig.documents.operations.base import (
@@ -18,8 +19,17 @@ from confmig.documents.operations.base import (
     one,
     the_list,
 )
+from confmig.documents.operations.structure import join
 from confmig.documents.path import show
-from confmig.documents.tree import Mapping, Sequence, cells_of, kind_of, plain, same_value
+from confmig.documents.tree import (
+    Container,
+    Mapping,
+    Sequence,
+    cells_of,
+    kind_of,
+    plain,
+    same_value,
+)
 from confmig.errors import Refused
 
 
@@ -86,8 +96,9 @@ class AddItem(Strict):
             document.set(self.path, [self.value], scope)
             return
         items = the_list(document, hit)
-        assert items is not None
-        if not (self.unique and any(same_value(i, self.value) for i in items)):
+        if items is None:
+            document.replace(hit.container, hit.cell, [self.value])
+        elif not (self.unique and any(same_value(i, self.value) for i in items)):
             document.add(items, None, self.value, 0 if self.at == "start" else None)
 
 
@@ -104,10 +115,9 @@ class InsertAfter(Strict):
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Insert the item if the list is there."""
         hit = one(document, self.path, scope)
-        if hit is None:
+        items = None if hit is None else the_list(document, hit)
+        if hit is None or items is None:
             return
-        items = the_list(document, hit)
-        assert items is not None
         if self.unique and any(same_value(i, self.value) for i in items):
             return
         at = next((n for n, i in enumerate(items) if matches(i, self.after)), None)
@@ -136,7 +146,8 @@ class RemoveItems(Strict):
         """Remove what is there."""
         for hit in reversed(document.find(self.path, scope)):
             items = the_list(document, hit)
-            assert items is not None
+            if items is None:
+                continue
             gone = [c for c in cells_of(items) if any(matches(c.value, v) for v in self.values)]
             for cell in gone:
                 document.remove(items, cell)
@@ -159,8 +170,7 @@ class ListToMap(Strict):
         if hit is None or isinstance(hit.cell.value, Mapping):
             return
         items = the_list(document, hit)
-        assert items is not None
-        if not len(items):
+        if items is None or not len(items):
             document.replace(hit.container, hit.cell, {})
             return
         names: list[str] = []
@@ -201,6 +211,13 @@ class MapToList(Strict):
             return
         expect(document, hit, "object")
         entries = document.enter(hit)
+        if document.merges and "<<" in entries:
+            raise Refused(
+                "merge_key",
+                "an object with a merge key (<<) cannot become a list",
+                place=show(hit.place),
+                fix="write the merged keys out first",
+            )
         if not len(entries):
             document.replace(hit.container, hit.cell, [])
             return
@@ -258,19 +275,57 @@ class Gather(Strict):
 
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Collect what is there."""
-        hits = [h for h in (one(document, p, scope) for p in self.sources) if h is not None]
+        hits = _apart([h for p in self.sources if (h := one(document, p, scope)) is not None])
         if not hits and not self.even_if_none:
             return
         for hit in hits:
             expect_item(document, hit, self.type)
         if self.order == "document":
             hits.sort(key=_position)
-        values: list[Any] = []
+        if self.keep or paths.parse(self.to) in [paths.parse(p) for p in self.sources]:
+            self._copied(document, scope, hits)
+        else:
+            self._moved(document, scope, hits)
+
+    def _wanted(self, value: Any) -> bool:
+        return not (self.skip_empty and (value is None or value == ""))
+
+    def _moved(self, document: Document, scope: Any, hits: list[Hit]) -> None:
+        """The values go into the list as they are written, comments included."""
         for hit in hits:
-            value = hit.cell.value
-            values.extend(plain(value) if isinstance(value, Sequence) else [plain(value)])
-        if self.skip_empty:
-            values = [v for v in values if v is not None and v != ""]
+            items = hit.cell.value
+            if isinstance(items, Sequence) and not (hit.cell.node and hit.cell.node.alias):
+                for cell in [c for c in cells_of(items) if not self._wanted(c.value)]:
+                    document.remove(items, cell)
+        target = one(document, self.to, scope)
+        if target is not None and self.on_conflict == "error":
+            values = [v for h in hits for v in _items(h.cell.value) if self._wanted(v)]
+            if not same_value(plain(target.cell.value), values):
+                raise Refused(
+                    "target_exists", f"{self.to} exists already", place=show(target.place)
+                )
+            for hit in hits:
+                document.remove(hit.container, hit.cell)
+            return
+        if target is None or self.on_conflict == "overwrite":
+            document.set(self.to, [], scope)
+            target = one(document, self.to, scope)
+        assert target is not None
+        into = target.cell.value
+        if not isinstance(into, Sequence):
+            raise Refused(
+                "wrong_type", f"a list is expected, not {kind_of(into)}", place=show(target.place)
+            )
+        for hit in hits:
+            if self._wanted(hit.cell.value):
+                unique = self.on_conflict == "append_unique"
+                join(document, hit, into, at=None, unique=unique)
+            if document.holds(hit):
+                document.remove(hit.container, hit.cell)
+
+    def _copied(self, document: Document, scope: Any, hits: list[Hit]) -> None:
+        """The list gets copies of the values."""
+        values = [v for h in hits for v in _items(h.cell.value) if self._wanted(v)]
         if not self.keep:
             for hit in hits:
                 document.remove(hit.container, hit.cell)
@@ -292,6 +347,24 @@ class Gather(Strict):
         for value in values:
             if self.on_conflict == "append" or not any(same_value(value, x) for x in into):
                 document.add(into, None, value)
+
+
+def _apart(hits: list[Hit]) -> list[Hit]:
+    """Each place once, and none that goes along with another one."""
+    unique = list({id(h.cell): h for h in hits}.values())
+    values = {id(h.cell.value) for h in unique if isinstance(h.cell.value, Mapping | Sequence)}
+    out = []
+    for hit in unique:
+        here: Container | None = hit.container
+        while here is not None and id(here) not in values:
+            here = here.up
+        if here is None:
+            out.append(hit)
+    return out
+
+
+def _items(value: Any) -> list[Any]:
+    return list(plain(value)) if isinstance(value, Sequence) else [plain(value)]
 
 
 def expect_item(document: Document, hit: Hit, wanted: TypeName | None) -> None:

@@ -12,12 +12,13 @@ from confmig.documents.operations.base import (
     AnyPath,
     Context,
     OnePath,
+    RootPath,
     Strict,
     TypeName,
     expect,
     one,
 )
-from confmig.documents.path import show
+from confmig.documents.path import Key, show
 from confmig.documents.tree import Mapping, Sequence, cells_of, kind_of, plain, same_value
 from confmig.errors import Refused
 
@@ -53,17 +54,13 @@ class Move(Strict):
         cell = container.cells.get(name)
         if cell is hit.cell:
             return
+        document.check_target(hit, container)
         if cell is None:
             document.relocate(hit, container, name)
             return
         target = Hit(container, cell)
         if self.on_conflict == "overwrite":
-            at = container.position(cell)
-            document.remove(container, cell)
-            if container is hit.container:
-                document.relocate(hit, container, name)
-            else:
-                document.relocate(hit, container, name, at)
+            self._overwrite(document, hit, target)
         elif self.on_conflict == "keep" or (
             self.on_conflict == "error" and same_value(cell.value, hit.cell.value)
         ):
@@ -86,14 +83,46 @@ class Move(Strict):
                 f"on_conflict: {self.on_conflict} needs a list at the target, not {kind_of(into)}",
                 place=show(target.place),
             )
-        value = hit.cell.value
-        items = plain(value) if isinstance(value, Sequence) else [plain(value)]
-        document.remove(hit.container, hit.cell)
-        at = 0 if self.on_conflict == "prepend" else None
-        for item in reversed(items) if at == 0 else items:
-            if self.on_conflict == "append_unique" and any(same_value(item, x) for x in into):
-                continue
-            document.add(into, None, item, at)
+        document.check_target(hit, into)
+        unique = self.on_conflict == "append_unique"
+        join(document, hit, into, at=0 if self.on_conflict == "prepend" else None, unique=unique)
+
+    def _overwrite(self, document: Document, hit: Hit, target: Hit) -> None:
+        container, cell = target.container, target.cell
+        assert isinstance(container, Mapping)
+        name, at = str(cell.name), container.position(cell)
+        if container is hit.container:
+            document.remove(container, cell)
+            document.relocate(hit, container, name)
+            return
+        passing = name + "_"
+        while passing in container:
+            passing += "_"
+        document.relocate(hit, container, passing, at)  # it may come out of what it overwrites
+        document.remove(container, cell)
+        moved = container.cells[passing]
+        document.relocate(Hit(container, moved), container, name)
+
+
+def join(document: Document, hit: Hit, into: Sequence, *, at: int | None, unique: bool) -> None:
+    """Put a value, or the items of a list, into another list, as they are written; the entry they
+    come from goes. ``unique`` leaves out what is there already."""
+    value = hit.cell.value
+    alias = hit.cell.node is not None and hit.cell.node.alias is not None
+    if isinstance(value, Sequence) and alias:
+        for item in plain(value):
+            if not (unique and any(same_value(item, x) for x in into)):
+                document.add(into, None, item, at)
+                at = None if at is None else at + 1
+    elif isinstance(value, Sequence):
+        for cell in list(cells_of(value)):
+            if not (unique and any(same_value(cell.value, x) for x in into)):
+                document.relocate(Hit(value, cell), into, None, at)
+                at = None if at is None else at + 1
+    elif not (unique and any(same_value(value, x) for x in into)):
+        document.relocate(hit, into, None, at)
+        return
+    document.remove(hit.container, hit.cell)
 
 
 class Delete(Strict):
@@ -105,6 +134,8 @@ class Delete(Strict):
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Remove what is there."""
         for hit in reversed(document.find(self.path, scope)):
+            if not document.holds(hit):
+                continue  # it went with what it stood in
             document.remove(hit.container, hit.cell)
             here = hit.container
             while (
@@ -141,7 +172,7 @@ class Default(Strict):
 class Nest(Strict):
     """Put a value under a key of a new object that takes its place."""
 
-    path: OnePath
+    path: RootPath
     under: str
     type: TypeName | None = None
 
@@ -163,7 +194,7 @@ class Hoist(Strict):
     stays as it is.
     """
 
-    path: OnePath
+    path: RootPath
     key: str
     others: Literal["error", "drop"] = "error"
 
@@ -175,11 +206,13 @@ class Hoist(Strict):
             return
         value = document.root if hit is None else document.enter(hit)
         place = "the document" if hit is None else show(hit.place)
+        if value is None:
+            return
         if not isinstance(value, Mapping):
             raise Refused(
                 "wrong_type", f"an object is expected here, not {kind_of(value)}", place=place
             )
-        if self.key not in value:
+        if not document.step(value, Key(self.key), False):
             return
         for name in [n for n in value if n != self.key]:
             if self.others == "error":
@@ -222,13 +255,13 @@ class RenameSection(Strict):
                 place=show(hit.place),
             )
         container, name = document.reach(self.to, scope)
+        document.check_target(hit, container)
         target = container.cells.get(name)
         if target is None:
             document.relocate(hit, container, name)
         elif isinstance(value, Sequence) and isinstance(target.value, Sequence):
-            for cell in list(cells_of(value)):
-                document.relocate(Hit(value, cell), target.value, None)
-            document.remove(hit.container, hit.cell)
+            document.check_target(hit, target.value)
+            join(document, hit, target.value, at=None, unique=False)
         elif target is not hit.cell:
             raise Refused(
                 "target_exists",

@@ -9,7 +9,7 @@ from pydantic import Field, field_validator
 
 from confmig.documents.document import Document
 from confmig.documents.lookup import Hit
-from confmig.documents.operations.base import AnyPath, Context, OnePath, Strict, expect, one
+from confmig.documents.operations.base import AnyPath, Context, OnePath, Strict, expect, lexeme, one
 from confmig.documents.path import show
 from confmig.documents.tree import Mapping, Sequence
 from confmig.errors import Refused
@@ -56,6 +56,8 @@ class Replace(Strict):
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Replace in every string the path names."""
         for hit in document.find(self.path, scope):
+            if hit.cell.value is None:
+                continue
             expect(document, hit, "string")
             text = _capped(str(hit.cell.value), hit)
             if len(self.replacement) * len(text) > LONGEST << 4:
@@ -93,7 +95,7 @@ class Format(Strict):
                 if isinstance(hit.cell.value, Mapping | Sequence):
                     raise Refused("wrong_type", "a scalar is expected here", place=show(hit.place))
                 hits.append(hit)
-                value = hit.cell.value
+                return lexeme(document, hit)
             elif match[1] in self.defaults:
                 value = self.defaults[match[1]]
             else:
@@ -136,7 +138,7 @@ class Split(Strict):
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Split the text if it is there."""
         hit = one(document, self.source, scope)
-        if hit is None:
+        if hit is None or hit.cell.value is None:
             return
         expect(document, hit, "string")
         groups = context.groups(self.regex, _capped(str(hit.cell.value), hit))

@@ -13,6 +13,7 @@ from confmig.documents.operations.base import (
     Strict,
     TypeName,
     expect,
+    lexeme,
     the_list,
 )
 from confmig.documents.path import show
@@ -67,8 +68,7 @@ class MapItems(MapValue):
         hits: list[Hit] = []
         for hit in document.find(self.path, scope):
             items = the_list(document, hit)
-            assert items is not None
-            hits += [Hit(items, cell) for cell in cells_of(items)]
+            hits += [] if items is None else [Hit(items, cell) for cell in cells_of(items)]
         return hits
 
 
@@ -111,11 +111,8 @@ class Convert(Strict):
             return f"{value}{self.unit}"
         if self.to == "positive" and kind in ("int", "float"):
             return value > 0
-        if self.to == "string" and kind in ("string", "int", "float", "bool"):
-            node = hit.cell.node
-            if node is not None and node.style is None and node.alias is None and kind != "string":
-                return document.text[node.start : node.end]  # 1.10 is not 1.1
-            return str(value).lower() if kind == "bool" else str(value)
+        if self.to == "string" and kind in ("string", "int", "float", "bool", "date"):
+            return lexeme(document, hit)
         if self.to == "bool" and kind in ("bool", "string"):
             word = str(value).strip().lower()
             if word in _WORDS:

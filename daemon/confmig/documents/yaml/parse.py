@@ -74,7 +74,7 @@ class _Builder:
         self.document = document
         self.text = document.text
         self.caps = caps
-        self.anchors: dict[str, tuple[Any, int]] = {}
+        self.anchors: dict[str, tuple[Any, int, Origin]] = {}
         self.aliased: set[str] = set()
         self.redefined: set[str] = set()
         self.roots: list[Cell] = []
@@ -125,7 +125,7 @@ class _Builder:
                         raise self._refuse(origin, "duplicate_key", f"the key {raw!r} stands twice")
                     continue
                 if origin.anchor is not None:
-                    self._anchor(origin.anchor, value, 1)
+                    self._anchor(origin, value, 1)
             elif kind is mapping_event or kind is sequence_event:
                 origin = self._container(event)
                 if len(stack) >= self.caps.depth:
@@ -136,7 +136,7 @@ class _Builder:
                 is_mapping = kind is mapping_event
                 top = Mapping(document, origin) if is_mapping else Sequence(document, origin)
                 if origin.anchor is not None:
-                    self._anchor(origin.anchor, top, -1)
+                    self._anchor(origin, top, -1)
                 here, pending = origin, None
                 nodes += 1
                 continue
@@ -146,7 +146,7 @@ class _Builder:
                 top, here, before, pending = stack.pop()
                 is_mapping = type(top) is Mapping
                 if origin.anchor is not None:
-                    self.anchors[origin.anchor] = (value, nodes - before)
+                    self.anchors[origin.anchor] = (value, nodes - before, origin)
             elif kind is ev.AliasEvent:
                 start = event.start_mark.index
                 origin = Origin(start, event.end_mark.index, start, alias=event.anchor)
@@ -190,7 +190,6 @@ class _Builder:
     def _finish(self) -> None:
         self._end_document()
         document, end = self.document, len(self.text)
-        document.aliased = frozenset(self.aliased)
         if document.stream:
             stream = Origin(0, end, 0)
             stream.cells = self.roots
@@ -223,19 +222,23 @@ class _Builder:
             )
         self.anchors.clear()
         self.redefined.clear()
+        self.aliased.clear()
 
-    def _anchor(self, name: str, value: Any, weight: int) -> None:
-        if name in self.anchors:
-            self.redefined.add(name)
-        self.anchors[name] = (value, weight)
+    def _anchor(self, origin: Origin, value: Any, weight: int) -> None:
+        assert origin.anchor is not None
+        if origin.anchor in self.anchors:
+            self.redefined.add(origin.anchor)
+        self.anchors[origin.anchor] = (value, weight, origin)
 
     def _aliased(self, name: str, origin: Origin) -> tuple[Any, int]:
         if name not in self.anchors:
             raise self._refuse(origin, "alias_undefined", "an alias has no anchor")
-        value, weight = self.anchors[name]
+        value, weight, anchored = self.anchors[name]
         if weight < 0:
             raise self._refuse(origin, "alias_recursive", "an alias within its anchor")
         self.aliased.add(name)
+        self.document.aliased.add(id(anchored))
+        self.document.alias_of[id(origin)] = anchored
         return value, weight
 
     def _container(self, event: Any) -> Origin:

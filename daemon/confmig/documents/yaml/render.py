@@ -26,7 +26,7 @@ from confmig.documents.rope import (
 from confmig.documents.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
 from confmig.documents.yaml import scalars
 from confmig.documents.yaml.flow import FlowWriter, Style
-from confmig.documents.yaml.layout import Layout
+from confmig.documents.yaml.layout import Layout, Region
 from confmig.errors import Refused
 
 
@@ -261,13 +261,38 @@ class _Writer(FlowWriter):
         if root:
             return self._root_edits(cell, block_source)
         region = self.layout.region(cell)
+        inherited = self._inherited(cell, region)
+        if inherited:
+            return [*self._in_place(cell, region, block_source), *inherited]
+        return self._in_place(cell, region, block_source)
+
+    def _inherited(self, cell: Cell, region: Region) -> list[Edit]:
+        """The comments of an entry whose value came up into this one."""
+        if cell.carries is None or self._is_block(cell) or region.compact:
+            return []
+        above, behind = self._carried(cell.carries)
+        stop = self.layout.line_end(region.indicator)
+        if "#" in self.text[region.indicator : stop]:
+            above, behind = [*above, *behind], []
+        edits = []
+        if above:
+            at = self.layout.line_start(region.start)
+            pad = " " * region.column
+            edits.append(Edit(at, at, [p for s in above for p in (pad, s, self.newline)]))
+        if behind:
+            edits.append(Edit(stop, stop, [p for s in behind for p in (" ", s)]))
+        return edits
+
+    def _in_place(self, cell: Cell, region: Region, block_source: bool) -> list[Edit]:
+        source = cell.source
+        assert source is not None
         is_item = cell.key is None
         if not self._is_block(cell):
             rope = self.inline_value(cell)
             if not block_source:
                 lead = " " if source.outer == source.end or source.outer <= region.indicator else ""
                 start = source.outer if source.end > source.outer else region.indicator
-                if source.anchor in self.document.aliased:
+                if id(source) in self.document.aliased:
                     start = source.start  # others point at the anchor: it stays
                 header = self._header_comment(source)
                 if header is not None:
@@ -291,7 +316,7 @@ class _Writer(FlowWriter):
                 return [Edit(start, end, _strip_start(self.text, join_lines(lines, self.newline)))]
             # an anchor or tag on the line of the key or dash: it goes, unless others point at it
             stop = self._properties_end(source)
-            keeps = source.anchor in self.document.aliased
+            keeps = id(source) in self.document.aliased
             line = self.layout.line_end(stop)
             return [
                 *([] if keeps else [Edit(region.indicator, stop, [])]),
@@ -381,11 +406,16 @@ class _Writer(FlowWriter):
 
     def comments_of(self, cell: Cell) -> tuple[list[Span], list[Span]]:
         """See ``FlowEditor``; entries of block collections bring theirs along, too."""
-        carried = cell.carries
-        if cell.home is not None or carried is None or carried.home is None or carried.home.flow:
+        if cell.home is not None or cell.carries is None:
             return super().comments_of(cell)
-        if carried.is_root:
+        return self._carried(cell.carries)
+
+    def _carried(self, carried: Cell) -> tuple[list[Span], list[Span]]:
+        """The comments above and behind an entry."""
+        if carried.is_root or carried.home is None:
             return [], []
+        if carried.home.flow:
+            return super().comments_of(carried)
         region, node = self.layout.region(carried), carried.source
         assert node is not None
         spans = self.layout.comments()

@@ -214,10 +214,17 @@ class _Reader:
             same = node.alias is None and node.anchor == event.anchor and node.tag == tag
             if not same:
                 raise _failed("an anchor, alias or tag differs", self._place(cell))
-        elif (event.anchor is not None and event.anchor not in self.document.aliased) or (
+        elif (event.anchor is not None and not self._stays(event.anchor, cell)) or (
             tag not in (None, "!")
         ):
             raise _failed("a new value got an anchor or tag", self._place(cell))
+
+    def _stays(self, anchor: str, cell: Cell) -> bool:
+        """Whether a new value keeps the anchor of the old one, because aliases use it."""
+        source = cell.source
+        return (
+            source is not None and id(source) in self.document.aliased and source.anchor == anchor
+        )
 
     def _hide(self, event: Any) -> None:
         """Note the span of a scalar whose text may look like a comment."""
