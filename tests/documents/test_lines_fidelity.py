@@ -203,7 +203,7 @@ INI = [
     ini("set what it is", BASE, ("set", "a.x", 1), BASE),
     ini("set to nothing", BASE, ("set", "b.z", ""), BASE.replace("z=3", "z=")),
     ini("set what was nothing", "[a]\nx =\ny = 1\n", ("set", "a.x", "2"), "[a]\nx = 2\ny = 1\n"),
-    ini("set what was blanks", "[a]\nx =   \ny = 1\n", ("set", "a.x", "2"), "[a]\nx = 2\ny = 1\n"),
+    ini("set what was blanks", "[a]\nx =   \ny = 1\n", ("set", "a.x", "2"), "[a]\nx =   2\ny = 1\n"),
     ini("set what had no value", "[a]\nx\ny=1\n", ("set", "a.x", "2"), "[a]\nx=2\ny=1\n"),
     ini("take the value away", "[a]\nx\ny = 1\n", ("set", "a.y", None), "[a]\nx\ny\n"),
     ini("take the only value away", BASE, ("set", "a.x", None), Refusal()),

@@ -36,7 +36,7 @@ from tests.documents.toml_helpers import mirrors
 from tests.documents.toml_helpers import read as read_toml
 
 COUNT = int(os.environ.get("CONFMIG_FUZZ", "300"))
-EMPTY_PATHS = 0.004
+EMPTY_PATHS = 0.05
 START = int(os.environ.get("CONFMIG_FUZZ_START", "0"))
 FORMATS = ("yaml", "stream", "toml", "json", "jsonc")
 KEYS = ("name", "kids", "l", "m", "host", "x", "k.x", "on", "items")
@@ -320,8 +320,8 @@ class Chooser:
         if kind in ("note", "manual") and rng.random() < 0.7:
             kind = rng.choice(("move", "list_to_map", "map_to_list", "hoist", "rename_section"))
         body = getattr(self, f"_{kind}")()
-        if isinstance(body, dict) and kind != "convert" and rng.random() < EMPTY_PATHS:
-            body |= {k: "" for k in ("path", "from", "to") if isinstance(body.get(k), str)}
+        if kind in ("nest", "hoist") and rng.random() < EMPTY_PATHS:
+            body["path"] = ""  # the others have no empty path
         operation: dict[str, Any] = {kind: body}
         if rng.random() < 0.08:
             other = rng.choice(("skip", "error"))

@@ -300,12 +300,11 @@ class FlowEditor:
         run = slots[first : last + 1]
         if run[0].first_on_line and run[-1].own_lines:
             return self.slots.line_start(run[0].lead), self.slots.next_line(run[-1].tail)
-        if last + 1 < len(slots) and last + 1 not in fed and not self._parted(slots, last + 1):
+        if last + 1 < len(slots) and not self._parted(slots, last + 1):
             after = slots[last + 1]
             beside = not self.slots.has_line_end(run[-1].tail, after.lead)
-            if (run[0].first_on_line and beside) or (
-                first == 0 and (beside or after.lead == after.start)
-            ):
+            joins = first == 0 and after.lead == after.start and last + 1 not in fed
+            if (beside and (run[0].first_on_line or first == 0)) or joins:
                 return run[0].lead, after.lead
         alone = first == 0 or self._parted(slots, first)
         # what follows a line comment must not become part of it

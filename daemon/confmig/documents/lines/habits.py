@@ -10,7 +10,6 @@ from confmig.documents.lines.statements import Pair, Section
 from confmig.documents.tree import Cell
 
 _BLANKS = re.compile(r"[ \t]+")
-_MARGIN = re.compile(r"[ \t]*+")
 
 
 def measure(text: str, grammar: Grammar, sections: list[Section]) -> Habits:
@@ -58,10 +57,10 @@ def unit_of(text: str, sections: list[Section]) -> str:
 
 
 def margin_of(text: str, statement: Pair | Section) -> str:
-    """The blanks before a statement."""
-    match = _MARGIN.match(text, statement.start)
-    assert match is not None
-    return match.group()
+    """The blanks before a statement; none for the section without a header."""
+    if statement.cell is None or statement.cell.key is None:
+        return ""
+    return text[statement.start : statement.cell.key.outer]
 
 
 def _texts(text: str, cell: Cell) -> tuple[str, str]:

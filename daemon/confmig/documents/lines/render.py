@@ -88,11 +88,11 @@ class _Writer:
 
     def _section(self, number: int, section: Section, root: Mapping) -> None:
         """Edit a section in place, or take it out."""
+        if not self._stays(section):
+            self.edits.append(Edit(section.lead, section.end, []))
+            return
         cell, table = section.cell, root
         if cell is not None:
-            if root.cells.get(str(cell.name)) is not cell or not isinstance(cell.value, Mapping):
-                self.edits.append(Edit(section.lead, section.end, []))
-                return
             table = cell.value
             if cell.name != cell.parsed:
                 assert cell.key is not None
@@ -107,6 +107,13 @@ class _Writer:
             else:
                 self.edits.append(Edit(pair.lead, pair.end, []))
         self._insert(number, table, staying)
+
+    def _stays(self, section: Section) -> bool:
+        """Whether a section is still one, under whatever name."""
+        cell, root = section.cell, self.sections[0].table
+        return cell is None or (
+            root.cells.get(str(cell.name)) is cell and isinstance(cell.value, Mapping)
+        )
 
     def _insert(self, number: int, table: Mapping, staying: list[Pair]) -> None:
         """Put what is new in a table behind the pair that precedes it in the tree."""
@@ -141,8 +148,9 @@ class _Writer:
         than the header behind it, which would else go on with its value."""
         section = self.sections[number]
         margin = margin_of(self.text, section) + self.unit if number else ""
-        for other in self.sections[number + 1 : number + 2]:
-            margin = max(margin, margin_of(self.text, other), key=len)
+        following = next((s for s in self.sections[number + 1 :] if self._stays(s)), None)
+        if following is not None:
+            margin = max(margin, margin_of(self.text, following), key=len)
         if number:
             return section.body, margin
         return section.pairs[0].lead if section.pairs else self.map.roof, margin

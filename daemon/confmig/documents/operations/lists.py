@@ -320,7 +320,7 @@ class Gather(Strict):
             if self._wanted(hit.cell.value):
                 unique = self.on_conflict == "append_unique"
                 join(document, hit, into, at=None, unique=unique)
-            if document.holds(hit):
+            else:
                 document.remove(hit.container, hit.cell)
 
     def _copied(self, document: Document, scope: Any, hits: list[Hit]) -> None:
