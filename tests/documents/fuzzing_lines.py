@@ -52,7 +52,18 @@ NEW = (
     *("[x]", '"q"', "it's", "${V}", "$x", "C:\\dir\\", "100%", "a;b", "#fff", "true", "", "-", "'"),
     *(7, -1, 0, 10**20, True, False, 1.5, 1e100),
 )
-NEW_QUOTED = (" lead", "trail ", "a # b", "a ; b", "two\nlines", "\ttab", "\r\n", "\\n", "=", ": x")
+NEW_QUOTED: tuple[str, ...] = (
+    " lead",
+    "trail ",
+    "a # b",
+    "a ; b",
+    "two\nlines",
+    "\ttab",
+    "\r\n",
+    "\\n",
+    "=",
+    ": x",
+)
 NEW_QUOTED = (
     *NEW_QUOTED,
     "\\",
@@ -171,9 +182,11 @@ class Maker:
     @staticmethod
     def text(node: Node, items: list[Node | str]) -> str:
         out = ""
-        for item in ([node] if node.piece is not None else []) + items:
-            piece = item.piece if isinstance(item, Node) else None
-            out += item if isinstance(item, str) else "".join(piece.above) + piece.lines + NL
+        for item in [node, *items]:
+            if isinstance(item, str):
+                out += item
+            elif item.piece is not None:
+                out += "".join(item.piece.above) + item.piece.lines + NL
         return out
 
     def number(self) -> int:
@@ -266,8 +279,8 @@ class Maker:
         name = rng.choice(DOTENV_KEYS)
         number = str(self.number())
         name = f"{name[:-1]}{number}'" if name[0] == "'" else name + number
-        raw, value = rng.choice(DOTENV_VALUES)
-        value = value.replace(NL, self.newline) if NL in raw else value
+        raw, text = rng.choice(DOTENV_VALUES)
+        value: str | None = text.replace(NL, self.newline) if NL in raw else text
         between, kind = rng.choice(["=", "=", "=", " = ", "= "]), rng.random()
         if kind < 0.08:
             between, raw, value = "", "", None

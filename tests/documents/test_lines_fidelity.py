@@ -203,7 +203,9 @@ INI = [
     ini("set what it is", BASE, ("set", "a.x", 1), BASE),
     ini("set to nothing", BASE, ("set", "b.z", ""), BASE.replace("z=3", "z=")),
     ini("set what was nothing", "[a]\nx =\ny = 1\n", ("set", "a.x", "2"), "[a]\nx = 2\ny = 1\n"),
-    ini("set what was blanks", "[a]\nx =   \ny = 1\n", ("set", "a.x", "2"), "[a]\nx =   2\ny = 1\n"),
+    ini(
+        "set what was blanks", "[a]\nx =   \ny = 1\n", ("set", "a.x", "2"), "[a]\nx =   2\ny = 1\n"
+    ),
     ini("set what had no value", "[a]\nx\ny=1\n", ("set", "a.x", "2"), "[a]\nx=2\ny=1\n"),
     ini("take the value away", "[a]\nx\ny = 1\n", ("set", "a.y", None), "[a]\nx\ny\n"),
     ini("take the only value away", BASE, ("set", "a.x", None), Refusal()),
@@ -799,3 +801,38 @@ def test_an_unchanged_document_is_its_source_to_the_byte() -> None:
 
 def test_the_table_is_large_enough() -> None:
     assert len({row.name for row in ROWS}) == len(ROWS) >= 200
+
+
+NESTED = "k=0\n# of a\n[a] ; t\n# of b\nb = 1\n\n[c]\nd=2\n"
+
+
+def test_what_went_under_a_key_and_came_back_is_as_before() -> None:
+    document = parse(NESTED, "ini")
+    for path, under in (("a.b", None), ("k", "x")):
+        document.wrap(path, under)
+        hit = document.find(path)[0]
+        document.expose(hit.container, hit.cell)
+    assert render(document).data == NESTED.encode()
+
+
+def test_a_value_takes_the_place_of_its_section_with_all_comments_above() -> None:
+    document = parse(NESTED, "ini")
+    hit = document.find("a")[0]
+    document.expose(hit.container, hit.cell)
+    out = render(document)
+    assert out.data == b"k=0\n# of a\n# of b\na=1\n[c]\nd=2\n"
+    assert [document.text[a:b] for a, b in out.lost_comments] == ["; t"]
+
+
+@pytest.mark.parametrize("format", ["ini", "properties", "dotenv"])
+def test_a_name_is_refused_where_no_reader_would_take_it(format: str) -> None:
+    for name in (
+        "",
+        "\ud800" if format != "properties" else "",
+        "a\x00" if format == "ini" else "",
+    ):
+        document = parse("a=1\n", format)
+        document.rename("a", name)
+        with pytest.raises(Refused) as caught:
+            render(document)
+        assert caught.value.code == "value_unsupported"

@@ -636,7 +636,7 @@ YAML: dict[str, tuple[str, str, str]] = {
     "wrap_list of a quoted text of two lines": (
         "a: 'some quoted\n  text'\nz: 1\n",
         "wrap_list: a",
-        "a:\n  - 'some quoted\n    text'\nz: 1\n",
+        "a:\n  - 'some quoted\n  text'\nz: 1\n",
     ),
     # --- note and manual change nothing
     "note": ("a:   1 # t\n", "note: look", "a:   1 # t\n"),
@@ -1350,7 +1350,7 @@ OTHERS: dict[str, tuple[str, str, str]] = {
     "jsonc: hoist": (
         '{\n  "s": { // s\n    "k": {\n      "a": 1 // a\n    }\n  }\n}\n',
         "hoist: {path: s, key: k}",
-        '{\n  "s": { // s\n    "a": 1 // a\n  }\n}\n',
+        '{\n  "s": {\n    "a": 1 // a\n  }\n}\n',
     ),
     "jsonc: unwrap_list": (
         '{\n  "l": [\n    {\n      // a\n      "a": 1 // ta\n    }\n  ] // l\n}\n',
@@ -1388,7 +1388,7 @@ OTHERS: dict[str, tuple[str, str, str]] = {
     "jsonc: map_to_list with comments": (
         '{\n  "o": {\n    // n1\n    "n1": {"x": 1}, // t1\n    "n2": {}\n  }\n}\n',
         "map_to_list: {path: o, key: name}",
-        '{\n  "o": [\n    // n1\n    {"name": "n1", "x": 1}, // t1\n    {"name": "n2"}\n  ]\n}\n',
+        '{\n  "o": [\n    // n1\n    {"name": "n1", "x": 1}, // t1\n    {\n      "name": "n2"\n    }\n  ]\n}\n',
     ),
     "jsonc: map_items": (
         '{\n  // above a\n  "a": 1, // a\n  "l": [\n    "a", // la\n    /* c */ "c"\n  ],\n}\n',
@@ -1832,7 +1832,7 @@ KEPT: dict[str, tuple[str, str, Any]] = {
     "hoist a scalar with a comment above": ("m:\n  # c1\n  k: 1\nz: 1\n", HOIST, {"m": 1, "z": 1}),
     "unwrap_list of a scalar with one above": ("l:\n  # c1\n  - 1\n", UNWRAP, {"l": 1}),
     "list_to_map with comments everywhere": (
-        "l: # c1\n  # c2\n  - x: 1 # c3\n    # c4\n    y: 2\n    name: a\n  # c5\nz: 1\n",
+        "l: # c1\n  # c2\n  - x: 1 # c3\n    # c4\n    y: 2\n    name: a\nz: 1\n",
         TO_MAP,
         {"l": {"a": {"x": 1, "y": 2}}, "z": 1},
     ),
@@ -1842,7 +1842,7 @@ KEPT: dict[str, tuple[str, str, Any]] = {
         {"l": {"a": {"x": 1}}},
     ),
     "map_to_list with comments everywhere": (
-        "m: # c1\n  # c2\n  a: # c3\n    # c4\n    x: 1 # c5\n  # c6\nz: 1\n",
+        "m: # c1\n  # c2\n  a: # c3\n    # c4\n    x: 1 # c5\nz: 1\n",
         TO_LIST,
         {"m": [{"name": "a", "x": 1}], "z": 1},
     ),
@@ -1863,6 +1863,23 @@ def test_every_comment_of_what_survives_is_kept_in_order(name: str) -> None:
     assert found == sorted(
         w for w in source.replace("#", " ").split() if w[:1] == "c" and len(w) == 2
     )
+
+
+@pytest.mark.parametrize(
+    ("source", "operation", "lost"),
+    [
+        ("l:\n  - name: a\n    x: 1\n  # below\nz: 1\n", TO_MAP, ["# below"]),
+        ("m:\n  a:\n    x: 1\n  # below\nz: 1\n", TO_LIST, ["# below"]),
+    ],
+)
+def test_a_comment_below_the_last_entry_of_a_reshaped_container_is_in_the_loss_ledger(
+    source: str, operation: str, lost: list[str]
+) -> None:
+    document = parse(source)
+    for one in read(operation):
+        one.run(document, CONTEXT)
+    rendered = formats.render(document)
+    assert [source[a:b] for a, b in rendered.lost_comments] == lost
 
 
 # --- notes, manual, the chain

@@ -441,13 +441,22 @@ def test_changing_an_anchor_leaves_the_aliases_of_other_documents_alone() -> Non
     assert plain(document.root) == [{"a": 1, "b": 1}, {"a": 3, "b": 3}]
 
 
-def test_a_tag_handle_of_another_document_is_refused_as_such() -> None:
+KNOWN_GAPS: dict[str, tuple[str, str, str]] = {
+    "a tag handle of another document": (
+        "%TAG !e! tag:e,2000:\n---\na: !e!x 1\nc: 1\n...\n---\nb: 2\n",
+        "move: {from: '[0].a', to: '[1].a'}",
+        "verify_failed",
+    ),
+}
+"""Legitimate edits that are refused today; when one of these starts to work, give it its text."""
+
+
+@pytest.mark.parametrize("name", KNOWN_GAPS)
+def test_a_known_gap_is_refused_with_this_code(name: str) -> None:
+    source, operations, code = KNOWN_GAPS[name]
     with pytest.raises(Refused) as caught:
-        run(
-            "%TAG !e! tag:e,2000:\n---\na: !e!x 1\nc: 1\n...\n---\nb: 2\n",
-            "move: {from: '[0].a', to: '[1].a'}",
-        )
-    assert "report" not in (caught.value.fix or "")  # it is no bug of confmig's
+        run(source, operations)
+    assert caught.value.code == code
 
 
 @pytest.mark.parametrize(

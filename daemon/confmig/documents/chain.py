@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 from confmig.core.manifest import Config, Migration
 from confmig.documents.document import Document
+from confmig.documents.formats import TEXT_ONLY
 from confmig.documents.journal import Change
 from confmig.documents.operations import Context, Operation
 from confmig.documents.path import Place, show
@@ -71,6 +72,8 @@ def version_of(document: Document, config: Config) -> int:
         if stamp.absent is None:
             raise Refused("version_missing", f"there is no {stamp.path}", place=stamp.path)
         return stamp.absent
+    if document.format in TEXT_ONLY and isinstance(value, str) and value.isdecimal():
+        return int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise Refused("version_invalid", "the stamp is no version number", place=stamp.path)
     return value

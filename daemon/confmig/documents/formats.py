@@ -51,6 +51,8 @@ _MODULES = {
     "dotenv": "confmig.documents.lines:DOTENV",
 }
 FORMATS = tuple(_MODULES)
+TEXT_ONLY = ("ini", "properties", "dotenv")
+"""Formats whose values are all text: a version stamp is its digits."""
 
 
 def get(name: str) -> Format:

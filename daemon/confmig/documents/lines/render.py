@@ -10,12 +10,11 @@ from __future__ import annotations
 from confmig.documents.document import Document
 from confmig.documents.lines.grammar import Grammar, Habits, Spot, text_of_value, unsupported
 from confmig.documents.lines.habits import margin_of, measure, unit_of
+from confmig.documents.lines.pieces import append, ended, shifted
 from confmig.documents.lines.statements import Pair, Section, SourceMap
 from confmig.documents.path import Place
-from confmig.documents.rope import Edit, Piece, Rope, compose, split_lines, text_of
+from confmig.documents.rope import Edit, Rope, compose
 from confmig.documents.tree import Cell, Mapping, Sequence, cells_of
-
-_FEW = 200
 
 
 def render(document: Document, grammar: Grammar) -> Rope:
@@ -61,8 +60,8 @@ class _Writer:
         rope = compose(0, len(self.text), self.edits)
         for cell in cells_of(root):
             if isinstance(cell.value, Mapping) and id(cell) not in self.headers:
-                self._append(rope, self._new_section(cell))
-        return self._ended(rope)
+                append(self.text, rope, self._new_section(cell), self.newline)
+        return ended(self.text, rope)
 
     def _root(self) -> Mapping:
         """The root, if its shape is one that the format can hold."""
@@ -117,10 +116,10 @@ class _Writer:
 
     def _insert(self, number: int, table: Mapping, staying: list[Pair]) -> None:
         """Put what is new in a table behind the pair that precedes it in the tree."""
-        section = self.sections[number]
         known = {id(p.cell): p for p in staying}
         anchor: Pair | None = None
-        lines: dict[int, list[Rope]] = {}
+        first: tuple[int, str] | None = None
+        lines: dict[int, Rope] = {}
         for cell in cells_of(table):
             pair = known.get(id(cell))
             if pair is not None:
@@ -128,24 +127,24 @@ class _Writer:
             elif not isinstance(cell.value, Mapping):
                 if anchor is not None:
                     at, margin = anchor.end, margin_of(self.text, anchor)
-                elif staying:
-                    at, margin = staying[0].lead, margin_of(self.text, staying[0])
                 else:
-                    at, margin = self._empty(number)
-                lines.setdefault(at, []).append(self._line(cell, margin))
-        for at, ropes in lines.items():
-            rope = [piece for rope in ropes for piece in rope]
+                    first = first or self._front(number, staying)
+                    at, margin = first
+                lines.setdefault(at, []).extend(self._line(cell, margin))
+        for at, rope in lines.items():
             if (
                 number == 0
-                and not section.pairs
-                and any(isinstance(c.value, Mapping) for c in cells_of(table))
+                and not self.sections[0].pairs
+                and any(map(self._stays, self.sections[1:]))
             ):
-                rope.append(self.newline)
+                rope.append(self.newline)  # the first pairs above a section
             self.edits.append(Edit(at, at, self._inserted(at, rope)))
 
-    def _empty(self, number: int) -> tuple[int, str]:
-        """Where the first pair of a section goes, and its margin. It must not stand less deep
+    def _front(self, number: int, staying: list[Pair]) -> tuple[int, str]:
+        """Where a section begins, and the margin of a pair there. It must not stand less deep
         than the header behind it, which would else go on with its value."""
+        if staying:
+            return staying[0].lead, margin_of(self.text, staying[0])
         section = self.sections[number]
         margin = margin_of(self.text, section) + self.unit if number else ""
         following = next((s for s in self.sections[number + 1 :] if self._stays(s)), None)
@@ -207,7 +206,7 @@ class _Writer:
         pair = self.pairs.get(id(cell))
         if pair is not None and not isinstance(cell.value, Mapping):
             rope = compose(pair.lead, pair.end, self._pair_edits(pair, margin_of(self.text, pair)))
-            return self._shifted(rope, len(margin_of(self.text, pair)), margin)
+            return shifted(self.text, rope, len(margin_of(self.text, pair)), margin, self.newline)
         place = self.places[id(cell)]
         value = text_of_value(cell.value, place)
         line = margin + self.habits.prefix + self._name(cell)
@@ -231,18 +230,8 @@ class _Writer:
             statement = self.pairs.get(one) or self.headers.get(one)
             if statement is not None and statement.lead < statement.start:
                 width = len(margin_of(self.text, statement))
-                out += self._shifted([(statement.lead, statement.start)], width, margin)
-        return out
-
-    def _shifted(self, rope: Rope, width: int, margin: str) -> Rope:
-        """Lines with another margin in place of the one they had, terminators included."""
-        out: Rope = []
-        for line in split_lines(self.text, rope):
-            text = text_of(self.text, line)
-            if text.strip():
-                blanks = len(text) - len(text.lstrip())
-                out += [margin, *_cut(line, min(width, blanks))]
-            out.append(self.newline)
+                above: Rope = [(statement.lead, statement.start)]
+                out += shifted(self.text, above, width, margin, self.newline)
         return out
 
     def _name(self, cell: Cell, quote: str | None = None) -> str:
@@ -258,7 +247,7 @@ class _Writer:
                 "delete the key, or set it to an empty text",
             )
 
-    # --- new sections, and the end
+    # --- new sections
 
     def _new_section(self, cell: Cell) -> Rope:
         """A section at the end. It must not stand deeper than the pair before it, whose value it
@@ -272,54 +261,6 @@ class _Writer:
             rope += self._line(inner, margin + self.unit)
         return rope
 
-    def _append(self, out: Rope, rope: Rope) -> None:
-        """Add lines at the end, behind a blank line."""
-        end = _tail(self.text, out)
-        if end and end[-1] not in "\r\n":
-            out.append(self.newline)
-        if end.strip() and end.splitlines()[-1].strip():
-            out.append(self.newline)
-        out.extend(rope)
-
-    def _ended(self, rope: Rope) -> Rope:
-        """The text without a final terminator if the source has none."""
-        if not self.text or self.text[-1] in "\r\n":
-            return rope
-        last = _tail(self.text, rope)
-        if not last or last[-1] not in "\r\n":
-            return rope
-        cut = 2 if last.endswith("\r\n") else 1
-        while rope and not text_of(self.text, rope[-1:]):
-            rope = rope[:-1]
-        piece = rope[-1]
-        short: Piece = piece[:-cut] if isinstance(piece, str) else (piece[0], piece[1] - cut)
-        return [*rope[:-1], short]
-
-
-def _cut(line: Rope, count: int) -> Rope:
-    """A line without its first characters."""
-    out: Rope = []
-    for piece in line:
-        size = len(piece) if isinstance(piece, str) else piece[1] - piece[0]
-        cut = min(count, size)
-        count -= cut
-        if cut < size:
-            out.append(piece[cut:] if isinstance(piece, str) else (piece[0] + cut, piece[1]))
-    return out
-
 
 def _first_line(text: str) -> str:
     return text.split("\n", 1)[0].strip()
-
-
-def _tail(text: str, rope: Rope) -> str:
-    """The last characters of a rope, and more of it than a blank line is likely to have."""
-    end = ""
-    for piece in reversed(rope):
-        if isinstance(piece, str):
-            end = piece[-_FEW:] + end
-        else:
-            end = text[max(piece[0], piece[1] - _FEW) : piece[1]] + end
-        if len(end) >= _FEW:
-            break
-    return end

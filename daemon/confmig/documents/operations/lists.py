@@ -282,7 +282,10 @@ class Gather(Strict):
             expect_item(document, hit, self.type)
         if self.order == "document":
             hits.sort(key=_position)
-        if self.keep or paths.parse(self.to) in [paths.parse(p) for p in self.sources]:
+        target = one(document, self.to, scope)
+        inside = target is not None and any(_within(h.container, target.cell.value) for h in hits)
+        onto = paths.parse(self.to) in [paths.parse(p) for p in self.sources]
+        if self.keep or onto or (inside and self.on_conflict == "overwrite"):
             self._copied(document, scope, hits)
         else:
             self._moved(document, scope, hits)
@@ -347,6 +350,14 @@ class Gather(Strict):
         for value in values:
             if self.on_conflict == "append" or not any(same_value(value, x) for x in into):
                 document.add(into, None, value)
+
+
+def _within(container: Container, value: Any) -> bool:
+    """Whether a container is a value or stands in it."""
+    here: Container | None = container
+    while here is not None and here is not value:
+        here = here.up
+    return here is not None
 
 
 def _apart(hits: list[Hit]) -> list[Hit]:

@@ -1,0 +1,68 @@
+"""Lines as ropes: with another margin, behind a blank line, without the final terminator."""
+
+from __future__ import annotations
+
+from confmig.documents.rope import Piece, Rope, split_lines, text_of
+
+_FEW = 200
+
+
+def shifted(text: str, rope: Rope, width: int, margin: str, newline: str) -> Rope:
+    """Lines with a margin in place of one of ``width`` characters, terminators included. What
+    stands deeper than that stays as much deeper."""
+    out: Rope = []
+    for line in split_lines(text, rope):
+        line_text = text_of(text, line)
+        if line_text.strip():
+            blanks = len(line_text) - len(line_text.lstrip())
+            out += [margin, *_cut(line, min(width, blanks))]
+        out.append(newline)
+    return out
+
+
+def append(text: str, out: Rope, rope: Rope, newline: str) -> None:
+    """Add lines at the end, behind a blank line unless nothing stands before them."""
+    end = _tail(text, out)
+    if end and end[-1] not in "\r\n":
+        out.append(newline)
+    if end.strip() and end.splitlines()[-1].strip():
+        out.append(newline)
+    out.extend(rope)
+
+
+def ended(text: str, rope: Rope) -> Rope:
+    """A finished text without a final terminator if the source has none."""
+    last = _tail(text, rope)
+    if not text or text[-1] in "\r\n" or not last or last[-1] not in "\r\n":
+        return rope
+    cut = 2 if last.endswith("\r\n") else 1
+    while not text_of(text, rope[-1:]):
+        rope = rope[:-1]
+    piece = rope[-1]
+    short: Piece = piece[:-cut] if isinstance(piece, str) else (piece[0], piece[1] - cut)
+    return [*rope[:-1], short]
+
+
+def _cut(line: Rope, count: int) -> Rope:
+    """A line without its first characters."""
+    out: Rope = []
+    for piece in line:
+        size = len(piece) if isinstance(piece, str) else piece[1] - piece[0]
+        cut = min(count, size)
+        count -= cut
+        if cut < size:
+            out.append(piece[cut:] if isinstance(piece, str) else (piece[0] + cut, piece[1]))
+    return out
+
+
+def _tail(text: str, rope: Rope) -> str:
+    """The last characters of a rope: more than a blank line is likely to have."""
+    end = ""
+    for piece in reversed(rope):
+        if isinstance(piece, str):
+            end = piece[-_FEW:] + end
+        else:
+            end = text[max(piece[0], piece[1] - _FEW) : piece[1]] + end
+        if len(end) >= _FEW:
+            break
+    return end
