@@ -1388,7 +1388,8 @@ OTHERS: dict[str, tuple[str, str, str]] = {
     "jsonc: map_to_list with comments": (
         '{\n  "o": {\n    // n1\n    "n1": {"x": 1}, // t1\n    "n2": {}\n  }\n}\n',
         "map_to_list: {path: o, key: name}",
-        '{\n  "o": [\n    // n1\n    {"name": "n1", "x": 1}, // t1\n    {\n      "name": "n2"\n    }\n  ]\n}\n',
+        '{\n  "o": [\n    // n1\n    {"name": "n1", "x": 1}, // t1\n'
+        '    {\n      "name": "n2"\n    }\n  ]\n}\n',
     ),
     "jsonc: map_items": (
         '{\n  // above a\n  "a": 1, // a\n  "l": [\n    "a", // la\n    /* c */ "c"\n  ],\n}\n',

@@ -315,7 +315,8 @@ class Document(Lookup):
                 return True
             if container.up is None or container.cell is None:
                 return False
-            container, cell = container.up, container.cell
+            cell = container.cell
+            container = container.up
         return False
 
     def enclose(self, container: Container | None, cell: Cell, under: str | None) -> None:
