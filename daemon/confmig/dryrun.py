@@ -78,7 +78,10 @@ def _walk(view: View, size_cap: int, key: bytes) -> dict[str, dict[str, dict[str
             config = view.bundle.manifest.configs[document.config]
             contract = view.bundle.contract.of(document.config)
             masker = masking.Masker(
-                format=config.format, dialect=contract.dialect, secrets=contract.secrets
+                format=config.format,
+                dialect=contract.dialect,
+                secrets=contract.secrets,
+                multi=config.multi_document,
             )
             error = document.message and f"{document.message} [{document.problem}]"
             data = b""

@@ -19,7 +19,8 @@ from confmig.errors import Refused
 
 MASK = "******"
 _NAME = re.compile(r"pass|secret|token|key", re.IGNORECASE)
-_COMMENT = re.compile(r"(#.*?(?:pass|secret|token|key)[^\s:=#]*\s*[:=]\s*)\S.*$", re.IGNORECASE)
+_COMMENT = re.compile(r"(.*?(?:pass|secret|token|key)[^\s:=#]*\s*[:=]\s*)\S.*$", re.IGNORECASE)
+_MARK = re.compile(r"#|//|/\*|^\s*[;!*]")  # where a comment begins, in one format or another
 _SHORT = 4  # an equal value of fewer characters proves nothing
 
 
@@ -27,16 +28,20 @@ class Masker:
     """Masks the versions of one file. What was seen as a secret once stays one in later diffs:
     a step may move it to a key with an innocent name."""
 
-    def __init__(self, *, format: str, dialect: str, secrets: Iterable[str]) -> None:
+    def __init__(
+        self, *, format: str, dialect: str, secrets: Iterable[str], multi: bool = False
+    ) -> None:
         self._format = format
         self._dialect = dialect
+        self._multi = multi
         self._paths = list(secrets)
         self._values: set[str] = set()
 
     def diff(self, path: str, old: bytes, new: bytes) -> str:
         """A unified diff of two versions with every secret masked."""
         documents = [
-            formats.parse(data, format=self._format, dialect=self._dialect) for data in (old, new)
+            formats.parse(data, format=self._format, dialect=self._dialect, multi=self._multi)
+            for data in (old, new)
         ]
         hidden = [_secret_cells(d, self._paths) for d in documents]
         self._values |= {str(c.value) for cells in hidden for c in cells if _is_telling(c.value)}
@@ -108,10 +113,11 @@ def _is_hidden(value: Any) -> bool:
 
 
 def _comment_masked(line: str, values: set[str]) -> str:
-    if "#" not in line:
-        return line
     body = line.rstrip("\r\n")
-    at = body.index("#")
+    mark = _MARK.search(body)
+    if mark is None:
+        return line
+    at = mark.start()
     comment = _COMMENT.sub(lambda m: m[1] + MASK, body[at:])
     for value in values:
         comment = comment.replace(value, MASK)

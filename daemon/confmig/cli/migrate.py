@@ -280,7 +280,10 @@ def _diff(
         return masking.unified(str(file), old.decode("utf-8"), new.decode("utf-8"))
     contract = bundle.contract.of(config.name)
     masker = masking.Masker(
-        format=config.format, dialect=contract.dialect, secrets=contract.secrets
+        format=config.format,
+        dialect=contract.dialect,
+        secrets=contract.secrets,
+        multi=config.multi_document,
     )
     return masker.diff(str(file), old, new)
 
