@@ -171,8 +171,9 @@ class Maker:
             body.append((node, items))
             first = False
         text = "".join(self.text(node, items) for node, items in body)
-        if rng.random() < 0.15 and not text.removesuffix("\n").endswith("\n"):
-            text = text.removesuffix("\n")
+        short = text.removesuffix("\n")
+        if rng.random() < 0.15 and short and not short.endswith("\n"):
+            text = short
         if "\n" not in text:
             self.newline = "\n"
         text = text.replace("\n", self.newline)

@@ -21,7 +21,6 @@ from confmig.documents.tree import Origin
 _SPACE = re.compile(r"\s*+")
 _HEADER = re.compile(r"\[(?P<name>[^\]\r\n]++)\][^\S\r\n]*+(?P<comment>[#;][^\r\n]*+)?")
 _KEY = re.compile(r"[^=:\r\n]*+")
-_BLANK = re.compile(r"[^\S\r\n]*+")
 _STRAY = re.compile(r"\0|\r(?!\n)|\A\ufeff")
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff]")
 _REMARK = re.compile(r"\s[;#]|\A;|\A#(?!\w)")

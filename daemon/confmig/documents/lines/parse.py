@@ -72,9 +72,9 @@ class Builder:
         if stray is not None:
             what = {"\0": "NUL", "\r": "carriage return alone"}.get(stray[0], "byte order mark")
             raise self.bad(stray.start(), f"a {what} has no place here")
-        lines = max(text.count("\n"), text.count("\r"))
-        if lines > max(_LINES, self.left):
-            raise Refused("too_many_nodes", f"more than {_LINES} lines")
+        most = max(_LINES, self.left)
+        if max(text.count("\n"), text.count("\r")) > most:
+            raise Refused("too_many_nodes", f"more than {most} lines")
         space, marks, at = grammar.space.match, grammar.marks, 0
         while True:
             match = space(text, at)
@@ -170,6 +170,9 @@ class Builder:
         cell = Cell(name, value, node, key, home)
         node.cell = cell
         home.cells.append(cell)
+        if len(home.cells) > self.document.caps.entries:
+            message = f"more than {self.document.caps.entries} entries"
+            raise self.refuse("too_many_entries", key.start, message)
         table.cells[name] = cell
         dict.__setitem__(table, name, value)
         return cell

@@ -93,8 +93,8 @@ class PropertiesGrammar:
 
         cost = 0
         for pair in build.map.sections[0].pairs:
-            size = pair.end - pair.start
-            cost += size * text.count("\n" if "\n" in text else "\r", pair.start, pair.end - 1)
+            breaks = max(text.count(c, pair.start, pair.end - 1) for c in "\r\n")
+            cost += (pair.end - pair.start) * breaks
             if cost > _PATIENCE:
                 raise unsupported(
                     (str(pair.cell.name),),

@@ -34,6 +34,7 @@ class _Writer:
         self.edits: list[Edit] = []
         self.pairs = {id(p.cell): p for s in self.sections for p in s.pairs}
         self.headers = {id(s.cell): s for s in self.sections[1:]}
+        self.margins: dict[str, None] = {}  # of lines that were put in, in order
         self.places: dict[int, Place] = {}
         self._habits: Habits | None = None
         self._unit: str | None = None
@@ -102,7 +103,7 @@ class _Writer:
             here = table.cells.get(str(pair.cell.name))
             if here is pair.cell and not isinstance(here.value, Mapping):
                 staying.append(pair)
-                self.edits += self._pair_edits(pair, margin_of(self.text, pair))
+                self.edits += self._pair_edits(pair)
             else:
                 self.edits.append(Edit(pair.lead, pair.end, []))
         self._insert(number, table, staying)
@@ -131,6 +132,7 @@ class _Writer:
                     first = first or self._front(number, staying)
                     at, margin = first
                 lines.setdefault(at, []).extend(self._line(cell, margin))
+                self.margins[margin] = None
         for at, rope in lines.items():
             if (
                 number == 0
@@ -164,7 +166,7 @@ class _Writer:
 
     # --- pairs
 
-    def _pair_edits(self, pair: Pair, margin: str) -> list[Edit]:
+    def _pair_edits(self, pair: Pair) -> list[Edit]:
         """The edits of a pair that keeps its lines."""
         cell = pair.cell
         key, node = cell.key, cell.source
@@ -184,7 +186,7 @@ class _Writer:
             return [*edits, Edit(key.end, node.end, [])]
         between, old = self.text[key.end : node.start], self.text[node.start : node.end]
         pad = self._pad(between, old) if between else self.habits.delimiter
-        was = pair.value or ""
+        was, margin = pair.value or "", margin_of(self.text, pair)
         spot = Spot(place, self.newline, margin, between + pad, old, was, node.style)
         text = self.grammar.value(value, self.habits, spot)
         pad = pad if _first_line(text) else pad.rstrip()
@@ -205,7 +207,7 @@ class _Writer:
         """A pair on lines of its own, with the comments it brings along."""
         pair = self.pairs.get(id(cell))
         if pair is not None and not isinstance(cell.value, Mapping):
-            rope = compose(pair.lead, pair.end, self._pair_edits(pair, margin_of(self.text, pair)))
+            rope = compose(pair.lead, pair.end, self._pair_edits(pair))
             return shifted(self.text, rope, len(margin_of(self.text, pair)), margin, self.newline)
         place = self.places[id(cell)]
         value = text_of_value(cell.value, place)
@@ -252,10 +254,10 @@ class _Writer:
     def _new_section(self, cell: Cell) -> Rope:
         """A section at the end. It must not stand deeper than the pair before it, whose value it
         would else go on with."""
-        margin = margin_of(self.text, self.sections[-1]) if self.headers else ""
-        for section in self.sections:
-            for pair in section.pairs[-1:]:
-                margin = min(margin, margin_of(self.text, pair), key=len)
+        last: list[Pair | Section] = [self.sections[-1]]
+        last += [p for s in self.sections for p in s.pairs[-1:]]
+        margins = [margin_of(self.text, s) for s in last]
+        margin = min((*margins, *self.margins), key=len)
         rope: Rope = [*self._comments(cell, margin), f"{margin}[{self._name(cell)}]", self.newline]
         for inner in cells_of(cell.value):
             rope += self._line(inner, margin + self.unit)

@@ -22,7 +22,7 @@ def verify(document: Document, grammar: Grammar, text: str, segments: list[Segme
     with deleted values. Raises ``Refused`` (``verify_failed`` or ``comment_lost``)."""
     data = text.encode("utf-8")
     try:
-        again = build(data, grammar, Caps(size=len(data), nodes=1 << 40))
+        again = build(data, grammar, Caps(size=len(data), nodes=1 << 40, entries=1 << 40))
     except Refused as error:
         raise verify_failed(error.message, ()) from None
     result = again.document
