@@ -73,14 +73,20 @@ class Bundle:
         return version_of(self.parse(config, data), config)
 
     def transform(
-        self, config: Config, data: bytes, migrations: Iterable[str], key: bytes = b""
+        self,
+        config: Config,
+        data: bytes,
+        migrations: Iterable[str],
+        key: bytes = b"",
+        document: Document | None = None,
     ) -> Transformed:
-        """Take a document through migrations (ids, in order) in memory.
+        """Take a document through migrations (ids, in order) in memory; ``document`` is ``data``
+        parsed, if somebody did so already (it is changed).
 
         ``key`` makes derived bytes of handlers unpredictable. Raises ``Refused`` or ``Fault``
         with migration, place and reason; nothing is written anywhere.
         """
-        document = self.parse(config, data)
+        document = document if document is not None else self.parse(config, data)
         before = version_of(document, config)
         steps = run(
             document,

@@ -156,7 +156,8 @@ def _one(
     config = _config(bundle, args.config, file)
     with Disk(str(file.parent), size_cap=bundle.caps.size) as disk:
         snapshot = disk.read(file.name)
-        version = version_of(bundle.parse(config, snapshot.data), config)
+        document = bundle.parse(config, snapshot.data)
+        version = version_of(document, config)
         chain = bundle.manifest.chain(config.name)
         last = chain[-1].version if args.to is None else args.to
         if not chain[0].version - 1 <= last <= chain[-1].version:
@@ -175,7 +176,7 @@ def _one(
                     f"the file is at version {version}; the bundle begins at "
                     f"{chain[0].version - 1}",
                 )
-            done = bundle.transform(config, snapshot.data, steps)
+            done = bundle.transform(config, snapshot.data, steps, document=document)
             data = done.rendered.data if done.rendered is not None else snapshot.data
             result = _Result(
                 done.before,
