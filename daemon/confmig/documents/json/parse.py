@@ -199,6 +199,8 @@ class _Scanner:
                 raise self._bad(start, "an escape cannot be read") from None
             # two halves of a character outside the basic plane are one character
             return value.encode("utf-16", "surrogatepass").decode("utf-16", "surrogatepass")
+        if "\\" not in token and token[0] == '"' and token.isprintable():
+            return token[1:-1]
         if token[0] == "'":
             raise self._bad(start, "strings are written in double quotes")
         try:

@@ -20,6 +20,7 @@ from confmig.documents.tree import Cell, Container, Mapping, Origin, Sequence, c
 from confmig.errors import Refused
 
 _COMMENT = re.compile(COMMENT)
+_SAMPLE = 300  # entries tell what a document looks like
 _AWKWARD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 
 
@@ -63,7 +64,7 @@ class _Writer(FlowEditor):
         root = self.document.root_cell.source
         stack = [(root, "")] if root is not None else []
         seen = 0
-        while stack and seen < 2000:
+        while stack and seen < _SAMPLE:
             origin, outer = stack.pop()
             for cell in origin.cells:
                 seen += 1
@@ -76,7 +77,7 @@ class _Writer(FlowEditor):
                         colons[colon] += 1
                 if isinstance(cell.value, str) and node.style:
                     quotes[node.style] += 1
-                if seen > 2000:
+                if seen > _SAMPLE:
                     break
                 slot = self.slots.slot(cell)
                 if slot.first_on_line:
