@@ -144,23 +144,32 @@ def _apply(
     transaction = new_id(now)
     work: list[tuple[Snapshot, Transformed]] = []
     with job.recorder.span(spans.PHASE, "transform", {ev.PHASE: "transform"}):
-        for path, steps in segment.steps.items():
-            config = job.bundle.manifest.configs[steps[0].config]
+        for paths in segment.groups:
             job.beat()
+            steps = list(dict.fromkeys(m for p in paths for m in segment.steps[p]))
+            steps.sort(key=lambda m: m.order)
+            path = paths[0]
             try:
-                snapshot = job.disk.read(path)
-                if snapshot.digest != digests[path]:
-                    raise Drifted(
-                        "target_drifted", "the file was changed since it was planned", place=path
-                    )
-                result = job.bundle.transform(
-                    config, snapshot.data, [m.id for m in steps], job.store.install_key
+                snapshots = {}
+                for path in paths:
+                    snapshots[path] = snapshot = job.disk.read(path)
+                    if snapshot.digest != digests[path]:
+                        raise Drifted(
+                            "target_drifted",
+                            "the file was changed since it was planned",
+                            place=path,
+                        )
+                results = job.bundle.transform_together(
+                    {segment.configs[p]: s.data for p, s in snapshots.items()},
+                    [m.id for m in steps],
+                    job.store.install_key,
                 )
-                work.append((snapshot, result))
+                work += [(s, results[segment.configs[p]]) for p, s in snapshots.items()]
             except Drifted as error:
                 return Outcome("drifted", segment, error=error, document=path)
             except (ConfmigError, OSError) as raised:
                 fault = as_error(raised)
+                path = " + ".join(paths)
                 fault.place = f"{path}: {fault.place}" if fault.place else path
                 failed = next((m.id for m in steps if fault.message.startswith(m.id)), steps[0].id)
                 kind = "document_failed" if late(path, failed) else "failed"
@@ -203,7 +212,7 @@ def _plan(
         if result.rendered is None:
             continue
         folder, slash, _ = snapshot.path.rpartition("/")
-        config = job.bundle.manifest.configs[result.steps[0].migration.config]
+        config = job.bundle.manifest.configs[segment.configs[snapshot.path]]
         file = FilePlan(
             path=snapshot.path,
             temporary=f"{folder}{slash}{PREFIX}{transaction}-{number}",
@@ -240,7 +249,7 @@ def _plan(
                 "class": m.kind,
                 "description": m.description,
                 "checksum": m.checksum,
-                "version": m.version,
+                "sets": dict(m.sets),
             }
             for m in segment.migrations
         ],
@@ -358,7 +367,7 @@ def _migrated(plan: Plan, common: dict[str, Any]) -> list[ev.Event]:
                     | {
                         ev.ID: name,
                         ev.ORDER: m["order"],
-                        ev.TO: str(m["version"]),
+                        ev.TO: ", ".join(map(str, dict.fromkeys(m["sets"].values()))),
                         ev.DOCUMENTS: count,
                     },
                 )
@@ -380,12 +389,12 @@ def _migrated(plan: Plan, common: dict[str, Any]) -> list[ev.Event]:
                         ev.FORMAT: file.format,
                         ev.SCHEMA: file.config,
                         ev.FROM: str(before),
-                        ev.TO: str(m["version"]),
+                        ev.TO: str(m["sets"][file.config]),
                         ev.DIGEST: f"sha256:{file.new}" if last else None,
                     },
                 )
             )
-            before = m["version"]
+            before = m["sets"][file.config]
     return out
 
 

@@ -11,6 +11,9 @@ from typing import Any
 from confmig import masking
 from confmig.adapters.bundle import Transformed
 from confmig.adapters.disk import Disk
+from confmig.core import reasons
+from confmig.core.manifest import Migration
+from confmig.core.plan import DocumentFact, misfit
 from confmig.documents.path import show
 from confmig.documents.tree import kind_of
 from confmig.errors import ConfmigError
@@ -26,7 +29,7 @@ def report_of(view: View, size_cap: int, key: bytes) -> dict[str, Any]:
         migration = standing.migration
         decision = decisions.get(migration.id)
         documents = [
-            walks[d.path][migration.id] for d in view.documents if d.config == migration.config
+            walks[d.path][migration.id] for d in view.documents if d.config in migration.sets
         ]
         if any(d["action"] == "error" for d in documents):
             status = "error"
@@ -69,48 +72,79 @@ def report_of(view: View, size_cap: int, key: bytes) -> dict[str, Any]:
     }
 
 
+class _Walk:
+    """One document on its way through the plan: its bytes by now, and what stopped it."""
+
+    def __init__(self, view: View, document: DocumentFact, disk: Disk) -> None:
+        config = view.bundle.manifest.configs[document.config]
+        contract = view.bundle.contract.of(document.config)
+        self.document = document
+        self.entries: dict[str, dict[str, Any]] = {}
+        self.error = document.message and f"{document.message} [{document.problem}]"
+        self.data = disk.read(document.path).data if document.healthy else b""
+        self.masker = masking.Masker(
+            format=config.format,
+            dialect=contract.dialect,
+            secrets=contract.secrets,
+            multi=config.multi_document,
+        )
+
+    def past(self, migration: Migration) -> bool:
+        """Whether the document had the migration already."""
+        return self.document.has(migration)
+
+    def note(self, migration: Migration, **what: Any) -> None:
+        self.entries[migration.id] = {"path": self.document.path, **what}
+
+    def stop(self, migration: Migration, error: str) -> None:
+        """An error is told once; what comes after it is skipped."""
+        told = any(e["action"] == "error" for e in self.entries.values())
+        self.note(migration, action="skipped" if told else "error", error=error)
+        self.error = error
+
+
 def _walk(view: View, size_cap: int, key: bytes) -> dict[str, dict[str, dict[str, Any]]]:
     """path -> migration id -> what it would do; each step starts from the last one's bytes."""
-    out: dict[str, dict[str, dict[str, Any]]] = {}
     with Disk(str(view.target.root), size_cap=size_cap) as disk:
-        for document in view.documents:
-            entries = out[document.path] = {}
-            config = view.bundle.manifest.configs[document.config]
-            contract = view.bundle.contract.of(document.config)
-            masker = masking.Masker(
-                format=config.format,
-                dialect=contract.dialect,
-                secrets=contract.secrets,
-                multi=config.multi_document,
-            )
-            error = document.message and f"{document.message} [{document.problem}]"
-            data = b""
-            if document.healthy:
-                data = disk.read(document.path).data
-            for migration in view.bundle.manifest.chain(document.config):
-                entry: dict[str, Any] = {"path": document.path}
-                entries[migration.id] = entry
-                if document.version is not None and document.version >= migration.version:
-                    entry["action"] = "no_op"
-                elif error:
-                    entry |= {
-                        "action": "error" if not _said(entries) else "skipped",
-                        "error": error,
-                    }
+        walks = [_Walk(view, document, disk) for document in view.documents]
+    for migration in view.bundle.manifest.migrations:
+        mine = [w for w in walks if w.document.config in migration.sets]
+        unfit = misfit(migration, view.documents)
+        if not migration.together:
+            for walk in mine:
+                _take(view, migration, [walk], key)
+        elif unfit is None:
+            _take(view, migration, mine, key)
+        else:
+            for walk in mine:
+                if walk.past(migration):
+                    walk.note(migration, action="no_op")
                 else:
-                    try:
-                        result = view.bundle.transform(config, data, [migration.id], key)
-                    except ConfmigError as raised:
-                        error = str(raised)
-                        entry |= {"action": "error", "error": error}
-                        continue
-                    entry |= _entry(masker, document.path, data, result)
-                    data = result.rendered.data if result.rendered is not None else data
-    return out
+                    walk.stop(migration, walk.error or f"{reasons.EXPLAIN[unfit]} [{unfit}]")
+    return {walk.document.path: walk.entries for walk in walks}
 
 
-def _said(entries: dict[str, dict[str, Any]]) -> bool:
-    return any(e.get("action") == "error" for e in entries.values())
+def _take(view: View, migration: Migration, walks: list[_Walk], key: bytes) -> None:
+    """Take documents through one migration, together."""
+    if all(walk.past(migration) for walk in walks):
+        for walk in walks:
+            walk.note(migration, action="no_op")
+        return
+    error = next((walk.error for walk in walks if walk.error), None)
+    if error is None:
+        sources = {walk.document.config: walk.data for walk in walks}
+        try:
+            results = view.bundle.transform_together(sources, [migration.id], key)
+        except ConfmigError as raised:
+            error = str(raised)
+    if error is not None:
+        for walk in walks:
+            walk.stop(migration, error)
+        return
+    for walk in walks:
+        result = results[walk.document.config]
+        walk.note(migration, **_entry(walk.masker, walk.document.path, walk.data, result))
+        walk.data = result.rendered.data if result.rendered is not None else walk.data
 
 
 def _entry(masker: masking.Masker, path: str, data: bytes, result: Transformed) -> dict[str, Any]:

@@ -45,7 +45,7 @@ from confmig.errors import (
 )
 from confmig.settings import Settings, Target
 from confmig.transact import Conflict, Records, Transactor, as_error, drift
-from confmig.view import View, failure_key, load_policy, regressions, view
+from confmig.view import View, failure_key, load_policy, regressions, settled_key, view
 from confmig_otel import events as ev
 from confmig_otel import spans
 
@@ -201,6 +201,7 @@ class Workspace:
             target, bundle, policy, disk, self.store, self.clock(), outbox_full=self.outbox_full()
         )
         self._announce(seen)
+        self._settle(seen)
         self.last_views[target.name] = seen
         return Pass(seen, tuple(outcomes), _exit_code(seen, outcomes, excluded))
 
@@ -228,6 +229,20 @@ class Workspace:
             with self.store.commit():
                 self.store.announce(target, f"regressed:{document.path}", said)
                 self.store.add_events([drift(target, document.path, "version_regressed")], now)
+
+    def _settle(self, seen: View) -> None:
+        """Remember the content with which nothing is due in a document without a stamp."""
+        target = seen.target.name
+        keys = {
+            f"settled:{d.path}": settled_key(seen.bundle, d.config, d.digest)
+            for d in seen.documents
+            if d.healthy and d.due == ()
+        }
+        news = {s: key for s, key in keys.items() if self.store.announced(target, s) != key}
+        if news:
+            with self.store.commit():
+                for subject, key in news.items():
+                    self.store.announce(target, subject, key)
 
     def _record_failure(self, seen: View, outcome: forward.Outcome) -> None:
         """A failed migration is held until something changes; a failed late document is not: it
@@ -457,14 +472,11 @@ def records_of(row: Transaction) -> Records:
 
 def _late(seen: View) -> Callable[[str, str], bool]:
     """Whether a migration is applied on some other document already."""
-    versions = {d.path: d.version for d in seen.documents if d.version is not None}
-    configs = {d.path: d.config for d in seen.documents}
 
     def late(path: str, migration: str) -> bool:
         wanted = seen.bundle.manifest.by_id[migration]
         return any(
-            p != path and configs[p] == wanted.config and v >= wanted.version
-            for p, v in versions.items()
+            d.path != path and d.config in wanted.sets and d.has(wanted) for d in seen.documents
         )
 
     return late

@@ -42,6 +42,7 @@ def documents_json(view: View) -> list[dict[str, Any]]:
             "path": d.path,
             "config": d.config,
             "version": d.version,
+            "due": None if d.due is None else list(d.due),
             "digest": f"sha256:{d.digest}" if d.digest else None,
             "recorded_version": view.recorded[d.path][0] if d.path in view.recorded else None,
             "problem": d.problem,
@@ -75,7 +76,7 @@ def plan_text(view: View) -> str:
     if not view.documents:
         lines.append("  no file matches; check the root and the patterns of the manifest")
     elif not view.outlook:
-        unknown = any(d.version is None for d in view.documents)
+        unknown = any(not d.healthy for d in view.documents)
         lines.append(f"  nothing {'else ' if unknown else ''}is pending")
     else:
         rows = [
@@ -100,10 +101,13 @@ def plan_text(view: View) -> str:
 def _documents(view: View) -> str:
     versions: dict[str, int] = {}
     for d in view.documents:
-        key = "unreadable" if d.version is None else f"version {d.version}"
+        key = "without a stamp" if d.due is not None else "unreadable"
+        key = key if d.version is None else f"at version {d.version}"
         versions[key] = versions.get(key, 0) + 1
     count = len(view.documents)
-    listed = ", ".join(f"{n} at {v}" if count > 1 else v for v, n in sorted(versions.items()))
+    listed = ", ".join(
+        f"{n} {v}" if count > 1 else v.removeprefix("at ") for v, n in sorted(versions.items())
+    )
     return f"{count} document{'s' if count != 1 else ''}{' (' + listed + ')' if listed else ''}"
 
 
@@ -304,7 +308,8 @@ def readings(store: Store, views: Iterable[View], *, delivery: bool) -> Readings
             pending[(name, kind)] = sum(o.standing.migration.kind == kind for o in view.outlook)
         blocked[name] = int(bool(view.conflicts))
         for d in view.documents:
-            key = (name, d.config, "unreadable" if d.version is None else str(d.version))
+            state = "unreadable" if d.due is None else "unstamped"
+            key = (name, d.config, state if d.version is None else str(d.version))
             documents[key] = documents.get(key, 0) + 1
     return Readings(
         pending,

@@ -208,9 +208,10 @@ def _started(plan: Plan) -> list[ev.Event]:
 def _commit(store: Store, plan: Plan, now: datetime) -> list[ev.Event]:
     # what other documents still hold stays recorded as applied
     configs = {f.config for f in plan.files}
-    versions = [v for config in configs for v in store.versions(plan.target, config)]
+    versions = {config: store.versions(plan.target, config) for config in configs}
     for m in plan.details["migrations"]:
-        if not any(version >= m["version"] for version in versions):
+        sets = m["sets"].items()
+        if not any(v >= to for config, to in sets for v in versions.get(config, ())):
             store.forget_applied(plan.target, m["id"])
         store.set_hold(
             plan.target, Hold(m["id"], "rolled_back", "", f"rolled back by {plan.id}", stamp(now))

@@ -7,7 +7,7 @@ read-only beside a running daemon; a pass looks before and after everything it d
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -71,8 +71,13 @@ def load_policy(target: Target) -> Policy:
     return policies.read(data, name)
 
 
-def observe(disk: Disk, bundle: Bundle) -> tuple[DocumentFact, ...]:
-    """Every document of the target, each with its version or its problem."""
+def observe(
+    disk: Disk, bundle: Bundle, settled: Callable[[str], str | None] = lambda path: None
+) -> tuple[DocumentFact, ...]:
+    """Every document of the target, each with its version, or what is due, or its problem.
+
+    ``settled(path)`` is the ``settled_key`` with which nothing was due there.
+    """
     out: dict[str, DocumentFact] = {}
     for config in bundle.manifest.configs.values():
         for path in disk.find(config.files):
@@ -81,8 +86,15 @@ def observe(disk: Disk, bundle: Bundle) -> tuple[DocumentFact, ...]:
                 _speakable(path)
                 snapshot = disk.read(path)
                 digest = snapshot.digest
-                version = bundle.version(config, snapshot.data)
-                fact = placed(bundle.manifest, DocumentFact(config.name, path, version, digest))
+                if config.stamp is not None:
+                    version = bundle.version(config, snapshot.data)
+                    fact = DocumentFact(config.name, path, version, digest)
+                elif settled(path) == settled_key(bundle, config.name, digest):
+                    fact = DocumentFact(config.name, path, None, digest, due=())
+                else:
+                    due = bundle.due(config, snapshot.data)
+                    fact = DocumentFact(config.name, path, None, digest, due=due)
+                fact = placed(bundle.manifest, fact)
             except ConfmigError as error:
                 path = path.encode("utf-8", "backslashreplace").decode()
                 fact = DocumentFact(config.name, path, None, digest, error.code, str(error.message))
@@ -97,6 +109,12 @@ def observe(disk: Disk, bundle: Bundle) -> tuple[DocumentFact, ...]:
                 )
             out[path] = fact
     return tuple(out[p] for p in sorted(out))
+
+
+def settled_key(bundle: Bundle, config: str, digest: str) -> str:
+    """Names a document's content and the chain that it went through to its end."""
+    chain = [m.checksum for m in bundle.manifest.chain(config)]
+    return digest_of(json.dumps([digest, chain]).encode())
 
 
 def _speakable(path: str) -> None:
@@ -142,9 +160,9 @@ def _failed_late(
     document: DocumentFact, store: Store, target: str, bundle: Bundle, policy: Policy
 ) -> DocumentFact:
     """The document, held if it failed as it is now: it is tried again when something changes."""
-    if not document.healthy or document.version is None:
+    if not document.healthy:
         return document
-    following = [m for m in bundle.manifest.chain(document.config) if m.version > document.version]
+    following = [m for m in bundle.manifest.chain(document.config) if not document.has(m)]
     for migration in following:
         said = store.announced(target, f"late:{migration.id}:{document.path}")
         if said == failure_key(bundle, policy, (document,)):
@@ -168,7 +186,9 @@ def view(
 ) -> View:
     """Look at a target and decide about everything pending. Writes nothing."""
     applied_changed(bundle, store, target.name)
-    documents = observe(disk, bundle)
+    documents = observe(
+        disk, bundle, lambda p: store.announced(target.name, f"settled:{p}") if store else None
+    )
     recorded = store.documents(target.name) if store is not None else {}
     if store is not None:
         documents = tuple(_checked(d, store, target.name, recorded, now) for d in documents)

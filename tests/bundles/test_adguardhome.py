@@ -36,7 +36,7 @@ def _migrated(bundle: Bundle, data: bytes, ids: list[str]) -> bytes:
 
 
 def _after(bundle: Bundle, version: int) -> list[str]:
-    return [m.id for m in bundle.manifest.migrations if m.version > version]
+    return [m.id for m in bundle.manifest.migrations if m.sets["adguardhome"] > version]
 
 
 def _version(data: bytes) -> int:
@@ -47,7 +47,7 @@ def _version(data: bytes) -> int:
 def test_one_step_is_what_the_oracle_says(bundle: Bundle, file: Path) -> None:
     data = file.read_bytes()
     got = _migrated(bundle, data, [file.parent.name])
-    version = bundle.manifest.by_id[file.parent.name].version
+    version = bundle.manifest.by_id[file.parent.name].sets["adguardhome"]
     assert oracle.same(yaml.safe_load(got), oracle.migrate(yaml.safe_load(data), version))
 
 
@@ -100,7 +100,7 @@ def test_every_order_that_respects_the_dependencies_gives_the_same_result(bundle
     rng = random.Random(34)
     for number in range(201):
         document = bundle.parse(config, data)
-        context = bundle.context(config, data)
+        context = bundle.context({"adguardhome": document}, {"adguardhome": data})
         for migration in _order(bundle, rng if number else None):
             program = bundle.programs[migration]
             for operation in program.operations:
@@ -171,8 +171,8 @@ def test_every_segment_of_a_random_walk_ends_at_the_newest_version(bundle: Bundl
                 break
             assert len({m.kind for m in segment.migrations}) == 1
             for path, steps in segment.steps.items():
-                assert [s.version for s in steps] == list(
+                assert [s.order for s in steps] == list(
                     range(versions[path] + 1, versions[path] + 1 + len(steps))
                 )
-                versions[path] = steps[-1].version
+                versions[path] = steps[-1].order
         assert set(versions.values()) == {34}

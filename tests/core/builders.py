@@ -70,7 +70,7 @@ def migration(
 def manifest(*migrations: Migration) -> Manifest:
     configs = {
         name: Config(name, (f"{name}/*.yaml",), "yaml", Stamp("v", 0))
-        for name in dict.fromkeys(m.config for m in migrations)
+        for name in dict.fromkeys(c for m in migrations for c in m.sets)
     }
     return Manifest("b", configs, migrations, "digest", {m.id: m for m in migrations})
 

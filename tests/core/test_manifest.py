@@ -65,7 +65,7 @@ def test_a_good_manifest_gives_no_problem_and_is_read_as_written() -> None:
     assert [m.id for m in got.migrations] == ["0001_m", "0002_m"]
     last = got.migrations[1]
     assert (last.order, last.kind, last.depends_on) == (2, "post_deploy", ("0001_m",))
-    assert (last.impact, last.config, last.version) == ("high", "app", 2)
+    assert (last.impact, last.sets) == ("high", {"app": 2})
     assert last.checksum == checksum("0002_m.yaml", files)
     assert got.by_id["0002_m"] is last
     assert got.configs["app"].files == ("app.yaml",)

@@ -195,7 +195,7 @@ def test_if_all_is_allowed_every_document_reaches_the_end_in_order_and_after_its
 ) -> None:
     made: list[Migration] = []
     for order, (config, kind, depends) in enumerate(entries, 1):
-        version = sum(1 for m in made if m.config == config) + 1
+        version = sum(1 for m in made if config in m.sets) + 1
         names = tuple(f"{d:04d}_m" for d in sorted(depends) if d < order)
         made.append(migration(order, kind, config=config, version=version, depends_on=names))
     book = manifest(*made)
@@ -209,11 +209,12 @@ def test_if_all_is_allowed_every_document_reaches_the_end_in_order_and_after_its
             assert step.kind == segment.kind
             for name in step.depends_on:
                 need = book.by_id[name]
-                assert all(v >= need.version for c, v in at.values() if c == need.config)
+                assert all(v >= need.sets[c] for c, v in at.values() if c in need.sets)
             for path, mine in segment.steps.items():
                 if step in mine:
-                    assert at[path] == (step.config, step.version - 1)
-                    at[path] = (step.config, step.version)
+                    config, version = at[path]
+                    assert version == step.sets[config] - 1
+                    at[path] = (config, step.sets[config])
     assert {p: v for p, (_, v) in at.items()} == {p: top[c] for p, (c, _) in at.items()}
 
 
@@ -286,7 +287,7 @@ def test_for_documents_at_one_version_a_pass_does_exactly_what_was_forecast(
     done: list[int] = []
     while segment := next_segment(book, [doc(at), doc(at, "b")], lambda m: m.order not in no):
         done.extend(m.order for m in segment.migrations)
-        at = segment.migrations[-1].version
+        at = segment.migrations[-1].sets["app"]
     assert done == promised
 
 

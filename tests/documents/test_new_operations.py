@@ -1894,7 +1894,7 @@ def program(version: int, operations: str) -> chain.Program:
 def steps_of(source: str, *programs: chain.Program) -> list[chain.Step]:
     """What the chain says of its steps."""
     config = Config(name="app", files=("f.yaml",), format="yaml", stamp=None)
-    return chain.run(parse(source), config, programs, CONTEXT, lambda version, document: None)
+    return chain.run(parse(source), config, programs, CONTEXT, lambda *_: None)
 
 
 def noted(source: str, operations: str) -> list[tuple[str, str]]:

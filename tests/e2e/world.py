@@ -64,7 +64,7 @@ def environment(**more: str) -> dict[str, str]:
     return env | more
 
 
-def confmig(*words: str | Path, cwd: Path | None = None, timeout: float = 60, **env: str) -> Done:
+def confmig(*words: str | Path, cwd: Path | None = None, timeout: float = 150, **env: str) -> Done:
     """Run one command line."""
     return _run([sys.executable, "-m", "confmig", *map(str, words)], cwd, timeout, env)
 
@@ -221,7 +221,7 @@ class World:
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
         return file
 
-    def run(self, *words: str | Path, timeout: float = 60, **env: str) -> Done:
+    def run(self, *words: str | Path, timeout: float = 150, **env: str) -> Done:
         """A command with our settings."""
         return _run(
             [sys.executable, "-m", "confmig", *map(str, words), "--settings", str(self.settings)],
@@ -234,7 +234,7 @@ class World:
         """``run --once``."""
         return self.run("run", "--once", *words, timeout=60, **env)
 
-    def drive(self, code: str, *words: str | Path, timeout: float = 60, **env: str) -> Done:
+    def drive(self, code: str, *words: str | Path, timeout: float = 150, **env: str) -> Done:
         """Run ``code`` in the process, then a command with our settings."""
         text = (
             f"import sys\nWORLD = {str(self.folder)!r}\n{code}\n"

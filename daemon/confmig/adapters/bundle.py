@@ -19,7 +19,7 @@ from confmig.core import validation
 from confmig.core.contract import Contract
 from confmig.core.manifest import Config, Files, Manifest
 from confmig.documents import formats
-from confmig.documents.chain import Program, Step, run, version_of
+from confmig.documents.chain import Program, Step, run_together, version_of
 from confmig.documents.document import Caps, Document
 from confmig.documents.formats import Rendered
 from confmig.documents.operations import Context
@@ -64,13 +64,35 @@ class Bundle:
 
     def version(self, config: Config, data: bytes) -> int:
         """The schema version that a document's stamp says; see ``chain.version_of``."""
-        if config.stamp is None:
-            raise Refused(
-                "unstamped",
-                "files without a version stamp are not watched yet",
-                fix="run confmig migrate on them",
-            )
         return version_of(self.parse(config, data), config)
+
+    def due(self, config: Config, data: bytes) -> tuple[str, ...]:
+        """The migrations (ids, in order) that would change something in a document without a
+        stamp. The whole chain runs, in memory.
+
+        Raises ``Refused``: ``not_idempotent`` if a second run would change something again, as
+        nothing would tell that the first one was.
+        """
+        chain = self.manifest.chain(config.name)
+        if any(m.together for m in chain):
+            raise Refused(
+                "unstamped_together",
+                f"{config.name} carries no stamp, and a migration changes it with others",
+                fix="give the configuration a version stamp",
+            )
+        ids = [m.id for m in chain]
+        result = self.transform(config, data, ids)
+        if result.rendered is None:
+            return ()
+        again = self.transform(config, result.rendered.data, ids)
+        if again.rendered is not None:
+            names = ", ".join(s.migration.id for s in again.steps if s.changes)
+            raise Refused(
+                "not_idempotent",
+                f"{names} would change its own result, and the files carry no stamp",
+                fix="write it so that a second run changes nothing",
+            )
+        return tuple(s.migration.id for s in result.steps if s.changes)
 
     def transform(
         self,
@@ -86,32 +108,59 @@ class Bundle:
         ``key`` makes derived bytes of handlers unpredictable. Raises ``Refused`` or ``Fault``
         with migration, place and reason; nothing is written anywhere.
         """
-        document = document if document is not None else self.parse(config, data)
-        before = version_of(document, config)
-        steps = run(
-            document,
-            config,
-            [self.programs[m] for m in migrations],
-            self.context(config, data, key),
-            lambda version, doc: self.schemas.errors(config.name, version, doc),
-        )
-        after = steps[-1].after if steps else before
-        if not document.changes:
-            return Transformed(before, after, tuple(steps), document, None)
-        rendered = formats.render(document)
-        return Transformed(
-            before, after, tuple(steps), document, rendered if rendered.data != data else None
-        )
+        parsed = {config.name: document} if document is not None else {}
+        return self.transform_together({config.name: data}, migrations, key, parsed)[config.name]
 
-    def context(self, config: Config, data: bytes, key: bytes = b"") -> Context:
-        """What operations on a document may ask of the world; ``data`` is its source."""
+    def transform_together(
+        self,
+        sources: Mapping[str, bytes],
+        migrations: Iterable[str],
+        key: bytes = b"",
+        parsed: Mapping[str, Document] | None = None,
+    ) -> dict[str, Transformed]:
+        """The same for one document of each of several configurations, by name. Migrations that
+        set several of them change their documents together."""
+        configs = {name: self.manifest.configs[name] for name in sources}
+        documents = dict(parsed or {})
+        for name, data in sources.items():
+            if name not in documents:
+                documents[name] = self.parse(configs[name], data)
+        before = {name: version_of(documents[name], configs[name]) for name in sources}
+        steps = run_together(
+            documents,
+            configs.values(),
+            [self.programs[m] for m in migrations],
+            self.context(documents, sources, key),
+            self.schemas.errors,
+        )
+        return {
+            name: self._finished(before[name], steps[name], documents[name], data)
+            for name, data in sources.items()
+        }
+
+    def _finished(
+        self, before: int, steps: list[Step], document: Document, data: bytes
+    ) -> Transformed:
+        after = steps[-1].after if steps else before
+        rendered = formats.render(document) if document.changes else None
+        if rendered is not None and rendered.data == data:
+            rendered = None
+        return Transformed(before, after, tuple(steps), document, rendered)
+
+    def context(
+        self, documents: Mapping[str, Document], sources: Mapping[str, bytes], key: bytes = b""
+    ) -> Context:
+        """What operations may ask of the world on the documents made from ``sources``, by
+        configuration."""
+        names = {id(document): name for name, document in documents.items()}
 
         def custom(name: str, target: Document) -> None:
+            config = names[id(target)]
             contract = handlers.HandlerContract(
-                config.name,
-                lambda v: self.schemas.raw(config.name, v),
+                config,
+                lambda v: self.schemas.raw(config, v),
                 key,
-                data,
+                sources[config],
                 {**self.manifest.parameters, **self.parameters},
             )
             self._trusted(name)
@@ -242,15 +291,17 @@ def _programs(files: Files, manifest: Manifest | None) -> tuple[dict[str, Progra
         except Refused as error:
             problems.append(Problem("migration_file_invalid", place, error.message, error.fix))
             continue
-        operations, found = load_operations(data if data is not None else [], place)
+        operations, found = load_operations(
+            data if data is not None else [], place, tuple(migration.sets) if migration else ()
+        )
         problems += found
         for operation in operations:
-            if operation.kind == "custom" and operation.body.root not in files.handlers:
+            if operation.kind == "custom" and operation.body.file not in files.handlers:
                 problems.append(
                     Problem(
                         "handler_missing",
                         place,
-                        f"there is no migrations/{operation.body.root}",
+                        f"there is no migrations/{operation.body.file}",
                         "add the file, as handlers/<name>.py",
                     )
                 )

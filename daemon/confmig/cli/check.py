@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from confmig.adapters.bundle import Bundle, load, read_files
 from confmig.cli import session
-from confmig.core.manifest import ordered_ids
+from confmig.core.manifest import Migration, ordered_ids
 from confmig.core.validation import replays_missing
 from confmig.errors import DONE, INVALID, REFUSED, ConfmigError, Invalid, Problem
 from confmig.view import load_policy
@@ -58,34 +59,70 @@ def _replay(bundle: Bundle) -> tuple[list[Problem], int]:
     """Run every fixture: the input must become the expected file to the byte."""
     out, count = [], 0
     for migration in bundle.manifest.migrations:
-        config = bundle.manifest.configs[migration.config]
         folder = bundle.root / "migrations" / "fixtures" / migration.id
-        for name in bundle.files.fixtures.get(migration.id, ()):
-            expected = folder / name.replace(".input.", ".expected.")
-            if ".input." not in name or not expected.is_file():
-                continue
-            count += 1
-            place = f"migrations/fixtures/{migration.id}/{name}"
-            data = (folder / name).read_bytes()
-            try:
-                result = bundle.transform(config, data, [migration.id])
-            except ConfmigError as error:
-                out.append(
-                    Problem("replay_failed", place, str(error), "mend the migration or the fixture")
-                )
-                continue
-            got = result.rendered.data if result.rendered is not None else data
-            if got != expected.read_bytes():
-                line = _first_difference(got, expected.read_bytes())
+        place = f"migrations/fixtures/{migration.id}"
+        for case, inputs in _cases(migration, bundle.files.fixtures.get(migration.id, ())).items():
+            missing = migration.sets.keys() - inputs.keys()
+            if missing:
                 out.append(
                     Problem(
-                        "replay_differs",
-                        place,
-                        f"line {line} is not what {expected.name} says",
-                        "compare with `confmig migrate --diff`, then mend one of the two",
+                        "replay_missing",
+                        f"{place}/{case}",
+                        f"the case has no file of {', '.join(sorted(missing))}",
+                        "add <case>.<config>.input.<ext> for each configuration",
                     )
                 )
+                continue
+            if not all((folder / _expected(name)).is_file() for name in inputs.values()):
+                continue
+            count += len(inputs)
+            out += _replay_case(bundle, migration, folder, inputs)
     return out, count
+
+
+def _cases(migration: Migration, names: Iterable[str]) -> dict[str, dict[str, str]]:
+    """Case -> configuration -> the name of its input. The files of a migration over several
+    configurations are called ``<case>.<config>.input.<ext>``."""
+    out: dict[str, dict[str, str]] = {}
+    for name in names:
+        case, dot, _ = name.partition(".input.")
+        config = next(iter(migration.sets))
+        if dot and migration.together:
+            case, _, config = case.rpartition(".")
+        if dot and config in migration.sets:
+            out.setdefault(case, {})[config] = name
+    return out
+
+
+def _expected(name: str) -> str:
+    return name.replace(".input.", ".expected.")
+
+
+def _replay_case(
+    bundle: Bundle, migration: Migration, folder: Path, inputs: dict[str, str]
+) -> list[Problem]:
+    place = f"migrations/fixtures/{migration.id}"
+    sources = {config: (folder / name).read_bytes() for config, name in inputs.items()}
+    try:
+        results = bundle.transform_together(sources, [migration.id])
+    except ConfmigError as error:
+        where = f"{place}/{', '.join(inputs.values())}"
+        return [Problem("replay_failed", where, str(error), "mend the migration or the fixture")]
+    out = []
+    for config, name in inputs.items():
+        rendered = results[config].rendered
+        got = rendered.data if rendered is not None else sources[config]
+        expected = (folder / _expected(name)).read_bytes()
+        if got != expected:
+            out.append(
+                Problem(
+                    "replay_differs",
+                    f"{place}/{name}",
+                    f"line {_first_difference(got, expected)} is not what {_expected(name)} says",
+                    "compare with `confmig migrate --diff`, then mend one of the two",
+                )
+            )
+    return out
 
 
 def _first_difference(a: bytes, b: bytes) -> int:

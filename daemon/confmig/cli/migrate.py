@@ -13,6 +13,7 @@ import json
 import secrets
 import sys
 import uuid
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,9 +21,10 @@ from typing import Any
 from confmig.adapters.bundle import Bundle, Transformed, load
 from confmig.adapters.disk import PREFIX, Disk, Snapshot, pattern
 from confmig.cli.progress import Progress
-from confmig.core.manifest import Config
+from confmig.core.manifest import Config, Migration
 from confmig.documents import formats
 from confmig.documents.chain import version_of
+from confmig.documents.document import Document
 from confmig.documents.inverse import undo
 from confmig.documents.journal import Change
 from confmig.documents.path import show
@@ -75,6 +77,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 @dataclass(frozen=True, slots=True)
+class _Input:
+    """One file of the command line, read and parsed, with the steps before it."""
+
+    file: Path
+    config: Config
+    disk: Disk
+    snapshot: Snapshot
+    document: Document
+    steps: tuple[Migration, ...]
+    back_to: int | None
+
+
+@dataclass(frozen=True, slots=True)
 class _Result:
     """One file taken through the chain, or back, in memory."""
 
@@ -94,18 +109,19 @@ def run(args: argparse.Namespace) -> int:
     codes, answers = [0], []
     key = secrets.token_bytes(32)
     with Progress(len(args.files), args.progress) as progress:
-        for file in args.files:
-            progress.step(file.name)
+        for files in _groups(args, bundle):
+            progress.step(files[0].name, len(files))
             try:
-                answers.append(_one(args, bundle, file, journal, key, progress))
+                answers += _migrate(args, bundle, files, journal, key, progress)
             except ConfmigError as error:
                 # a document is always the caller's input here, whatever part of us found the flaw
                 codes.append(INVALID if error.exit_code == INVALID else REFUSED)
                 progress.clear()
-                print(f"confmig: {file}: {error}", file=sys.stderr)
-                answers.append(
+                print(f"confmig: {' + '.join(map(str, files))}: {error}", file=sys.stderr)
+                answers += [
                     {"path": str(file), "error": {"code": error.code, "message": error.message}}
-                )
+                    for file in files
+                ]
     if args.json:
         print(json.dumps({"files": answers}, indent=2))
     elif len(args.files) > 1:
@@ -118,6 +134,25 @@ def run(args: argparse.Namespace) -> int:
             file=sys.stderr if args.diff else sys.stdout,
         )
     return worst(codes)
+
+
+def _groups(args: argparse.Namespace, bundle: Bundle) -> list[list[Path]]:
+    """The files one by one; those together whose configurations some migration sets as one."""
+    bound = {c for m in bundle.manifest.migrations if m.together for c in m.sets}
+    groups: list[list[Path]] = []
+    shared: list[Path] = []
+    for file in args.files:
+        try:
+            together = bool(bound) and _config(bundle, args.config, file).name in bound
+        except Refused:
+            together = False  # said when its turn comes
+        if not together:
+            groups.append([file])
+            continue
+        if not shared:
+            groups.append(shared)
+        shared.append(file)
+    return groups
 
 
 def _parameters(words: list[str]) -> dict[str, str]:
@@ -145,78 +180,141 @@ def _journal(file: Path | None) -> dict[str, Any]:
         ) from None
 
 
-def _one(
+def _migrate(
     args: argparse.Namespace,
     bundle: Bundle,
-    file: Path,
+    files: list[Path],
     journal: dict[str, Any],
     key: bytes,
     progress: Progress,
-) -> dict[str, Any]:
-    config = _config(bundle, args.config, file)
-    with Disk(str(file.parent), size_cap=bundle.caps.size) as disk:
-        snapshot = disk.read(file.name)
-        document = bundle.parse(config, snapshot.data)
-        version = version_of(document, config)
-        chain = bundle.manifest.chain(config.name)
-        last = chain[-1].version if args.to is None else args.to
-        if not chain[0].version - 1 <= last <= chain[-1].version:
-            raise Refused(
-                "version_unknown",
-                f"the bundle knows {config.name} from {chain[0].version - 1} "
-                f"to {chain[-1].version}, not {last}",
-            )
-        if version > last or (args.journal is not None and config.stamp is None):
-            result = _back(args, bundle, config, file, snapshot.data, last, journal)
-        else:
-            steps = [m.id for m in chain if version < m.version <= last]
-            if steps and version < chain[0].version - 1:
-                raise Refused(
-                    "document_too_old",
-                    f"the file is at version {version}; the bundle begins at "
-                    f"{chain[0].version - 1}",
-                )
-            done = bundle.transform(config, snapshot.data, steps, document=document)
-            data = done.rendered.data if done.rendered is not None else snapshot.data
-            result = _Result(
-                done.before,
-                done.after,
-                data,
-                done.rendered is not None,
-                _answer(args, file, done, key),
-            )
+) -> list[dict[str, Any]]:
+    """Take the files of a group through their steps, and put out what became of each."""
+    with ExitStack() as stack:
+        inputs = [_open(args, bundle, file, stack) for file in files]
+        results = _transform(args, bundle, inputs, journal, key)
         progress.clear()
-        if args.stdout and not args.json:
-            sys.stdout.flush()
-            sys.stdout.buffer.write(result.data)
-            sys.stdout.buffer.flush()
-        elif args.diff and not args.json and result.changed:
-            sys.stdout.write(_diff(args, bundle, config, file, snapshot.data, result.data))
-        elif args.write and result.changed:
-            _write(disk, snapshot, result.data)
-        if args.write and not args.json and progress.quiet:
-            if config.stamp is None:
-                print(f"{file}: {'migrated' if result.changed else 'unchanged'}")
-            else:
-                print(
-                    f"{file}: version {result.before} -> {result.after}"
-                    if result.changed
-                    else f"{file}: unchanged"
-                )
-    return result.answer
+        written: list[_Input] = []
+        for one, result in zip(inputs, results, strict=True):
+            if args.write and result.changed:
+                try:
+                    _write(one.disk, one.snapshot, result.data)
+                except ConfmigError:
+                    for earlier in reversed(written):  # all of a group or none
+                        _write(
+                            earlier.disk,
+                            earlier.disk.read(earlier.file.name),
+                            earlier.snapshot.data,
+                        )
+                    raise
+                written.append(one)
+        for one, result in zip(inputs, results, strict=True):
+            _say(args, bundle, one, result, progress)
+        return [result.answer for result in results]
 
 
-def _back(
+def _open(args: argparse.Namespace, bundle: Bundle, file: Path, stack: ExitStack) -> _Input:
+    config = _config(bundle, args.config, file)
+    disk = stack.enter_context(Disk(str(file.parent), size_cap=bundle.caps.size))
+    snapshot = disk.read(file.name)
+    document = bundle.parse(config, snapshot.data)
+    version = version_of(document, config)
+    chain = bundle.manifest.chain(config.name)
+    versions = [m.sets[config.name] for m in chain]
+    first, newest = versions[0] - 1, versions[-1]
+    last = newest if args.to is None else args.to
+    if not first <= last <= newest:
+        raise Refused(
+            "version_unknown",
+            f"the bundle knows {config.name} from {first} to {newest}, not {last}",
+        )
+    if version > last or (args.journal is not None and config.stamp is None):
+        return _Input(file, config, disk, snapshot, document, (), last)
+    steps = tuple(m for m, v in zip(chain, versions, strict=True) if version < v <= last)
+    if steps and version < first:
+        raise Refused(
+            "document_too_old",
+            f"the file is at version {version}; the bundle begins at {first}",
+        )
+    return _Input(file, config, disk, snapshot, document, steps, None)
+
+
+def _transform(
     args: argparse.Namespace,
     bundle: Bundle,
-    config: Config,
-    file: Path,
-    data: bytes,
-    last: int,
+    inputs: list[_Input],
     journal: dict[str, Any],
-) -> _Result:
+    key: bytes,
+) -> list[_Result]:
+    """What becomes of each file. Steps over several configurations take their files together."""
+    together = [m for one in inputs for m in one.steps if m.together]
+    for migration in dict.fromkeys(together):
+        _check_partners(migration, inputs)
+    if together:
+        steps = sorted({m for one in inputs for m in one.steps}, key=lambda m: m.order)
+        done = bundle.transform_together(
+            {one.config.name: one.snapshot.data for one in inputs},
+            [m.id for m in steps],
+            parsed={one.config.name: one.document for one in inputs},
+        )
+        return [_forward(args, one, done[one.config.name], key) for one in inputs]
+    out = []
+    for one in inputs:
+        if one.back_to is not None:
+            out.append(_back(args, one, journal))
+            continue
+        ids = [m.id for m in one.steps]
+        result = bundle.transform(one.config, one.snapshot.data, ids, document=one.document)
+        out.append(_forward(args, one, result, key))
+    return out
+
+
+def _check_partners(migration: Migration, inputs: list[_Input]) -> None:
+    """Raises ``Refused`` unless there is one file of each configuration, each before the step."""
+    mine = [one for one in inputs if one.config.name in migration.sets]
+    if sorted(one.config.name for one in mine) != sorted(migration.sets):
+        raise Refused(
+            "config_ambiguous",
+            f"{migration.id} changes {' and '.join(migration.sets)} as one",
+            fix="give exactly one file of each",
+        )
+    if any(migration not in one.steps for one in mine):
+        raise Refused(
+            "documents_out_of_step",
+            f"{migration.id} changes {' and '.join(migration.sets)} as one, and not all are "
+            "before it",
+            fix="bring the files to versions that belong together; --to cannot part them",
+        )
+
+
+def _forward(args: argparse.Namespace, one: _Input, done: Transformed, key: bytes) -> _Result:
+    changed = done.rendered is not None
+    data = done.rendered.data if done.rendered is not None else one.snapshot.data
+    return _Result(done.before, done.after, data, changed, _answer(args, one.file, done, key))
+
+
+def _say(
+    args: argparse.Namespace, bundle: Bundle, one: _Input, result: _Result, progress: Progress
+) -> None:
+    if args.json:
+        return
+    if args.stdout:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(result.data)
+        sys.stdout.buffer.flush()
+    elif args.diff and result.changed:
+        sys.stdout.write(_diff(args, bundle, one, result.data))
+    elif args.write and progress.quiet:
+        became = "unchanged"
+        if result.changed:
+            stamped = one.config.stamp is not None
+            became = f"version {result.before} -> {result.after}" if stamped else "migrated"
+        print(f"{one.file}: {became}")
+
+
+def _back(args: argparse.Namespace, one: _Input, journal: dict[str, Any]) -> _Result:
     """Take back what the migrations after a version changed, as the journal tells."""
-    document = bundle.parse(config, data)
+    file, config, document, last = one.file, one.config, one.document, one.back_to
+    assert last is not None
     version = version_of(document, config)
     if args.journal is None:
         raise Refused(
@@ -241,8 +339,13 @@ def _back(
         version,
         last,
         rendered.data,
-        rendered.data != data,
-        {"path": str(file), "from": version, "to": last, "changed": rendered.data != data},
+        rendered.data != one.snapshot.data,
+        {
+            "path": str(file),
+            "from": version,
+            "to": last,
+            "changed": rendered.data != one.snapshot.data,
+        },
     )
 
 
@@ -272,13 +375,12 @@ def _config(bundle: Bundle, name: str | None, file: Path) -> Config:
     return fitting[0]
 
 
-def _diff(
-    args: argparse.Namespace, bundle: Bundle, config: Config, file: Path, old: bytes, new: bytes
-) -> str:
+def _diff(args: argparse.Namespace, bundle: Bundle, one: _Input, new: bytes) -> str:
     from confmig import masking
 
+    old, config = one.snapshot.data, one.config
     if args.show_values:
-        return masking.unified(str(file), old.decode("utf-8"), new.decode("utf-8"))
+        return masking.unified(str(one.file), old.decode("utf-8"), new.decode("utf-8"))
     contract = bundle.contract.of(config.name)
     masker = masking.Masker(
         format=config.format,
@@ -286,7 +388,7 @@ def _diff(
         secrets=contract.secrets,
         multi=config.multi_document,
     )
-    return masker.diff(str(file), old, new)
+    return masker.diff(str(one.file), old, new)
 
 
 def _write(disk: Disk, snapshot: Snapshot, data: bytes) -> None:

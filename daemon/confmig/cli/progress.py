@@ -25,15 +25,15 @@ class Progress:
     def __enter__(self) -> Progress:
         return self
 
-    def step(self, name: str) -> None:
-        """Begin the next step."""
+    def step(self, name: str, count: int = 1) -> None:
+        """Begin the next steps, ``count`` of them at once."""
         if self.shown:
             filled = WIDTH * self.done // max(1, self.total)
             bar = "#" * filled + "-" * (WIDTH - filled)
             line = f"[{bar}] {self.done}/{self.total} {name}"
             sys.stderr.write(f"\r\x1b[K{line[:100]}")
             sys.stderr.flush()
-        self.done += 1
+        self.done += count
 
     def clear(self) -> None:
         """Make room for a line of text."""

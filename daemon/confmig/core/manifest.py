@@ -38,26 +38,22 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One entry of the manifest. ``checksum`` covers its file and the handlers it names."""
+    """One entry of the manifest. ``sets`` has the version that a document of each configuration
+    has after it; ``checksum`` covers its file and the handlers it names."""
 
     id: str
     order: int
     kind: str
-    sets: Mapping[str, int]
+    sets: Mapping[str, int] = field(hash=False)
     depends_on: tuple[str, ...]
     description: str
     impact: str
     checksum: str
 
     @property
-    def config(self) -> str:
-        """The one configuration it changes."""
-        return next(iter(self.sets))
-
-    @property
-    def version(self) -> int:
-        """The schema version a document has after it."""
-        return next(iter(self.sets.values()))
+    def together(self) -> bool:
+        """Whether it changes documents of several configurations as one."""
+        return len(self.sets) > 1
 
 
 @dataclass(frozen=True, slots=True)

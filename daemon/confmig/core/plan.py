@@ -8,8 +8,9 @@ prefix of steps of one class.
 
 from __future__ import annotations
 
+from collections import Counter, deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from confmig.core.gate import Decision
@@ -18,8 +19,9 @@ from confmig.core.manifest import Manifest, Migration
 
 @dataclass(frozen=True, slots=True)
 class DocumentFact:
-    """One document as it is now. ``version`` is None if it cannot be read; ``problem`` is a code
-    and ``message`` says more (never a value)."""
+    """One document as it is now. ``version`` is None if it cannot be read, or carries no stamp:
+    then ``due`` are the migrations (ids, in order) that would change something in it. ``problem``
+    is a code and ``message`` says more (never a value)."""
 
     config: str
     path: str
@@ -27,10 +29,17 @@ class DocumentFact:
     digest: str
     problem: str | None = None
     message: str = ""
+    due: tuple[str, ...] | None = None
 
     @property
     def healthy(self) -> bool:
-        return self.version is not None and self.problem is None
+        return (self.version is not None or self.due is not None) and self.problem is None
+
+    def has(self, migration: Migration) -> bool:
+        """Whether the document is past the migration, or never needs it."""
+        if self.due is not None:
+            return migration.id not in self.due
+        return self.version is not None and self.version >= migration.sets[self.config]
 
 
 Status = Literal["applied", "pending", "no_documents"]
@@ -49,10 +58,23 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """The next transaction: the class, and each document's steps in order."""
+    """The next transaction: the class, and each document's steps in order. ``configs`` says which
+    configuration each document is."""
 
     kind: str
     steps: dict[str, tuple[Migration, ...]]
+    configs: dict[str, str]
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """The paths, those together that a migration of several configurations binds."""
+        group: dict[str, tuple[str, ...]] = {path: (path,) for path in self.steps}
+        for migration in self.migrations:
+            if migration.together:
+                bound = [p for p, steps in self.steps.items() if migration in steps]
+                merged = tuple(dict.fromkeys(q for p in bound for q in group[p]))
+                group |= dict.fromkeys(merged, merged)
+        return tuple(dict.fromkeys(group.values()))
 
     @property
     def migrations(self) -> tuple[Migration, ...]:
@@ -65,13 +87,9 @@ def standings(manifest: Manifest, documents: Sequence[DocumentFact]) -> list[Sta
     """Every migration with its derived status, in order."""
     out = []
     for migration in manifest.migrations:
-        mine = [d for d in documents if d.config == migration.config]
+        mine = [d for d in documents if d.config in migration.sets]
         failed = tuple(d.path for d in mine if not d.healthy)
-        pending = tuple(
-            d.path
-            for d in mine
-            if d.healthy and d.version is not None and d.version < migration.version
-        )
+        pending = tuple(d.path for d in mine if d.healthy and not d.has(migration))
         status: Status = "no_documents" if len(failed) == len(mine) else "applied"
         if pending:
             status = "pending"
@@ -88,38 +106,14 @@ def placed(manifest: Manifest, document: DocumentFact) -> DocumentFact:
     chain = manifest.chain(document.config)
     if document.version is None or document.problem is not None or not chain:
         return document
-    first, last = chain[0].version - 1, chain[-1].version
+    first, last = chain[0].sets[document.config] - 1, chain[-1].sets[document.config]
     if document.version > last:
-        return _with(
-            document,
-            "document_newer",
-            f"version {document.version} is newer than the bundle's {last}",
-        )
+        message = f"version {document.version} is newer than the bundle's {last}"
+        return replace(document, problem="document_newer", message=message)
     if document.version < first:
-        return _with(
-            document,
-            "document_too_old",
-            f"version {document.version} is older than {first}, where the bundle begins",
-        )
+        message = f"version {document.version} is older than {first}, where the bundle begins"
+        return replace(document, problem="document_too_old", message=message)
     return document
-
-
-def _with(document: DocumentFact, problem: str, message: str) -> DocumentFact:
-    return DocumentFact(
-        document.config, document.path, document.version, document.digest, problem, message
-    )
-
-
-def unmet(
-    manifest: Manifest, migration: Migration, reached: dict[str, int], configs: dict[str, str]
-) -> list[str]:
-    """The dependencies that some healthy document has not reached."""
-    out = []
-    for name in migration.depends_on:
-        other = manifest.by_id[name]
-        if any(v < other.version for p, v in reached.items() if configs[p] == other.config):
-            out.append(name)
-    return out
 
 
 def next_segment(
@@ -134,29 +128,51 @@ def next_segment(
     this pass. The class is that of the first migration in order that some document may take.
     """
     healthy = [d for d in documents if d.healthy and d.path not in excluded]
-    reached = {d.path: d.version for d in healthy if d.version is not None}
     configs = {d.path: d.config for d in healthy}
+    ahead = {d.path: deque(m.id for m in manifest.chain(d.config) if not d.has(m)) for d in healthy}
+    waiting = Counter(name for steps in ahead.values() for name in steps)
     kind: str | None = None
     steps: dict[str, list[Migration]] = {}
     for migration in manifest.migrations:
         if kind is not None and migration.kind != kind:
             continue
-        takers = [
-            p
-            for p, version in reached.items()
-            if configs[p] == migration.config and version == migration.version - 1
-        ]
+        takers = [p for p, names in ahead.items() if names and names[0] == migration.id]
         if not takers or not allowed(migration):
             continue
-        if unmet(manifest, migration, reached, configs):
+        if migration.together and (
+            len(takers) < len(migration.sets) or misfit(migration, documents)
+        ):
+            continue
+        if any(waiting[name] for name in migration.depends_on):
             continue
         kind = migration.kind
         for path in takers:
             steps.setdefault(path, []).append(migration)
-            reached[path] = migration.version
+            ahead[path].popleft()
+            waiting[migration.id] -= 1
     if kind is None:
         return None
-    return Segment(kind, {path: tuple(chain) for path, chain in sorted(steps.items())})
+    return Segment(
+        kind,
+        {path: tuple(chain) for path, chain in sorted(steps.items())},
+        {path: configs[path] for path in steps},
+    )
+
+
+def misfit(migration: Migration, documents: Sequence[DocumentFact]) -> str | None:
+    """Why a migration of several configurations cannot run on these documents, as a reason code.
+
+    Each configuration must have exactly one document (``config_ambiguous``), and they must take
+    the step together (``documents_out_of_step``).
+    """
+    if not migration.together:
+        return None
+    mine = [d for d in documents if d.config in migration.sets]
+    if sorted(d.config for d in mine) != sorted(migration.sets):
+        return "config_ambiguous"
+    if any(not d.healthy for d in mine):
+        return "document_failed"
+    return "documents_out_of_step" if len({d.has(migration) for d in mine}) > 1 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,16 +200,18 @@ def forecast(
     """
     out: list[Outlook] = []
     for standing in standings(manifest, documents):
+        migration = standing.migration
         if standing.status != "pending":
             continue
-        migration = standing.migration
         held = [o for o in out if not o.runs]
         needed = [o for o in held if o.standing.migration.id in migration.depends_on]
-        chain = [o for o in held if o.standing.migration.config == migration.config]
+        chain = [o for o in held if o.standing.migration.sets.keys() & migration.sets.keys()]
         behind = {path for o in chain for path in o.standing.pending}
-        # a document that is not behind a held migration may go on alone
-        waits = chain if behind.issuperset(standing.pending) else []
-        inherited: list[str] = []
+        # a document that is not behind a held migration may go on alone, unless it is bound
+        alone = not migration.together and not behind.issuperset(standing.pending)
+        waits = [] if alone else chain
+        why = misfit(migration, documents)
+        inherited = [why] if why is not None else []
         for other in dict.fromkeys(o.standing.migration.id for o in [*needed, *waits]):
             reasons = next(o for o in held if o.standing.migration.id == other).decision.reasons
             inherited.append("dependency_pending")

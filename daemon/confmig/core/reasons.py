@@ -55,6 +55,10 @@ EXPLAIN = {
     "target_drifted": "a file was changed while it was being migrated; it is planned again",
     "version_regressed": "the service keeps writing an older version back; upgrade it first",
     "document_failed": "a document cannot be migrated; `confmig status` names it",
+    "config_ambiguous": "it changes several files as one and needs exactly one of each "
+    "configuration; `confmig status` lists them",
+    "documents_out_of_step": "it changes several files as one, and some have had it; "
+    "`confmig rollback` or a restored file brings them level",
     "dependency_pending": "it waits for another migration that is not applied yet",
     "dependency_failed": "a migration before it failed",
     "rolled_back": "it was rolled back; `confmig retry ID` lets it run again",

@@ -283,6 +283,12 @@ class _Check:
             )
             depends = []
         file = file_of(name, self.files)
+        if file is not None and file.endswith(".py") and len(sets) > 1:
+            self._field(
+                f"{place}: sets",
+                "a migration that is a Python file changes one configuration",
+                "write operations, with `custom` for what they cannot say",
+            )
         if self.problems or file is None:
             return None
         return Migration(
@@ -314,12 +320,13 @@ class _Check:
                 )
             if isinstance(version, bool) or not isinstance(version, int) or version < 1:
                 self._field(f"{place}: sets.{config}", "must be a version number", "write a number")
-        if len(data) > 1:
-            self._field(
-                f"{place}: sets",
-                "migrations over several configurations are not supported yet",
-                "split it into one migration a configuration",
-            )
+        for config in data if len(data) > 1 else ():
+            if ":" in config:
+                self._field(
+                    f"{place}: sets.{config}",
+                    "a name with a colon cannot begin a path",
+                    "rename the configuration",
+                )
         return dict(data)
 
     # --- the whole list

@@ -1,4 +1,7 @@
-"""A chain of migrations on one document: parse once, change the tree step by step, render once.
+"""A chain of migrations: parse once, change the tree step by step, render once.
+
+A chain runs on one document, or, where migrations set several configurations, on one document of
+each of those together.
 
 Every intermediate result is validated against the schema of its version; an error that the input
 already had is not the migration's and does not refuse it. What runs a handler and what validates
@@ -7,16 +10,18 @@ are ports.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from confmig.core.manifest import Config, Migration
+from confmig.documents import tree
 from confmig.documents.document import Document
 from confmig.documents.formats import TEXT_ONLY
 from confmig.documents.journal import Change
 from confmig.documents.operations import Context, Operation
 from confmig.documents.path import Place, show
-from confmig.documents.tree import Mapping, Sequence, cell_at
+from confmig.documents.together import Together
+from confmig.documents.tree import Sequence, cell_at
 from confmig.errors import ConfmigError, Refused
 
 
@@ -48,8 +53,8 @@ class Step:
     notes: tuple[tuple[str, str], ...] = ()
 
 
-Validate = Callable[[int, Document], list[SchemaError] | None]
-"""The schema errors of a document at a version; None if the version has no schema."""
+Validate = Callable[[str, int, Document], list[SchemaError] | None]
+"""The schema errors of a configuration's document at a version; None if that has no schema."""
 
 
 def version_of(document: Document, config: Config) -> int:
@@ -62,7 +67,7 @@ def version_of(document: Document, config: Config) -> int:
     stamp = config.stamp
     if stamp is None:
         return 0
-    if not isinstance(document.root, Mapping):
+    if not isinstance(document.root, tree.Mapping):
         if document.root is None and stamp.absent is not None:
             return stamp.absent
         raise Refused("version_missing", "the document is no mapping, so it has no stamp")
@@ -86,62 +91,110 @@ def run(
     context: Context,
     validate: Validate,
 ) -> list[Step]:
-    """Run the programs in order on the tree.
+    """Run the programs in order on the tree; see ``run_together``."""
+    return run_together({config.name: document}, [config], programs, context, validate)[config.name]
 
-    Raises ``Refused`` and names the migration, the place and the reason; the document is then
+
+def run_together(
+    documents: Mapping[str, Document],
+    configs: Iterable[Config],
+    programs: Iterable[Program],
+    context: Context,
+    validate: Validate,
+) -> dict[str, list[Step]]:
+    """Run the programs in order on the trees of one document a configuration, each on those it
+    sets. Returns each configuration's steps.
+
+    Raises ``Refused`` and names the migration, the place and the reason; the documents are then
     in an undefined state and must be dropped (nothing was written).
     """
-    before = version_of(document, config)
+    programs = list(programs)
+    known = {config.name: config for config in configs}
+    tracks = {
+        name: _Track(known[name], document, programs, validate)
+        for name, document in documents.items()
+    }
     notes: list[tuple[str, str]] = []
     context = replace(context, note=lambda place, text: notes.append((place, text)))
-    programs = list(programs)
-    steps: list[Step] = []
-    known = _known_errors(document, before, programs, validate)
     for program in programs:
-        migration = program.migration
-        start = len(document.changes)
+        mine = [tracks[name] for name in program.migration.sets]
         notes.clear()
         try:
-            if program.handler is not None:
-                context.custom(program.handler, document)
-            for number, operation in enumerate(program.operations, 1):
-                try:
-                    operation.run(document, context)
-                except ConfmigError as error:
-                    error.message = f"operation {number} ({operation.kind}): {error.message}"
-                    raise
-            if config.stamp is not None:
-                document.set(config.stamp.path, migration.version)
-            _validate(document, migration.version, validate, known)
+            _perform(program, [t.document for t in mine], context)
+            for track in mine:
+                track.finish(program.migration, validate, notes if track is mine[0] else ())
         except ConfmigError as error:
-            error.message = f"{migration.id}: {error.message}"
+            error.message = f"{program.migration.id}: {error.message}"
             raise
-        after = migration.version
-        steps.append(Step(migration, before, after, tuple(document.changes[start:]), tuple(notes)))
-        before = after
-    return steps
+    return {name: track.steps for name, track in tracks.items()}
+
+
+def _perform(program: Program, documents: list[Document], context: Context) -> None:
+    """Run a migration's handler and operations; with several documents, on all of them as one."""
+    names = list(program.migration.sets)
+    several = len(documents) > 1
+    for name, document in zip(names, documents, strict=True):
+        document.address = f"{name}:" if several else ""
+    whole = Together(dict(zip(names, documents, strict=True))) if several else documents[0]
+    if program.handler is not None:
+        context.custom(program.handler, whole)
+    for number, operation in enumerate(program.operations, 1):
+        try:
+            operation.run(whole, context)
+        except ConfmigError as error:
+            error.message = f"operation {number} ({operation.kind}): {error.message}"
+            raise
+
+
+class _Track:
+    """One document on its way through a chain."""
+
+    def __init__(
+        self, config: Config, document: Document, programs: list[Program], validate: Validate
+    ) -> None:
+        self.config = config
+        self.document = document
+        self.steps: list[Step] = []
+        self._version = version_of(document, config)
+        self._journalled = len(document.changes)
+        mine = [p.migration.sets[config.name] for p in programs if config.name in p.migration.sets]
+        self._known = _known_errors(document, config.name, [self._version, *mine], validate)
+
+    def finish(
+        self, migration: Migration, validate: Validate, notes: Iterable[tuple[str, str]]
+    ) -> None:
+        """Stamp and validate the document after a migration, and keep its step."""
+        document, after = self.document, migration.sets[self.config.name]
+        if self.config.stamp is not None:
+            document.set(self.config.stamp.path, after)
+        _validate(document, self.config.name, after, validate, self._known)
+        changes = tuple(document.changes[self._journalled :])
+        self._journalled = len(document.changes)
+        self.steps.append(Step(migration, self._version, after, changes, tuple(notes)))
+        self._version = after
 
 
 def _known_errors(
-    document: Document, version: int, programs: list[Program], validate: Validate
+    document: Document, config: str, versions: list[int], validate: Validate
 ) -> set[tuple[int, str]]:
-    for candidate in [version, *(p.migration.version for p in programs)]:
-        errors = validate(candidate, document)
+    for version in versions:
+        errors = validate(config, version, document)
         if errors is not None:
             return {key for e in errors if (key := _key(document, e)) is not None}
     return set()
 
 
 def _validate(
-    document: Document, version: int, validate: Validate, known: set[tuple[int, str]]
+    document: Document, config: str, version: int, validate: Validate, known: set[tuple[int, str]]
 ) -> None:
-    new = [e for e in validate(version, document) or () if _key(document, e) not in known]
+    new = [e for e in validate(config, version, document) or () if _key(document, e) not in known]
     if new:
-        listed = "; ".join(f"{show(e.place) or 'the document'}: {e.what}" for e in new[:5])
+        at = document.address
+        listed = "; ".join(f"{at + show(e.place) or 'the document'}: {e.what}" for e in new[:5])
         raise Refused(
             "validation_failed",
             f"the result does not fit the schema of version {version}: {listed}",
-            place=show(new[0].place),
+            place=at + show(new[0].place),
         )
 
 
@@ -153,7 +206,7 @@ def _key(document: Document, error: SchemaError) -> tuple[int, str] | None:
     container = document.root
     for part in error.place[:-1]:
         container = container[part]
-    if not isinstance(container, Mapping | Sequence):
+    if not isinstance(container, tree.Mapping | Sequence):
         return None
     node = cell_at(container, error.place[-1]).node
     return (id(node), error.what) if node is not None else None

@@ -18,7 +18,7 @@ from typing import Any
 
 from confmig.documents import path as paths
 from confmig.documents.journal import Change
-from confmig.documents.lookup import MISSING, Hit, Lookup, name_of
+from confmig.documents.lookup import MISSING, Hit, Lookup, name_of, shown
 from confmig.documents.path import Index, Key, Path, Place, show
 from confmig.documents.tree import (
     Cell,
@@ -29,7 +29,6 @@ from confmig.documents.tree import (
     build,
     cells_of,
     kind_of,
-    place_of,
     plain,
     walk_cells,
 )
@@ -66,6 +65,11 @@ class Document(Lookup):
         self.source_map: Any = None
         self.changes: list[Change] = []
         self.allow_shared = False
+        self.address = ""  # what messages put before a path, where there are several documents
+
+    def permit_shared(self, allowed: bool) -> None:
+        """Whether values that other places point at may be changed from now on."""
+        self.allow_shared = allowed
 
     # --- writing by path
 
@@ -136,7 +140,7 @@ class Document(Lookup):
             raise Refused(
                 "wrong_type",
                 f"an object is expected here, not {kind_of(here)}",
-                place=show(by.place) if by is not None else name_of(here),
+                place=by.shown if by is not None else name_of(here),
             )
         return here, segments[-1].name
 
@@ -152,7 +156,7 @@ class Document(Lookup):
                 raise Refused(
                     "wrong_type",
                     f"a value of type {kind_of(value)} is in the way of the target",
-                    place=show(hits[0].place),
+                    place=hits[0].shown,
                 )
             return value, hits[0]
         if hits:
@@ -181,7 +185,7 @@ class Document(Lookup):
             raise Refused(
                 "merge_key",
                 "a migration must not write a merge key (<<)",
-                place=show(place_of(container)),
+                place=shown(container),
             )
         size = len(container.cells)
         at = size if at is None else min(at, size)
@@ -256,14 +260,14 @@ class Document(Lookup):
                 raise Refused(
                     "target_exists",
                     f"the target {name!r} exists already",
-                    place=show(place_of(target)),
+                    place=shown(target),
                     fix="say on_conflict: keep, overwrite or append",
                 )
         if self.merges and name == "<<":
             raise Refused(
                 "merge_key",
                 "a migration must not write a merge key (<<)",
-                place=show(place_of(target)),
+                place=shown(target),
             )
         self.check_target(hit, target)
         self._shows_merged(hit.container, cell)
@@ -286,7 +290,7 @@ class Document(Lookup):
         while here is not None:
             if here is hit.cell.value:
                 raise Refused(
-                    "move_into_itself", "a value cannot move into itself", place=show(hit.place)
+                    "move_into_itself", "a value cannot move into itself", place=hit.shown
                 )
             here = here.up
         if self.stream and self.alias_of and self._part(hit.container) is not self._part(target):
@@ -297,7 +301,7 @@ class Document(Lookup):
                     raise Refused(
                         "alias_leaves_document",
                         "an anchor or alias would move to another document of the stream",
-                        place=show(hit.place),
+                        place=hit.shown,
                         fix="write the value out at this place first",
                     )
 
@@ -436,7 +440,7 @@ class Document(Lookup):
             raise Refused(
                 "merge_only_key",
                 f"without its own {cell.name!r} the mapping would show the merged one (<<)",
-                place=show(Hit(container, cell).place),
+                place=Hit(container, cell).shown,
                 fix="migrate the merged mapping by hand",
             )
 
@@ -454,7 +458,7 @@ class Document(Lookup):
                 raise Refused(
                     "shared_node",
                     f"the value is anchored as &{origin.anchor} and used elsewhere",
-                    place=show(place_of(container) if cell is None else Hit(container, cell).place),
+                    place=shown(container) if cell is None else Hit(container, cell).shown,
                     fix="say allow_shared: true if every use shall change",
                 )
 

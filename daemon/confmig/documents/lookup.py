@@ -39,6 +39,11 @@ class Hit:
         last = self.container.position(self.cell) if name is None else name
         return (*place_of(self.container), last)
 
+    @property
+    def shown(self) -> str:
+        """The place as text, for messages."""
+        return self.container.document.address + show(self.place)
+
 
 class Lookup:
     """The reading half of a ``Document``."""
@@ -100,7 +105,7 @@ class Lookup:
             raise Refused(
                 "through_alias",
                 f"the path goes through the alias *{node.alias}",
-                place=show(hit.place),
+                place=hit.shown,
                 fix="address the anchored value itself, or write the value out at this place",
             )
         return hit.cell.value
@@ -127,7 +132,7 @@ class Lookup:
                 "wrong_type",
                 f"{'an object' if wanted is Mapping else 'a list'} is expected here, "
                 f"not {kind_of(value)}",
-                place=show(by.place) if by is not None else name_of(value),
+                place=by.shown if by is not None else name_of(value),
             )
         if isinstance(value, Mapping) and isinstance(segment, Key):
             cell = value.cells.get(segment.name)
@@ -137,7 +142,7 @@ class Lookup:
                 raise Refused(
                     "merge_only_key",
                     f"the key {segment.name!r} exists only through a merge key (<<)",
-                    place=show(place_of(value)),
+                    place=shown(value),
                     fix="write the key out in this mapping, or migrate the merged one by hand",
                 )
             return []
@@ -185,8 +190,11 @@ class Lookup:
         return value
 
 
+def shown(container: Container) -> str:
+    """The path of a container as text, for messages; empty for the root."""
+    return container.document.address + show(place_of(container))
+
+
 def name_of(value: Any) -> str:
     """The path of a container, or words for the root."""
-    if isinstance(value, Mapping | Sequence):
-        return show(place_of(value)) or "the document"
-    return "the document"
+    return (shown(value) if isinstance(value, Mapping | Sequence) else "") or "the document"

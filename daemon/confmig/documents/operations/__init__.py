@@ -9,11 +9,18 @@ from __future__ import annotations
 
 from typing import Any, Literal, Protocol
 
-from pydantic import BaseModel, RootModel, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    RootModel,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from confmig.documents.document import Document
 from confmig.documents.lookup import MISSING
-from confmig.documents.operations.base import AnyPath, Context, Strict
+from confmig.documents.operations.base import Addresses, AnyPath, Context, Strict
 from confmig.documents.operations.conditions import Condition
 from confmig.documents.operations.lists import (
     AddItem,
@@ -37,7 +44,7 @@ from confmig.documents.operations.structure import (
 )
 from confmig.documents.operations.text import Format, Replace, Split
 from confmig.documents.operations.values import Convert, MapItems, MapValue
-from confmig.documents.path import show
+from confmig.documents.together import Together, address
 from confmig.documents.tree import Mapping, kind_of
 from confmig.errors import Problem, Refused
 
@@ -45,11 +52,27 @@ __all__ = ["OPERATIONS", "Context", "Operation", "load"]
 
 
 class Custom(RootModel[str]):
-    """Run a Python handler: the path of its file below ``migrations/``."""
+    """Run a Python handler: the path of its file below ``migrations/``. A migration of several
+    configurations says on which: ``app:handlers/file.py``."""
+
+    @property
+    def file(self) -> str:
+        """The handler's path below ``migrations/``."""
+        return self.root.rpartition(":")[2]
+
+    @model_validator(mode="after")
+    def _addressed(self, info: ValidationInfo) -> Custom:
+        if isinstance(info.context, Addresses) and address(self.root, info.context.configs) is None:
+            raise ValueError(
+                f"say on which document it runs, as {info.context.configs[0]}:{self.root}"
+            )
+        return self
 
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Run the handler on the whole document."""
-        context.custom(self.root, document)
+        if isinstance(document, Together):
+            document = document.documents[self.root.partition(":")[0]]
+        context.custom(self.file, document)
 
 
 class Applicable(Protocol):
@@ -108,6 +131,13 @@ class ForEach(Strict):
     recursive: bool = False
     lenient: bool = False
 
+    @field_validator("path")
+    @classmethod
+    def _absolute(cls, text: str, info: ValidationInfo) -> str:
+        if isinstance(info.context, Addresses):
+            info.context.absolute(text)
+        return text
+
 
 class Operation(Strict):
     """One entry of a migration file."""
@@ -120,7 +150,7 @@ class Operation(Strict):
 
     @model_validator(mode="before")
     @classmethod
-    def _read(cls, data: Any) -> Any:
+    def _read(cls, data: Any, info: ValidationInfo) -> Any:
         if not isinstance(data, dict):
             raise ValueError("an operation is a mapping such as {move: {from: a, to: b}}")
         kinds = [k for k in data if k in OPERATIONS]
@@ -138,32 +168,39 @@ class Operation(Strict):
         if kind in _SHORT and isinstance(body, str):
             body = {_SHORT[kind]: body}
         rest = {k: v for k, v in data.items() if k != kind}
-        return {"kind": kind, "body": OPERATIONS[kind].model_validate(body), **rest}
+        return {
+            "kind": kind,
+            "body": OPERATIONS[kind].model_validate(body, context=info.context),
+            **rest,
+        }
 
     def run(self, document: Document, context: Context) -> None:
         """Apply the operation. Raises ``Refused`` with the operation's kind in the message."""
         body: Applicable = self.body
-        document.allow_shared = self.allow_shared
+        document.permit_shared(self.allow_shared)
         try:
             for scope in self._scopes(document):
                 scope = MISSING if scope is None else scope  # an empty document
                 if self.when is None or self.when.holds(document, scope, context):
                     body.apply(document, scope, context)
         finally:
-            document.allow_shared = False
+            document.permit_shared(False)
 
     def _scopes(self, document: Document) -> list[Any]:
         if self.for_each is None:
             return [document.root]
-        return self._below(document, document.root, self.for_each)
+        return self._below(document, document.root, self.for_each.path, self.for_each)
 
-    def _below(self, document: Document, scope: Any, each: ForEach) -> list[Any]:
+    def _below(self, document: Document, scope: Any, path: str, each: ForEach) -> list[Any]:
         scopes: list[Any] = []
         lenient = each.lenient or scope is not document.root
-        for hit in document.find(each.path, scope, lenient=lenient):
+        for hit in document.find(path, scope, lenient=lenient):
             if isinstance(hit.cell.value, Mapping) and not (hit.cell.node and hit.cell.node.alias):
                 if each.recursive:
-                    scopes += self._below(document, hit.cell.value, each)
+                    inner = path
+                    if isinstance(document, Together) and scope is document.root:
+                        inner = path.partition(":")[2]  # from here on it starts at an object
+                    scopes += self._below(document, hit.cell.value, inner, each)
                 scopes.append(hit.cell.value)
             elif each.other_types == "error":
                 alias = hit.cell.node is not None and hit.cell.node.alias is not None
@@ -171,13 +208,18 @@ class Operation(Strict):
                     "wrong_type",
                     "an object is expected here, "
                     f"not {'an alias' if alias else kind_of(hit.cell.value)}",
-                    place=show(hit.place),
+                    place=hit.shown,
                 )
         return scopes
 
 
-def load(data: Any, place: str) -> tuple[list[Operation], list[Problem]]:
-    """The operations of a migration file's plain data, and every problem found in it."""
+def load(
+    data: Any, place: str, configs: tuple[str, ...] = ()
+) -> tuple[list[Operation], list[Problem]]:
+    """The operations of a migration file's plain data, and every problem found in it.
+
+    ``configs`` are the configurations a migration sets; with several, every path says which.
+    """
     if not isinstance(data, list):
         return [], [
             Problem(
@@ -190,7 +232,9 @@ def load(data: Any, place: str) -> tuple[list[Operation], list[Problem]]:
     operations, problems = [], []
     for number, item in enumerate(data, 1):
         try:
-            operations.append(Operation.model_validate(item))
+            relative = isinstance(item, dict) and "for_each" in item
+            context = Addresses(configs, relative) if len(configs) > 1 else None
+            operations.append(Operation.model_validate(item, context=context))
         except ValidationError as error:
             for one in error.errors():
                 where = ".".join(str(p) for p in one["loc"])

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
 from confmig.documents import path as paths
 from confmig.documents.document import Document
 from confmig.documents.lookup import Hit
-from confmig.documents.path import show
+from confmig.documents.together import address
 from confmig.documents.tree import Sequence, kind_of, same_value
 from confmig.errors import Refused
 
@@ -50,28 +50,56 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-def _any_path(text: str) -> str:
+@dataclass(frozen=True, slots=True)
+class Addresses:
+    """How paths are read in a migration of several configurations: each begins with the name of
+    one, unless it is ``relative`` to what ``for_each`` names."""
+
+    configs: tuple[str, ...]
+    relative: bool
+
+    def local(self, text: str) -> str:
+        """A path without the name of its configuration. Raises ``ValueError`` if it has none."""
+        return (
+            text if self.relative and address(text, self.configs) is None else self.absolute(text)
+        )
+
+    def absolute(self, text: str) -> str:
+        """The same for a path that must have one."""
+        found = address(text, self.configs)
+        if found is None:
+            names = ", ".join(f"{name}:" for name in self.configs)
+            raise ValueError(f"{text!r}: begin the path with one of {names}")
+        return found[1]
+
+
+def _any_path(text: str) -> None:
     if not paths.parse(text):
         raise Refused("path_invalid", "the empty path is the whole document; name a place in it")
-    return text
 
 
-def _root_path(text: str) -> str:
-    return text if not text else _one_path(text)
+def _root_path(text: str) -> None:
+    if text:
+        _one_path(text)
 
 
-def _one_path(text: str) -> str:
-    if not paths.is_concrete(paths.parse(_any_path(text))):
+def _one_path(text: str) -> None:
+    _any_path(text)
+    if not paths.is_concrete(paths.parse(text)):
         raise Refused("path_invalid", f"{text!r}: no wildcards here; use for_each")
-    return text
 
 
-def _value_error(check: Callable[[str], str]) -> Callable[[str], str]:
-    def run(text: str) -> str:
+def _value_error(check: Callable[[str], None]) -> Callable[[str, ValidationInfo], str]:
+    def run(text: str, info: ValidationInfo) -> str:
         try:
-            return check(text)
+            if isinstance(info.context, Addresses):
+                _any_path(info.context.local(text))
+                check(info.context.local(text))
+            else:
+                check(text)
         except Refused as error:
             raise ValueError(error.message) from None
+        return text
 
     return run
 
@@ -79,7 +107,10 @@ def _value_error(check: Callable[[str], str]) -> Callable[[str], str]:
 AnyPath = Annotated[str, AfterValidator(_value_error(_any_path))]
 """A path that may hold wildcards."""
 
-OnePath = Annotated[str, AfterValidator(_value_error(_one_path))]
+one_path = _value_error(_one_path)
+"""The check of a path that is written inside a text. Raises ``ValueError``."""
+
+OnePath = Annotated[str, AfterValidator(one_path)]
 """A path that names at most one place."""
 
 RootPath = Annotated[str, AfterValidator(_value_error(_root_path))]
@@ -99,7 +130,7 @@ def expect(document: Document, hit: Hit, wanted: TypeName | None) -> None:
     raise Refused(
         "wrong_type",
         f"{wanted} is expected here, not {kind_of(hit.cell.value)}",
-        place=show(hit.place),
+        place=hit.shown,
     )
 
 
@@ -110,9 +141,14 @@ def is_type(document: Document, hit: Hit, wanted: str) -> bool:
     if kind == wanted or (wanted == "number" and kind in ("int", "float")):
         return True
     node = hit.cell.node
-    if wanted == "string" and kind == "bool" and document.dialect == "go-yaml" and node is not None:
+    if (
+        wanted == "string"
+        and kind == "bool"
+        and hit.container.document.dialect == "go-yaml"
+        and node is not None
+    ):
         # go-yaml reads a plain yes, no, on or off into a string field as that text
-        return document.text[node.start : node.end] not in (
+        return hit.container.document.text[node.start : node.end] not in (
             "true",
             "True",
             "TRUE",
@@ -146,7 +182,7 @@ def lexeme(document: Document, hit: Hit) -> str:
     value, node = hit.cell.value, hit.cell.node
     plain = node is not None and node.style in (None, "date") and node.alias is None
     if node is not None and plain and not isinstance(value, str):
-        return document.text[node.start : node.end]
+        return hit.container.document.text[node.start : node.end]
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

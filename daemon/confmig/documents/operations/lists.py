@@ -20,7 +20,6 @@ from confmig.documents.operations.base import (
     the_list,
 )
 from confmig.documents.operations.structure import join
-from confmig.documents.path import show
 from confmig.documents.tree import (
     Container,
     Mapping,
@@ -75,7 +74,7 @@ class UnwrapList(Strict):
                 raise Refused(
                     "not_one_item",
                     f"a list of one item is expected here, not of {len(items)}",
-                    place=show(hit.place),
+                    place=hit.shown,
                     fix="say many: first, last or keep, and empty: delete or keep",
                 )
 
@@ -129,7 +128,7 @@ class InsertAfter(Strict):
             raise Refused(
                 "item_missing",
                 "the item to insert behind is not in the list",
-                place=show(hit.place),
+                place=hit.shown,
                 fix="say if_missing: skip or append",
             )
 
@@ -181,7 +180,7 @@ class ListToMap(Strict):
                 raise Refused(
                     "not_keyed",
                     f"the item {problem} {self.key!r}",
-                    place=f"{show(hit.place)}[{number}]",
+                    place=f"{hit.shown}[{number}]",
                     fix="give every item a name of its own, or migrate this place by hand",
                 )
             names.append(name)
@@ -215,7 +214,7 @@ class MapToList(Strict):
             raise Refused(
                 "merge_key",
                 "an object with a merge key (<<) cannot become a list",
-                place=show(hit.place),
+                place=hit.shown,
                 fix="write the merged keys out first",
             )
         if not len(entries):
@@ -233,7 +232,7 @@ class MapToList(Strict):
                 raise Refused(
                     "not_keyed",
                     f"the entry {why}",
-                    place=show(Hit(entries, cell).place),
+                    place=Hit(entries, cell).shown,
                     fix="say value_key, or migrate this place by hand",
                 )
             document.add(cell.value, self.key, name, 0)
@@ -304,9 +303,7 @@ class Gather(Strict):
         if target is not None and self.on_conflict == "error":
             values = [v for h in hits for v in _items(h.cell.value) if self._wanted(v)]
             if not same_value(plain(target.cell.value), values):
-                raise Refused(
-                    "target_exists", f"{self.to} exists already", place=show(target.place)
-                )
+                raise Refused("target_exists", f"{self.to} exists already", place=target.shown)
             for hit in hits:
                 document.remove(hit.container, hit.cell)
             return
@@ -317,7 +314,7 @@ class Gather(Strict):
         into = target.cell.value
         if not isinstance(into, Sequence):
             raise Refused(
-                "wrong_type", f"a list is expected, not {kind_of(into)}", place=show(target.place)
+                "wrong_type", f"a list is expected, not {kind_of(into)}", place=target.shown
             )
         for hit in hits:
             if self._wanted(hit.cell.value):
@@ -339,13 +336,11 @@ class Gather(Strict):
         into = target.cell.value
         if self.on_conflict == "error":
             if not same_value(plain(into), values):
-                raise Refused(
-                    "target_exists", f"{self.to} exists already", place=show(target.place)
-                )
+                raise Refused("target_exists", f"{self.to} exists already", place=target.shown)
             return
         if not isinstance(into, Sequence):
             raise Refused(
-                "wrong_type", f"a list is expected, not {kind_of(into)}", place=show(target.place)
+                "wrong_type", f"a list is expected, not {kind_of(into)}", place=target.shown
             )
         for value in values:
             if self.on_conflict == "append" or not any(same_value(value, x) for x in into):

@@ -7,7 +7,6 @@ from typing import Any
 from confmig.documents.document import Document
 from confmig.documents.lookup import name_of
 from confmig.documents.operations.base import AnyPath, Context, Strict
-from confmig.documents.path import show
 from confmig.errors import Refused
 
 
@@ -23,7 +22,7 @@ class Note(Strict):
             context.note(name_of(scope), self.text)
         else:
             for hit in document.find(self.path, scope, lenient=True):
-                context.note(show(hit.place), self.text)
+                context.note(hit.shown, self.text)
 
 
 class Manual(Strict):
@@ -39,7 +38,7 @@ class Manual(Strict):
             hits = document.find(self.path, scope, lenient=True)
             if not hits:
                 return
-            place = show(hits[0].place)
+            place = hits[0].shown
         raise Refused(
             "manual_decision",
             self.reason,

@@ -18,7 +18,7 @@ from confmig.documents.operations.base import (
     expect,
     one,
 )
-from confmig.documents.path import Key, show
+from confmig.documents.path import Key
 from confmig.documents.tree import Mapping, Sequence, cells_of, kind_of, plain, same_value
 from confmig.errors import Refused
 
@@ -69,7 +69,7 @@ class Move(Strict):
             raise Refused(
                 "target_exists",
                 f"{self.source} cannot move to {self.to}: both are there with different values",
-                place=show(target.place),
+                place=target.shown,
                 fix="remove one of the two, or say on_conflict in the migration",
             )
         else:
@@ -81,7 +81,7 @@ class Move(Strict):
             raise Refused(
                 "wrong_type",
                 f"on_conflict: {self.on_conflict} needs a list at the target, not {kind_of(into)}",
-                place=show(target.place),
+                place=target.shown,
             )
         document.check_target(hit, into)
         unique = self.on_conflict == "append_unique"
@@ -205,7 +205,7 @@ class Hoist(Strict):
         if hit is None and not root:
             return
         value = document.root if hit is None else document.enter(hit)
-        place = "the document" if hit is None else show(hit.place)
+        place = "the document" if hit is None else hit.shown
         if value is None:
             return
         if not isinstance(value, Mapping):
@@ -252,7 +252,7 @@ class RenameSection(Strict):
             raise Refused(
                 "wrong_type",
                 f"a section is expected here, not {kind_of(value)}",
-                place=show(hit.place),
+                place=hit.shown,
             )
         container, name = document.reach(self.to, scope)
         document.check_target(hit, container)
@@ -266,6 +266,6 @@ class RenameSection(Strict):
             raise Refused(
                 "target_exists",
                 f"{self.source} cannot be renamed to {self.to}: both are there",
-                place=show(Hit(container, target).place),
+                place=Hit(container, target).shown,
                 fix="merge the two sections by hand",
             )

@@ -5,12 +5,20 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
 from confmig.documents.document import Document
 from confmig.documents.lookup import Hit
-from confmig.documents.operations.base import AnyPath, Context, OnePath, Strict, expect, lexeme, one
-from confmig.documents.path import show
+from confmig.documents.operations.base import (
+    AnyPath,
+    Context,
+    OnePath,
+    Strict,
+    expect,
+    lexeme,
+    one,
+    one_path,
+)
 from confmig.documents.tree import Mapping, Sequence
 from confmig.errors import Refused
 
@@ -23,7 +31,7 @@ def _capped(text: str, hit: Hit) -> str:
         raise Refused(
             "text_too_long",
             f"a text of more than {LONGEST} characters is not matched or made",
-            place=show(hit.place),
+            place=hit.shown,
         )
     return text
 
@@ -61,7 +69,7 @@ class Replace(Strict):
             expect(document, hit, "string")
             text = _capped(str(hit.cell.value), hit)
             if len(self.replacement) * len(text) > LONGEST << 4:
-                raise Refused("text_too_long", "the result may be too long", place=show(hit.place))
+                raise Refused("text_too_long", "the result may be too long", place=hit.shown)
             new = _capped(context.substitute(self.regex, self.replacement, text), hit)
             document.replace(hit.container, hit.cell, new)
 
@@ -81,6 +89,14 @@ class Format(Strict):
     defaults: dict[str, Any] = Field(default_factory=dict)
     consume: bool = False
 
+    @field_validator("template")
+    @classmethod
+    def _fields(cls, template: str, info: ValidationInfo) -> str:
+        for match in _FIELD.finditer(template):
+            if match[1] is not None:
+                one_path(match[1], info)
+        return template
+
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Write the text if every field has a value."""
         hits: list[Hit] = []
@@ -93,7 +109,7 @@ class Format(Strict):
             hit = one(document, match[1], scope)
             if hit is not None and hit.cell.value is not None:
                 if isinstance(hit.cell.value, Mapping | Sequence):
-                    raise Refused("wrong_type", "a scalar is expected here", place=show(hit.place))
+                    raise Refused("wrong_type", "a scalar is expected here", place=hit.shown)
                 hits.append(hit)
                 return lexeme(document, hit)
             elif match[1] in self.defaults:
@@ -147,7 +163,7 @@ class Split(Strict):
             return
         if groups is None or unknown:
             why = f"there is no group {unknown[0]!r}" if unknown else "the regex does not match"
-            raise Refused("not_splittable", why, place=show(hit.place))
+            raise Refused("not_splittable", why, place=hit.shown)
         if not self.keep:
             document.remove(hit.container, hit.cell)
         for name, path in self.to.items():

@@ -16,7 +16,6 @@ from confmig.documents.operations.base import (
     lexeme,
     the_list,
 )
-from confmig.documents.path import show
 from confmig.documents.tree import cells_of, kind_of, same_value
 from confmig.errors import Refused
 
@@ -131,7 +130,7 @@ class Convert(Strict):
         raise Refused(
             "not_convertible",
             f"this {kind} has no reading as {self.to}",
-            place=show(hit.place),
+            place=hit.shown,
         )
 
 
