@@ -1219,6 +1219,18 @@ ROWS = [
         ("wrap", "", "m"),
         "# h\nm:\n  a: 1\n  c: 1\n# f\n",
     ),
+    Row(
+        "a flow list put into a list has its closing bracket deeper than the dash",
+        "a: [\n  1,\n ]\nb: 2\n",
+        ("wrap", "a", None),
+        "a:\n  - [\n    1,\n   ]\nb: 2\n",
+    ),
+    Row(
+        "the comment of a block text's header stays on its line when a list comes",
+        "a: |  # why\n  text\nb: 2\n",
+        ("set", "a", [1]),
+        "a:  # why\n  - 1\nb: 2\n",
+    ),
     Row("an equal value is no change", "a:   '1'  # c\n", ("set", "a", "1"), "a:   '1'  # c\n"),
 ]
 

@@ -121,7 +121,8 @@ class ValueWriter(FlowEditor):
         out: list[Rope] = []
         for cell in cells_of(table):
             value, node, source = cell.value, cell.node, cell.source
-            path = (*names, str(cell.name))
+            style = cell.key.style if cell.key is not None else None
+            path = (*names, key_text(str(cell.name), style))
             dotted = node is not None and node.tag == FIXED and not self._is_braced(node)
             if dotted and isinstance(value, Mapping) and len(value):
                 out += self._items(value, path)
@@ -132,8 +133,7 @@ class ValueWriter(FlowEditor):
                 edits = [*self._renames(table, cell, start), *self.cell_edits(cell)]
                 out.append(compose(start, source.end, edits))
             else:
-                key = ".".join(key_text(n, None) for n in path)
-                out.append([key, self.equals, *self.value(cell)])
+                out.append([".".join(path), self.equals, *self.value(cell)])
         return out
 
     def _renames(self, table: Container, leaf: Cell, start: int) -> list[Edit]:

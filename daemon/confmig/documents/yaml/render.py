@@ -335,6 +335,11 @@ class _Writer(FlowWriter):
             return [
                 Edit(self.layout.line_start(source.outer), end, join_lines(lines, self.newline))
             ]
+        header = self._header_comment(source)
+        if header is not None:
+            line = self.layout.line_end(source.start)
+            below = [self.newline, *join_lines(lines, self.newline)]
+            return [Edit(region.indicator, header, []), Edit(line, max(line, end), below)]
         stop = self.layout.line_end(end)
         return [
             Edit(region.indicator, end, []),
@@ -440,16 +445,28 @@ class _Writer(FlowWriter):
                     # the lines of a flow collection must stand deeper than its key
                     lines = split_lines(self.text, self.inline_value(cell))
                     return [[head], *indent(self.text, lines, column + self.style.flow)]
-                return split_lines(self.text, [head + " ", *self.inline_value(cell)])
+                return self._deeper(
+                    cell, split_lines(self.text, [head + " ", *self.inline_value(cell)]), column
+                )
             return [[head], *self.value_lines(cell, column + self._offset(cell))]
         if not self._is_block(cell):
-            return split_lines(self.text, [f"{pad}- ", *self.inline_value(cell)])
+            lines = split_lines(self.text, [f"{pad}- ", *self.inline_value(cell)])
+            return self._deeper(cell, lines, column)
         lines = self.value_lines(cell, column + 2)
         blank = 0
         while not text_of(self.text, lines[blank]).strip():
             blank += 1  # a dash cannot stand before a blank line
         first = _strip_start(self.text, lines[blank])
         return [*lines[:blank], [f"{pad}- ", *first], *lines[blank + 1 :]]
+
+    def _deeper(self, cell: Cell, lines: list[Rope], column: int) -> list[Rope]:
+        """The lines of an entry; those of a flow collection must stand deeper than the entry."""
+        if len(lines) == 1 or not isinstance(cell.value, Mapping | Sequence):
+            return lines
+        texts = [text_of(self.text, line) for line in lines[1:]]
+        least = min((len(t) - len(t.lstrip(" ")) for t in texts if t.strip()), default=column + 1)
+        missing = column + 1 - least
+        return [lines[0], *indent(self.text, lines[1:], missing)] if missing > 0 else lines
 
     def _was_root(self, cell: Cell) -> bool:
         """Whether a value was the whole document."""
