@@ -679,3 +679,91 @@ def test_no_bytes_make_reading_raise(raw: bytes) -> None:
     files = Files(raw, raw, {"0001_m.yaml": raw}, {"handlers/h.py": raw}, frozenset(), {})
     assert problems(files)
     assert ordered_ids(raw) == []
+
+
+# --- migrations over several configurations
+
+
+def configs(*names: str) -> dict[str, Any]:
+    return {n: config(files=[f"{n.replace(':', '-')}.yaml"]) for n in names}
+
+
+def test_a_migration_may_set_several_configurations() -> None:
+    entries = [
+        raw_entry(1),
+        raw_entry(2, sets={"app": 2, "web": 7}),
+        raw_entry(3, sets={"web": 8}),
+        raw_entry(4, sets={"web": 9, "app": 3}),
+    ]
+    files = bundle(raw_manifest(*entries, configs=configs("app", "web")))
+    got, found = read(files, NONE)
+    assert found == []
+    assert got is not None
+    assert [m.together for m in got.migrations] == [False, True, False, True]
+    assert got.migrations[1].sets == {"app": 2, "web": 7}
+    assert [m.order for m in got.chain("app")] == [1, 2, 4]
+    assert [m.order for m in got.chain("web")] == [2, 3, 4]
+
+
+@pytest.mark.parametrize(
+    ("code", "place", "entries"),
+    [
+        ("config_unknown", "0001_m: sets.web2", [raw_entry(1, sets={"app": 1, "web2": 1})]),
+        ("manifest_field_invalid", "sets.web", [raw_entry(1, sets={"app": 1, "web": 0})]),
+        ("manifest_field_invalid", "sets.web", [raw_entry(1, sets={"app": 1, "web": True})]),
+        (
+            "migration_version_gap",
+            "0002_m: sets.web",
+            [raw_entry(1, sets={"app": 1, "web": 1}), raw_entry(2, sets={"app": 2, "web": 3})],
+        ),
+        (
+            "migration_version_gap",
+            "0002_m: sets.app",
+            [raw_entry(1, sets={"app": 1, "web": 1}), raw_entry(2, sets={"app": 1, "web": 2})],
+        ),
+    ],
+)
+def test_a_defect_of_one_of_the_configurations_is_reported_at_its_place(
+    code: str, place: str, entries: list[dict[str, Any]]
+) -> None:
+    found = of(*entries, configs=configs("app", "web"))
+    assert said(found, code, place), found
+    assert codes(found) == [code]
+
+
+@pytest.mark.parametrize("name", ["a:b", ":", "web:"])
+def test_a_name_with_a_colon_cannot_be_one_of_several(name: str) -> None:
+    found = of(raw_entry(1, sets={"app": 1, name: 1}), configs=configs("app", name))
+    assert said(found, "manifest_field_invalid", f"sets.{name}"), found
+    assert "colon" in found[0].message
+
+
+def test_a_name_with_a_colon_is_fine_alone() -> None:
+    entries = [raw_entry(1, sets={"a:b": 1}), raw_entry(2, sets={"app": 1})]
+    assert of(*entries, configs=configs("app", "a:b")) == []
+
+
+def test_a_python_file_changes_one_configuration() -> None:
+    data = raw_manifest(
+        raw_entry(1), raw_entry(2, sets={"app": 2, "web": 1}), configs=configs("app", "web")
+    )
+    found = problems(bundle(data, migrations={"0001_m.py": b"", "0002_m.py": b""}))
+    assert said(found, "manifest_field_invalid", "0002_m: sets"), found
+    assert not said(found, "manifest_field_invalid", "0001_m"), found
+    assert problems(bundle(data, migrations={"0001_m.py": b"", "0002_m.yaml": b""})) == []
+
+
+def test_a_handler_counts_for_a_common_migration_that_names_it_with_its_configuration() -> None:
+    data = raw_manifest(raw_entry(1, sets={"app": 1, "web": 1}), configs=configs("app", "web"))
+    written = {"0001_m.yaml": b"- custom: app:handlers/h.py\n"}
+    one = bundle(data, migrations=written, handlers={"handlers/h.py": b"a"})
+    other = bundle(data, migrations=written, handlers={"handlers/h.py": b"b"})
+    assert checksum("0001_m.yaml", one) != checksum("0001_m.yaml", other)
+
+
+def test_a_contract_may_have_schemas_for_a_version_that_a_common_migration_makes() -> None:
+    data = raw_manifest(raw_entry(1, sets={"app": 1, "web": 1}), configs=configs("app", "web"))
+    files = bundle(data, schemas=frozenset({"web/1.json"}))
+    assert read(files, contract((1, "web/1.json"), config="web"))[1] == []
+    found = problems(files, contract((1, None), (2, None), config="web"))
+    assert codes(found) == ["schema_bump_without_migration"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given, settings
@@ -11,7 +12,15 @@ from hypothesis import strategies as st
 from confmig.core import reasons
 from confmig.core.gate import Decision
 from confmig.core.manifest import Manifest, Migration
-from confmig.core.plan import DocumentFact, Segment, forecast, next_segment, placed, standings
+from confmig.core.plan import (
+    DocumentFact,
+    Segment,
+    forecast,
+    misfit,
+    next_segment,
+    placed,
+    standings,
+)
 from tests.core.builders import manifest, migration
 
 CLASSES = ("online", "post_deploy", "manual_backfill")
@@ -346,3 +355,226 @@ def test_a_document_that_is_not_behind_a_held_migration_goes_on_alone() -> None:
     alone = forecast(bundle, documents[:1], gate)
     assert [o.runs for o in alone] == [False, False]
     assert "outside_window" in alone[1].decision.reasons
+
+
+# --- migrations over several configurations
+
+
+def common(order: int, kind: str = "online", /, **sets: int) -> Migration:
+    """A migration that sets several configurations."""
+    return replace(migration(order, kind), sets=sets)
+
+
+PAIR = manifest(common(1, x=1, y=1), common(2, x=2, y=2))
+BEHIND = manifest(
+    migration(1, config="x", version=1),
+    migration(2, config="x", version=2),
+    common(3, x=3, y=1),
+    migration(4, config="y", version=2),
+)
+
+
+def at(**versions: int | None) -> list[DocumentFact]:
+    """A document of each configuration, with its name; None is one that cannot be read."""
+    return [
+        doc(v, name, name[0], None if v is not None else "document_unreadable")
+        for name, v in versions.items()
+    ]
+
+
+def test_a_common_step_is_taken_by_all_its_documents_and_binds_them() -> None:
+    got = next_segment(PAIR, at(x=0, y=0), always)
+    assert steps(got) == {"x": [1, 2], "y": [1, 2]}
+    assert got is not None
+    assert [m.order for m in got.migrations] == [1, 2]
+    assert [sorted(g) for g in got.groups] == [["x", "y"]]
+    assert got.configs == {"x": "x", "y": "y"}
+
+
+def test_a_document_that_is_behind_catches_up_in_the_same_segment() -> None:
+    got = next_segment(BEHIND, at(x=0, y=0), always)
+    assert steps(got) == {"x": [1, 2, 3], "y": [3, 4]}
+    assert got is not None
+    assert [sorted(g) for g in got.groups] == [["x", "y"]]
+
+
+def test_steps_of_one_configuration_bind_nobody() -> None:
+    book = manifest(migration(1, config="x", version=1), migration(2, config="y", version=1))
+    got = next_segment(book, at(x=0, y=0), always)
+    assert got is not None
+    assert sorted(got.groups) == [("x",), ("y",)]
+
+
+def test_common_steps_with_one_configuration_in_common_bind_all_three() -> None:
+    book = manifest(
+        common(1, x=1, y=1),
+        common(2, y=2, z=1),
+        migration(3, config="w", version=1),
+    )
+    got = next_segment(book, at(w1=0, w2=0, x=0, y=0, z=0), always)
+    assert got is not None
+    assert steps(got) == {"w1": [3], "w2": [3], "x": [1], "y": [1, 2], "z": [2]}
+    assert sorted(sorted(g) for g in got.groups) == [["w1"], ["w2"], ["x", "y", "z"]]
+
+
+@pytest.mark.parametrize(
+    ("documents", "reason"),
+    [
+        (at(x=0), "config_ambiguous"),
+        (at(y=0), "config_ambiguous"),
+        (at(x=0, x2=0), "config_ambiguous"),
+        (at(x=0, x2=0, y=0), "config_ambiguous"),
+        (at(x=0, y=0, y2=1), "config_ambiguous"),
+        (at(x=0, y=0, y2=None), "config_ambiguous"),
+        (at(x=1, y=0), "documents_out_of_step"),
+        (at(x=0, y=1), "documents_out_of_step"),
+        (at(x=0, y=2), "documents_out_of_step"),
+        (at(x=0, y=None), "document_failed"),
+        (at(x=None, y=0), "document_failed"),
+        ([*at(x=0), doc(9, "y", "y", "document_newer")], "document_failed"),
+    ],
+)
+def test_a_common_step_that_its_documents_cannot_take_is_held_and_says_why(
+    documents: list[DocumentFact], reason: str
+) -> None:
+    assert misfit(PAIR.migrations[0], documents) == reason
+    assert next_segment(PAIR, documents, always) is None
+    first = forecast(PAIR, documents, answers({}))[0]
+    assert not first.runs
+    assert reason in first.decision.reasons
+
+
+@pytest.mark.parametrize("documents", [at(x=0, y=0), at(x=0, y=0, z=None), at(x=0, y=0, z=0, z2=5)])
+def test_documents_that_fit_have_no_reason(documents: list[DocumentFact]) -> None:
+    assert misfit(PAIR.migrations[0], documents) is None
+
+
+@pytest.mark.parametrize("documents", [[], at(x=None), at(x=0, x2=3), at(x=0, y=0)])
+def test_a_step_of_one_configuration_never_misfits(documents: list[DocumentFact]) -> None:
+    assert misfit(migration(1, config="x", version=1), documents) is None
+
+
+def test_a_document_that_is_behind_earlier_steps_is_not_out_of_step() -> None:
+    for x in (0, 1, 2):
+        assert misfit(BEHIND.migrations[2], at(x=x, y=0)) is None
+    assert misfit(BEHIND.migrations[2], at(x=3, y=0)) == "documents_out_of_step"
+    assert misfit(BEHIND.migrations[2], at(x=0, y=2)) == "documents_out_of_step"
+
+
+def test_an_excluded_partner_holds_a_common_step_and_nothing_else() -> None:
+    got = next_segment(BEHIND, at(x=0, y=0), always, frozenset(["y"]))
+    assert steps(got) == {"x": [1, 2]}
+    assert next_segment(PAIR, at(x=0, y=0), always, frozenset(["y"])) is None
+
+
+def test_what_is_not_bound_goes_on_while_a_common_step_is_held() -> None:
+    book = manifest(
+        common(1, x=1, y=1),
+        migration(2, config="z", version=1),
+        migration(3, config="x", version=2),
+    )
+    documents = at(x=0, y=None, z=0)
+    assert steps(next_segment(book, documents, always)) == {"z": [2]}
+    got = forecast(book, documents, answers({}))
+    assert {o.standing.migration.order: o.runs for o in got} == {1: False, 2: True, 3: False}
+    assert "dependency_pending" in got[2].decision.reasons
+
+
+def test_documents_beyond_a_common_step_need_no_partner() -> None:
+    book = manifest(common(1, x=1, y=1), migration(2, config="x", version=2))
+    documents = at(x=1, x2=1, y=1)
+    assert steps(next_segment(book, documents, always)) == {"x": [2], "x2": [2]}
+    got = forecast(book, documents, answers({}))
+    assert [(o.standing.migration.order, o.runs) for o in got] == [(2, True)]
+
+
+def test_a_common_step_behind_a_held_one_of_one_configuration_waits_with_its_reason() -> None:
+    got = forecast(BEHIND, at(x=0, y=0), answers({2: "outside_window"}))
+    assert [o.runs for o in got] == [True, False, False, False]
+    for later in got[2:]:
+        assert later.decision.reasons == ("dependency_pending", "outside_window")
+    assert steps(next_segment(BEHIND, at(x=0, y=0), only(1, 3, 4))) == {"x": [1]}
+
+
+def test_a_common_step_waits_though_one_of_its_documents_is_beyond_the_held_one() -> None:
+    """x has had 2 already, and the second x would have to take it: the common one cannot run."""
+    got = forecast(BEHIND, at(x=0, x2=2, y=0), answers({1: "outside_window"}))
+    assert not any(o.runs for o in got if o.standing.migration.order >= 3)
+
+
+def test_a_common_step_has_a_class_of_its_own() -> None:
+    book = manifest(
+        migration(1, config="x", version=1),
+        common(2, "post_deploy", x=2, y=1),
+        migration(3, config="z", version=1),
+    )
+    documents = at(x=0, y=0, z=0)
+    assert steps(next_segment(book, documents, always)) == {"x": [1], "z": [3]}
+    later = at(x=1, y=0, z=1)
+    assert steps(next_segment(book, later, always)) == {"x": [2], "y": [2]}
+
+
+def test_a_dependency_on_a_common_step_needs_all_its_documents() -> None:
+    book = manifest(
+        common(1, x=1, y=1),
+        replace(migration(2, config="z", version=1), depends_on=("0001_m",)),
+    )
+    assert next_segment(book, at(x=0, y=0, z=0), only(2)) is None
+    assert next_segment(book, at(x=1, y=0, z=0), only(2)) is None
+    assert steps(next_segment(book, at(x=1, y=1, z=0), only(2))) == {"z": [2]}
+    assert steps(next_segment(book, at(x=0, y=0, z=0), always)) == {"x": [1], "y": [1], "z": [2]}
+
+
+def test_the_standing_of_a_common_step_names_the_documents_of_all_its_configurations() -> None:
+    [first, second] = standings(PAIR, at(x=1, y=1))
+    assert (first.status, second.status) == ("applied", "pending")
+    assert sorted(second.pending) == ["x", "y"]
+    [first, _] = standings(PAIR, at(x=1, y=0))
+    assert (first.status, first.pending) == ("pending", ("y",))
+    assert [s.status for s in standings(PAIR, [])] == ["no_documents", "no_documents"]
+    [first, _] = standings(PAIR, at(x=0, y=None))
+    assert (first.status, first.pending, first.failed) == ("pending", ("x",), ("y",))
+
+
+@settings(derandomize=True, deadline=None, max_examples=120)
+@given(
+    st.lists(
+        st.tuples(st.sets(st.sampled_from("xyz"), min_size=1), st.sampled_from(CLASSES)),
+        min_size=1,
+        max_size=7,
+    ),
+    st.lists(st.tuples(st.sampled_from("xyz"), st.integers(0, 7)), min_size=1, max_size=4),
+    st.sets(st.integers(1, 7), max_size=2),
+)
+def test_a_common_step_is_taken_by_one_document_of_each_or_by_none(
+    entries: list[tuple[set[str], str]], places: list[tuple[str, int]], no: set[int]
+) -> None:
+    top = dict.fromkeys("xyz", 0)
+    made = []
+    for order, (names, kind) in enumerate(entries, 1):
+        for name in names:
+            top[name] += 1
+        made.append(replace(migration(order, kind), sets={n: top[n] for n in sorted(names)}))
+    book = manifest(*made)
+    here = {f"{c}{n}": (c, min(v, top[c])) for n, (c, v) in enumerate(places) if top[c]}
+    for _ in range(len(entries) * 4 + 1):
+        segment = next_segment(
+            book, [doc(v, p, c) for p, (c, v) in here.items()], lambda m: m.order not in no
+        )
+        if segment is None:
+            break
+        assert segment.steps
+        for one in segment.migrations:
+            takers = [p for p, mine in segment.steps.items() if one in mine]
+            assert one.order not in no
+            if one.together:
+                assert sorted(here[p][0] for p in takers) == sorted(one.sets)
+                assert sum(c in one.sets for c, _ in here.values()) == len(one.sets)
+                assert any(set(takers) <= set(g) for g in segment.groups)
+            for path in takers:
+                config, version = here[path]
+                assert version == one.sets[config] - 1
+                here[path] = (config, version + 1)
+        assert sorted(p for g in segment.groups for p in g) == sorted(segment.steps)
+    else:
+        raise AssertionError("it does not end")

@@ -59,6 +59,7 @@ class _Writer(FlowEditor):
     def _measure(self) -> _Style:
         units: Counter[str] = Counter()
         colons: Counter[str] = Counter()
+        around: Counter[str] = Counter()  # colons with a comment beside them
         keys: Counter[str | None] = Counter()
         quotes: Counter[str] = Counter()
         root = self.document.root_cell.source
@@ -72,9 +73,10 @@ class _Writer(FlowEditor):
                 assert node is not None
                 if cell.key is not None:
                     keys[cell.key.style] += 1
-                    colon = _COMMENT.sub("", self.text[cell.key.end : node.start])
-                    if not colon.strip(" :"):
-                        colons[colon] += 1
+                    colon = self.text[cell.key.end : node.start]
+                    bare = _COMMENT.sub("", colon)
+                    if not bare.strip(" :"):
+                        (colons if bare == colon else around)[bare] += 1
                 if isinstance(cell.value, str) and node.style:
                     quotes[node.style] += 1
                 if seen > _SAMPLE:
@@ -89,10 +91,10 @@ class _Writer(FlowEditor):
                 else:
                     stack.append((node, outer))
         unit = units.most_common(1)[0][0] if units else "  " if self._spread() else ""
-        colon = colons.most_common(1)[0][0] if colons else ": "
-        bare = self.document.format == "json5" and keys[None] > keys['"'] + keys["'"]
+        colon = (colons or around or Counter([": "])).most_common(1)[0][0]
+        unquoted = self.document.format == "json5" and keys[None] > keys['"'] + keys["'"]
         quote = "'" if quotes["'"] > quotes['"'] else '"'
-        key = None if bare else "'" if keys["'"] > keys['"'] else '"'
+        key = None if unquoted else "'" if keys["'"] > keys['"'] else '"'
         return _Style(unit, colon, key, quote)
 
     def _spread(self) -> bool:
