@@ -169,8 +169,10 @@ def _apply(
                 return Outcome("drifted", segment, error=error, document=path)
             except (ConfmigError, OSError) as raised:
                 fault = as_error(raised)
-                path = " + ".join(paths)
-                fault.place = f"{path}: {fault.place}" if fault.place else path
+                named = [p for p in paths if fault.place.startswith(f"{segment.configs[p]}:")]
+                path = named[0] if named else paths[0]
+                files = " + ".join(paths)
+                fault.place = f"{files}: {fault.place}" if fault.place else files
                 failed = next((m.id for m in steps if fault.message.startswith(m.id)), steps[0].id)
                 kind = "document_failed" if late(path, failed) else "failed"
                 return Outcome(kind, segment, error=fault, document=path, migration=failed)
@@ -409,7 +411,7 @@ def failure(error: ConfmigError, phase: str, outcome: str) -> dict[str, Any]:
         ev.ERROR_TYPE: error.code,
         ev.PHASE: phase,
         ev.OUTCOME: outcome,
-        ev.PATH: error.place.split(": ")[0] or None,
+        ev.PATH: error.place.split(": ")[0].split(" + ")[0] or None,
     }
 
 

@@ -33,7 +33,7 @@ def execute(workspace: Workspace, request: Request) -> dict[str, Any]:
     return command(workspace, target, request)
 
 
-_TEXTS = ("target", "id", "reason", "ttl", "transaction", "checkpoint")
+_TEXTS = ("target", "id", "reason", "ttl", "transaction", "checkpoint", "to")
 _NEEDED = {"approve": ("id", "reason"), "retry": ("id",), "resolve": ("transaction",)}
 
 
@@ -107,7 +107,12 @@ def _approve(workspace: Workspace, target: Target, request: Request) -> dict[str
 
 def _rollback(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:
     return workspace.rollback(
-        target, transaction=request.get("transaction"), checkpoint=request.get("checkpoint")
+        target,
+        transaction=request.get("transaction"),
+        checkpoint=request.get("checkpoint"),
+        to=request.get("to"),
+        discard=request.get("discard") is True,
+        dry_run=request.get("dry_run") is True,
     )
 
 

@@ -75,19 +75,15 @@ def report_of(view: View, size_cap: int, key: bytes) -> dict[str, Any]:
 class _Walk:
     """One document on its way through the plan: its bytes by now, and what stopped it."""
 
-    def __init__(self, view: View, document: DocumentFact, disk: Disk) -> None:
+    def __init__(self, view: View, document: DocumentFact, disk: Disk, known: set[str]) -> None:
         config = view.bundle.manifest.configs[document.config]
-        contract = view.bundle.contract.of(document.config)
         self.document = document
         self.entries: dict[str, dict[str, Any]] = {}
         self.error = document.message and f"{document.message} [{document.problem}]"
         self.data = disk.read(document.path).data if document.healthy else b""
-        self.masker = masking.Masker(
-            format=config.format,
-            dialect=contract.dialect,
-            secrets=contract.secrets,
-            multi=config.multi_document,
-        )
+        self.masker = masking.Masker.of(view.bundle, config, known)
+        if document.healthy:
+            self.masker.learn(self.data)
 
     def past(self, migration: Migration) -> bool:
         """Whether the document had the migration already."""
@@ -106,7 +102,8 @@ class _Walk:
 def _walk(view: View, size_cap: int, key: bytes) -> dict[str, dict[str, dict[str, Any]]]:
     """path -> migration id -> what it would do; each step starts from the last one's bytes."""
     with Disk(str(view.target.root), size_cap=size_cap) as disk:
-        walks = [_Walk(view, document, disk) for document in view.documents]
+        known: set[str] = set()
+        walks = [_Walk(view, document, disk, known) for document in view.documents]
     for migration in view.bundle.manifest.migrations:
         mine = [w for w in walks if w.document.config in migration.sets]
         unfit = misfit(migration, view.documents)
@@ -141,6 +138,10 @@ def _take(view: View, migration: Migration, walks: list[_Walk], key: bytes) -> N
         for walk in walks:
             walk.stop(migration, error)
         return
+    for walk in walks:
+        rendered = results[walk.document.config].rendered
+        if rendered is not None:
+            walk.masker.learn(rendered.data)
     for walk in walks:
         result = results[walk.document.config]
         walk.note(migration, **_entry(walk.masker, walk.document.path, walk.data, result))

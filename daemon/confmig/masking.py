@@ -12,6 +12,8 @@ import re
 from collections.abc import Iterable
 from typing import Any
 
+from confmig.adapters.bundle import Bundle
+from confmig.core.manifest import Config
 from confmig.documents import formats
 from confmig.documents.document import Document
 from confmig.documents.tree import Cell, Container, Mapping, Sequence, cells_of
@@ -29,22 +31,49 @@ class Masker:
     a step may move it to a key with an innocent name."""
 
     def __init__(
-        self, *, format: str, dialect: str, secrets: Iterable[str], multi: bool = False
+        self,
+        *,
+        format: str,
+        dialect: str,
+        secrets: Iterable[str],
+        multi: bool = False,
+        known: set[str] | None = None,
     ) -> None:
         self._format = format
         self._dialect = dialect
         self._multi = multi
         self._paths = list(secrets)
-        self._values: set[str] = set()
+        self._values: set[str] = known if known is not None else set()
+
+    @classmethod
+    def of(cls, bundle: Bundle, config: Config, known: set[str] | None = None) -> Masker:
+        """The masker of one of a bundle's configurations. ``known`` are secrets that it shares
+        with the maskers of other files."""
+        contract = bundle.contract.of(config.name)
+        return cls(
+            format=config.format,
+            dialect=contract.dialect,
+            secrets=contract.secrets,
+            multi=config.multi_document,
+            known=known,
+        )
+
+    def learn(self, data: bytes) -> None:
+        """Take note of the secrets of a version of the file."""
+        self._hidden(self._parsed(data))
+
+    def _parsed(self, data: bytes) -> Document:
+        return formats.parse(data, format=self._format, dialect=self._dialect, multi=self._multi)
+
+    def _hidden(self, document: Document) -> list[Cell]:
+        cells = _secret_cells(document, self._paths)
+        self._values |= {str(c.value) for c in cells if _is_telling(c.value)}
+        return cells
 
     def diff(self, path: str, old: bytes, new: bytes) -> str:
         """A unified diff of two versions with every secret masked."""
-        documents = [
-            formats.parse(data, format=self._format, dialect=self._dialect, multi=self._multi)
-            for data in (old, new)
-        ]
-        hidden = [_secret_cells(d, self._paths) for d in documents]
-        self._values |= {str(c.value) for cells in hidden for c in cells if _is_telling(c.value)}
+        documents = [self._parsed(data) for data in (old, new)]
+        hidden = [self._hidden(document) for document in documents]
         before, after = (
             _masked(d, cells, self._values) for d, cells in zip(documents, hidden, strict=True)
         )

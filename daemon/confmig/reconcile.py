@@ -15,6 +15,7 @@ from datetime import datetime
 from typing import Any
 
 from confmig import apply as forward
+from confmig import masking
 from confmig import rollback as backward
 from confmig.adapters import bundle as bundles
 from confmig.adapters.bundle import Bundle
@@ -38,6 +39,7 @@ from confmig.errors import (
     LATE_FAILURE,
     PARTIAL_FAILURE,
     REFUSED,
+    ConfmigError,
     Fault,
     PartialFailure,
     Refused,
@@ -363,17 +365,19 @@ class Workspace:
             )
 
     def rollback(
-        self, target: Target, *, transaction: str | None, checkpoint: str | None
+        self,
+        target: Target,
+        *,
+        transaction: str | None,
+        checkpoint: str | None,
+        to: str | None,
+        discard: bool,
+        dry_run: bool,
     ) -> dict[str, Any]:
-        """Undo a transaction; see ``rollback``. Returns what was done."""
+        """Undo a transaction, or all after the migration ``to`` (``none``: everything); see
+        ``rollback``. Returns what was done, or, with ``dry_run``, what would be."""
         with _translated(), self._open(target) as disk:
             self.recover(target, disk)
-            if checkpoint is not None:
-                row = backward.choose_checkpoint(
-                    self.store, self.checkpoints, target.name, checkpoint
-                )
-            else:
-                row = backward.choose(self.store, target.name, transaction=transaction)
             job = backward.Job(
                 target.name,
                 self.store,
@@ -382,17 +386,59 @@ class Workspace:
                 self.clock,
                 self.recorder,
                 self.actor,
+                self._bundle(target),
+                discard,
             )
-            plan = backward.rollback(job, row, forward.new_id(self.clock()))
-            if row.phase is Phase.CONFLICT:
-                self._unblocked(target, row.id)
-        return {
-            "transaction": plan.id,
-            "reverses": row.id,
-            "files": [f.path for f in plan.files],
-            "migrations": [m["id"] for m in plan.details["migrations"]],
-            "rollback_checkpoint_path": row.checkpoint,
-        }
+            if to is not None:
+                undoing = backward.undo_to(job, None if to == "none" else to)
+            elif checkpoint is not None:
+                undoing = backward.undo_one(
+                    job,
+                    backward.choose_checkpoint(
+                        self.store, self.checkpoints, target.name, checkpoint
+                    ),
+                )
+            else:
+                row = backward.choose(self.store, target.name, transaction=transaction)
+                undoing = backward.undo_one(job, row)
+            restored = backward.restore(job, undoing)
+            answer: dict[str, Any] = {
+                "reverses": undoing.row.id,
+                "files": [r.part.path for r in restored],
+                "how": {r.part.path: r.how for r in restored},
+                "migrations": [m["id"] for m in undoing.migrations],
+                "rollback_checkpoint_path": undoing.row.checkpoint,
+            }
+            if dry_run:
+                return answer | {"diff": self._diffs(job.bundle, restored)}
+            plan = backward.rollback(job, undoing, restored, forward.new_id(self.clock()))
+            if undoing.row.phase is Phase.CONFLICT:
+                self._unblocked(target, undoing.row.id)
+        return {"transaction": plan.id, **answer}
+
+    def _bundle(self, target: Target) -> Bundle | None:
+        try:
+            return bundles.load(target.bundle, self.settings.limits.caps(), target.parameters)
+        except ConfmigError:
+            return None  # a rollback to the byte needs none
+
+    def _diffs(self, bundle: Bundle | None, restored: list[backward.Restored]) -> str:
+        """What a rollback would change, secrets masked. Without the bundle nothing says which
+        values are secret, so nothing is shown."""
+        if bundle is None:
+            return ""
+        known: set[str] = set()
+        maskers = [
+            masking.Masker.of(bundle, bundle.manifest.configs[one.part.config], known)
+            for one in restored
+        ]
+        for masker, one in zip(maskers, restored, strict=True):
+            masker.learn(one.snapshot.data)
+            masker.learn(one.data)
+        return "".join(
+            masker.diff(one.part.path, one.snapshot.data, one.data)
+            for masker, one in zip(maskers, restored, strict=True)
+        )
 
     def resolve(self, target: Target, transaction: str) -> dict[str, Any]:
         """``resolve --verify-and-clear``: end a partial failure whose files agree again."""

@@ -93,7 +93,8 @@ def test_a_file_that_changed_since_refuses_the_whole(tmp_path: Path, how: str) -
     world, _ = migrated(tmp_path)
     file = world.config / "b.yaml"
     if how == "edited":
-        file.write_bytes(file.read_bytes() + b"mine: 1\r\n")
+        assert b"feature: true" in file.read_bytes()  # this the migration wrote
+        file.write_bytes(file.read_bytes().replace(b"feature: true", b"feature: false"))
     else:
         file.unlink()
         if how == "directory":

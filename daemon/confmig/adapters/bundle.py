@@ -25,7 +25,7 @@ from confmig.documents.formats import Rendered
 from confmig.documents.operations import Context
 from confmig.documents.operations import load as load_operations
 from confmig.documents.tree import plain
-from confmig.errors import Invalid, Problem, Refused
+from confmig.errors import ConfmigError, Invalid, Problem, Refused
 
 DEFAULT_CAPS = Caps()
 
@@ -120,6 +120,7 @@ class Bundle:
     ) -> dict[str, Transformed]:
         """The same for one document of each of several configurations, by name. Migrations that
         set several of them change their documents together."""
+        migrations = list(migrations)
         configs = {name: self.manifest.configs[name] for name in sources}
         documents = dict(parsed or {})
         for name, data in sources.items():
@@ -133,10 +134,30 @@ class Bundle:
             self.context(documents, sources, key),
             self.schemas.errors,
         )
-        return {
-            name: self._finished(before[name], steps[name], documents[name], data)
-            for name, data in sources.items()
-        }
+        out = {}
+        for name, data in sources.items():
+            try:
+                out[name] = self._finished(before[name], steps[name], documents[name], data)
+            except ConfmigError as error:
+                blamed = self._blamed(sources, name, migrations, key)
+                if len(sources) > 1:
+                    error.place = f"{name}:{error.place}"
+                error.message = f"{blamed}: {error.message}"
+                raise
+        return out
+
+    def _blamed(
+        self, sources: Mapping[str, bytes], name: str, migrations: list[str], key: bytes
+    ) -> str:
+        """The first migration whose result cannot be written in a document."""
+        mine = [m for m in migrations if name in self.manifest.by_id[m].sets]
+        for migration in mine[:-1]:
+            try:
+                prefix = migrations[: migrations.index(migration) + 1]
+                self.transform_together(sources, prefix, key)
+            except ConfmigError:
+                return migration
+        return mine[-1]
 
     def _finished(
         self, before: int, steps: list[Step], document: Document, data: bytes

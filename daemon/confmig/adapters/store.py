@@ -359,8 +359,8 @@ class Store:
             ),
         )
 
-    def mark_reversed(self, transaction: str, by: str) -> None:
-        """A rollback undid this transaction."""
+    def mark_reversed(self, transaction: str, by: str | None) -> None:
+        """A rollback undid this transaction; None: that rollback was undone."""
         self._inside()
         self.db.execute("UPDATE transactions SET reversed_by=? WHERE id=?", (by, transaction))
 

@@ -61,7 +61,17 @@ def _replay(bundle: Bundle) -> tuple[list[Problem], int]:
     for migration in bundle.manifest.migrations:
         folder = bundle.root / "migrations" / "fixtures" / migration.id
         place = f"migrations/fixtures/{migration.id}"
-        for case, inputs in _cases(migration, bundle.files.fixtures.get(migration.id, ())).items():
+        cases, strangers = _cases(migration, bundle.files.fixtures.get(migration.id, ()))
+        out += [
+            Problem(
+                "replay_missing",
+                f"{place}/{name}",
+                f"the name says none of the configurations {', '.join(migration.sets)}",
+                "call it <case>.<config>.input.<ext>",
+            )
+            for name in strangers
+        ]
+        for case, inputs in cases.items():
             missing = migration.sets.keys() - inputs.keys()
             if missing:
                 out.append(
@@ -80,18 +90,27 @@ def _replay(bundle: Bundle) -> tuple[list[Problem], int]:
     return out, count
 
 
-def _cases(migration: Migration, names: Iterable[str]) -> dict[str, dict[str, str]]:
-    """Case -> configuration -> the name of its input. The files of a migration over several
-    configurations are called ``<case>.<config>.input.<ext>``."""
+def _cases(
+    migration: Migration, names: Iterable[str]
+) -> tuple[dict[str, dict[str, str]], list[str]]:
+    """Case -> configuration -> the name of its input, and the inputs that name none. The files of
+    a migration over several configurations are called ``<case>.<config>.input.<ext>``."""
     out: dict[str, dict[str, str]] = {}
+    strangers = []
     for name in names:
         case, dot, _ = name.partition(".input.")
+        if not dot:
+            continue
         config = next(iter(migration.sets))
-        if dot and migration.together:
-            case, _, config = case.rpartition(".")
-        if dot and config in migration.sets:
-            out.setdefault(case, {})[config] = name
-    return out
+        if migration.together:
+            fitting = [c for c in migration.sets if case.endswith(f".{c}")]
+            if not fitting:
+                strangers.append(name)
+                continue
+            config = max(fitting, key=len)
+            case = case[: -len(config) - 1]
+        out.setdefault(case, {})[config] = name
+    return out, strangers
 
 
 def _expected(name: str) -> str:

@@ -30,7 +30,8 @@ class Progress:
         if self.shown:
             filled = WIDTH * self.done // max(1, self.total)
             bar = "#" * filled + "-" * (WIDTH - filled)
-            line = f"[{bar}] {self.done}/{self.total} {name}"
+            seen = "".join(c if c.isprintable() else "?" for c in name)
+            line = f"[{bar}] {self.done}/{self.total} {seen}"
             sys.stderr.write(f"\r\x1b[K{line[:100]}")
             sys.stderr.flush()
         self.done += count

@@ -1,4 +1,4 @@
-"""``confmig rollback``: give documents back the bytes they had before a transaction."""
+"""``confmig rollback``: give documents back what they had before a transaction."""
 
 from __future__ import annotations
 
@@ -13,6 +13,17 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     which.add_argument("transaction", nargs="?", metavar="TX", help="the transaction to undo")
     which.add_argument("--last", action="store_true", help="the newest one that is not undone yet")
     which.add_argument("--checkpoint", metavar="PATH", help="the one of a rollback_checkpoint_path")
+    which.add_argument(
+        "--to", metavar="ID", help="undo all that is applied after this migration; none: everything"
+    )
+    parser.add_argument(
+        "--discard-later-edits",
+        action="store_true",
+        help="restore the old bytes although files were edited since; today's are kept in rescue/",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="say what would be restored, and change nothing"
+    )
     session.settings_argument(parser)
 
 
@@ -24,13 +35,25 @@ def run(args: argparse.Namespace) -> int:
             "command": "rollback",
             "transaction": args.transaction,
             "checkpoint": args.checkpoint,
+            "to": args.to,
+            "discard": args.discard_later_edits,
+            "dry_run": args.dry_run,
         },
     )
     ids = ", ".join(done["migrations"])
-    session.show(
-        args,
-        done,
-        f"rolled back {done['reverses']} ({ids}): {len(done['files'])} file(s) restored\n"
-        f"these migrations are held now; `confmig retry ID` lets one run again",
-    )
+    said = [f"  {path}: {_HOW[how]}" for path, how in done["how"].items()]
+    if args.dry_run:
+        head = f"would roll back {done['reverses']} ({ids}): {len(done['files'])} file(s)"
+        session.show(args, done, "\n".join([head, *said, done["diff"]]).rstrip())
+        return 0
+    head = f"rolled back {done['reverses']} ({ids}): {len(done['files'])} file(s) restored"
+    end = "these migrations are held now; `confmig retry ID` lets one run again"
+    session.show(args, done, "\n".join([head, *said, end]))
     return 0
+
+
+_HOW = {
+    "restored": "the old bytes",
+    "merged": "the old bytes with the later edits in them",
+    "discarded": "the old bytes; today's file is kept in rescue/",
+}

@@ -39,6 +39,9 @@ class Format(Protocol):
         """The smallest edit of the source that says what the tree says, verified by an
         independent parser, or ``Refused``."""
 
+    def comments(self, document: Document) -> list[tuple[int, int]]:
+        """The spans of the comments in the document's text, in order."""
+
 
 _MODULES = {
     "yaml": "confmig.documents.yaml",

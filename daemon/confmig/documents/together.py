@@ -3,7 +3,7 @@
 ``app:server.port`` is ``server.port`` in the document of ``app``. A ``Together`` is what operations
 see instead of a document: it sends every look-up and change to the document concerned, which
 journals, guards and renders it as always. Only a move from one document to another is its own: the
-value is written anew over there, with the comments above it, and removed here.
+value is written anew over there and removed here; its comments stay behind, in the loss ledger.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Any
 from confmig.documents.document import Document
 from confmig.documents.lookup import MISSING, Hit
 from confmig.documents.path import Path, Segment
-from confmig.documents.tree import Cell, Container, Mapping, Sequence, plain, walk_cells
+from confmig.documents.tree import Cell, Container, Date, Mapping, Sequence, plain, walk_cells
 from confmig.errors import Refused
 
 
@@ -129,5 +129,15 @@ class Together(Document):
                 place=Hit(target, target.cells[name]).shown,
                 fix="say on_conflict: keep, overwrite or append",
             )
-        other.add(target, name, plain(hit.cell.value), at)
+        value = plain(hit.cell.value)
+        other.add(target, name, value if other.format == "toml" else _undated(value), at)
         source.remove(hit.container, hit.cell)
+
+
+def _undated(value: Any) -> Any:
+    """A value for a format that has no dates of its own: their text."""
+    if isinstance(value, Date):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: _undated(inner) for name, inner in value.items()}
+    return [_undated(inner) for inner in value] if isinstance(value, list) else value

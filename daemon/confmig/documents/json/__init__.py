@@ -26,6 +26,10 @@ class Grammar:
         """See ``formats.Format``."""
         return _parse(data, grammar=self.name, caps=caps)
 
+    def comments(self, document: Document) -> list[tuple[int, int]]:
+        """See ``formats.Format``."""
+        return document.comments
+
     def render(self, document: Document) -> Rendered:
         """See ``formats.Format``."""
         slots = Slots(document.text, _TRIVIA)

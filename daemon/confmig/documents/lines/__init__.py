@@ -32,6 +32,10 @@ class LineFormat:
         written: a file that nobody changes needs no second opinion."""
         return _parse(data, grammar=self.grammar, caps=caps)
 
+    def comments(self, document: Document) -> list[tuple[int, int]]:
+        """See ``formats.Format``."""
+        return document.comments
+
     def render(self, document: Document) -> Rendered:
         """See ``formats.Format``."""
         changed = bool(document.changes)

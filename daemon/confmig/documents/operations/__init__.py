@@ -58,7 +58,8 @@ class Custom(RootModel[str]):
     @property
     def file(self) -> str:
         """The handler's path below ``migrations/``."""
-        return self.root.rpartition(":")[2]
+        _, colon, rest = self.root.partition(":")
+        return rest if colon and rest.startswith("handlers/") else self.root
 
     @model_validator(mode="after")
     def _addressed(self, info: ValidationInfo) -> Custom:

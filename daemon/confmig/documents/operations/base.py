@@ -93,8 +93,10 @@ def _value_error(check: Callable[[str], None]) -> Callable[[str, ValidationInfo]
     def run(text: str, info: ValidationInfo) -> str:
         try:
             if isinstance(info.context, Addresses):
-                _any_path(info.context.local(text))
-                check(info.context.local(text))
+                local = info.context.local(text)
+                if local != text:
+                    _any_path(local)
+                check(local)
             else:
                 check(text)
         except Refused as error:

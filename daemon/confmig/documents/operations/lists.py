@@ -210,7 +210,7 @@ class MapToList(Strict):
             return
         expect(document, hit, "object")
         entries = document.enter(hit)
-        if document.merges and "<<" in entries:
+        if hit.container.document.merges and "<<" in entries:
             raise Refused(
                 "merge_key",
                 "an object with a merge key (<<) cannot become a list",
@@ -280,7 +280,8 @@ class Gather(Strict):
         for hit in hits:
             expect_item(document, hit, self.type)
         if self.order == "document":
-            hits.sort(key=_position)
+            files = list(dict.fromkeys(id(h.container.document) for h in hits))
+            hits.sort(key=lambda h: (files.index(id(h.container.document)), _position(h)))
         target = one(document, self.to, scope)
         inside = target is not None and any(_within(h.container, target.cell.value) for h in hits)
         onto = paths.parse(self.to) in [paths.parse(p) for p in self.sources]

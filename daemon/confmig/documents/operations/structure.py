@@ -109,6 +109,7 @@ def join(document: Document, hit: Hit, into: Sequence, *, at: int | None, unique
     come from goes. ``unique`` leaves out what is there already."""
     value = hit.cell.value
     alias = hit.cell.node is not None and hit.cell.node.alias is not None
+    document.check_target(hit, into)
     if isinstance(value, Sequence) and alias:
         for item in plain(value):
             if not (unique and any(same_value(item, x) for x in into)):

@@ -19,6 +19,11 @@ def parse(data: bytes, *, dialect: str, caps: Caps, multi: bool = False) -> Docu
     return _parse(data, caps=caps)
 
 
+def comments(document: Document) -> list[tuple[int, int]]:
+    """See ``formats.Format``."""
+    return document.comments
+
+
 def render(document: Document) -> Rendered:
     """See ``formats.Format``."""
     slots = Slots(document.text, _TRIVIA)

@@ -20,6 +20,11 @@ def parse(data: bytes, *, dialect: str, caps: Caps, multi: bool = False) -> Docu
     return _parse(data, dialect=dialect, caps=caps, multi=multi)
 
 
+def comments(document: Document) -> list[tuple[int, int]]:
+    """See ``formats.Format``."""
+    return Layout(document.text, document.opaque).comments()
+
+
 def render(document: Document) -> Rendered:
     """See ``formats.Format``."""
     layout = Layout(document.text, document.opaque)
