@@ -180,9 +180,9 @@ def _apply(
         with job.recorder.span(spans.PHASE, "checkpoint", {ev.PHASE: "checkpoint"}):
             plan = _plan(job, segment, transaction, work, approvals, now)
         with job.recorder.span(spans.PHASE, "commit", {ev.PHASE: "commit"}):
-            Transactor(job.store, job.checkpoints, job.disk, job.clock, span.context).run(
-                plan, RECORDS
-            )
+            Transactor(
+                job.store, job.checkpoints, job.disk, job.clock, span.context, beat=job.beat
+            ).run(plan, RECORDS)
     except Unfinished:
         raise
     except Drifted as error:
@@ -230,7 +230,7 @@ def _plan(
         files.append(file)
         images += [snapshot.data, result.rendered.data]
         described.append(_describe(file, result))
-    job.checkpoints.put(images)
+    job.checkpoints.put(images, transaction)
     checkpoint = job.checkpoints.save(
         transaction,
         {

@@ -210,7 +210,7 @@ class Workspace:
     def recover(self, target: Target, disk: Disk) -> None:
         """Finish or undo what a crash left. Raises ``Conflict`` never: it is recorded."""
         for row in self.store.unfinished(target.name):
-            transactor = Transactor(self.store, self.checkpoints, disk, self.clock)
+            transactor = Transactor(self.store, self.checkpoints, disk, self.clock, beat=self.beat)
             try:
                 transactor.recover(row, records_of(row))
             except Conflict:

@@ -367,7 +367,7 @@ def _plan(job: Job, undoing: Undoing, restored: list[Restored], transaction: str
                 metadata=snapshot.metadata,
             )
         )
-    job.checkpoints.put(images)
+    job.checkpoints.put(images, transaction)
     now = job.clock()
     row = undoing.row
     checkpoint = job.checkpoints.save(

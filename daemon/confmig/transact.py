@@ -19,6 +19,7 @@ their edit stands. Nobody's bytes are ever unlinked: what is no recorded image g
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -47,6 +48,12 @@ from confmig.errors import (
 from confmig_otel import events as ev
 
 _SWAPS = 8
+MANY = 32
+"""Above this many files one flush of the whole filesystem takes the place of one a file."""
+
+LINGER = 1.0
+"""Seconds that clean-up waits for processes that still write into a file we exchanged."""
+_LOOK = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +150,17 @@ class Transactor:
         disk: Disk,
         clock: Callable[[], datetime],
         trace: tuple[str, str] | None = None,
+        *,
+        beat: Callable[[], None] = lambda: None,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.store = store
         self.checkpoints = checkpoints
         self.disk = disk
         self.clock = clock
         self.trace = trace
+        self.beat = beat
+        self.pause = pause
         self._rescued: list[str] = []
 
     # --- forward
@@ -228,9 +240,17 @@ class Transactor:
 
     def stage(self, plan: Plan) -> None:
         """Step 3: every new file beside its target, durable. A full disk shows here."""
+        many = len(plan.files) > MANY
         for file in plan.files:
-            self.disk.stage(file.temporary, self.checkpoints.image(file.new), file.metadata)
-        self.disk.sync_dirs(f.path for f in plan.files)
+            self.beat()
+            image = self.checkpoints.image(file.new)
+            self.disk.stage(file.temporary, image, file.metadata, durable=not many)
+        self._sync(plan)
+
+    def _sync(self, plan: Plan, *, gone_is_fine: bool = False) -> None:
+        """Make what was done to the files' names durable: a flush a directory, or one for all."""
+        sync = self.disk.sync_all if len(plan.files) > MANY else self.disk.sync_dirs
+        sync((f.path for f in plan.files), gone_is_fine=gone_is_fine)
 
     def prepare(self, plan: Plan) -> None:
         """From here on recovery may go forward."""
@@ -241,8 +261,9 @@ class Transactor:
     def exchange(self, plan: Plan) -> None:
         """Step 4: swap every target with its stage, or raise ``Drifted``."""
         for file in plan.files:
+            self.beat()
             self._swap_in(file, file.old)
-        self.disk.sync_dirs(f.path for f in plan.files)
+        self._sync(plan)
 
     def commit(self, plan: Plan, records: Records) -> None:
         """Step 5: facts, migrations and events, in one commit."""
@@ -259,9 +280,11 @@ class Transactor:
 
     def clean_up(self, plan: Plan) -> None:
         """Step 6: remove the swapped-out files; a late writer's bytes are kept, with an event."""
+        self._linger(plan)
         for file in plan.files:
+            self.beat()
             self._remove(file, plan)
-        self.disk.sync_dirs((f.path for f in plan.files), gone_is_fine=True)
+        self._sync(plan, gone_is_fine=True)
         now = self.clock()
         with self.store.commit():
             self.store.move(plan.id, Phase.DONE)
@@ -281,11 +304,11 @@ class Transactor:
             for file in reversed(plan.files):
                 if self._image(file) is Image.NEW:
                     self._swap_out(file)
-            self.disk.sync_dirs((f.path for f in plan.files), gone_is_fine=True)
+            self._sync(plan, gone_is_fine=True)
             phase = after_undo([self._image(f) for f in plan.files])
         for file in plan.files:
             self._remove(file, plan)
-        self.disk.sync_dirs((f.path for f in plan.files), gone_is_fine=True)
+        self._sync(plan, gone_is_fine=True)
         check_move(before, phase)
         now = self.clock()
         with self.store.commit():
@@ -317,7 +340,7 @@ class Transactor:
                     if self._image(file) is Image.OLD:
                         self._restage(file, file.new)
                         self._swap_in(file, file.old)
-                self.disk.sync_dirs(f.path for f in plan.files)
+                self._sync(plan)
             except (Drifted, FileNotFoundError, NotADirectoryError):
                 return self.undo(plan, records, interrupted)
             self.commit(plan, records)
@@ -336,11 +359,20 @@ class Transactor:
             now = self.clock()
             for file in plan.files:
                 self._remove(file, plan)
-            self.disk.sync_dirs((f.path for f in plan.files), gone_is_fine=True)
+            self._sync(plan, gone_is_fine=True)
             with self.store.commit():
                 self.store.move(plan.id, Phase.ABORTED, now=now)
                 self.store.add_events(self._late_writes(plan), now)
         return phase
+
+    def _linger(self, plan: Plan) -> None:
+        """Wait for processes that opened a target before the exchange and still write into it:
+        what they write must be there when it is looked for."""
+        waited = 0.0
+        while waited < LINGER and any(self.disk.being_written(f.temporary) for f in plan.files):
+            self.beat()
+            self.pause(_LOOK)
+            waited += _LOOK
 
     # --- one file
 

@@ -20,7 +20,7 @@ def checkpoints(tmp_path: Path) -> Checkpoints:
 
 
 def test_images_are_found_by_their_hash_and_private(checkpoints: Checkpoints) -> None:
-    checkpoints.put([b"old", b"new", b"old", b""])
+    checkpoints.put([b"old", b"new", b"old", b""], "tx")
     for data in (b"old", b"new", b""):
         assert checkpoints.image(digest_of(data)) == data
     assert len(list(checkpoints.objects.iterdir())) == 3
@@ -31,22 +31,22 @@ def test_images_are_found_by_their_hash_and_private(checkpoints: Checkpoints) ->
 
 
 def test_an_image_that_is_there_is_not_written_again(checkpoints: Checkpoints) -> None:
-    checkpoints.put([b"old"])
+    checkpoints.put([b"old"], "tx")
     [path] = checkpoints.objects.iterdir()
     was = path.stat()
-    checkpoints.put([b"old"])
+    checkpoints.put([b"old"], "tx")
     assert (path.stat().st_ino, path.stat().st_mtime_ns) == (was.st_ino, was.st_mtime_ns)
 
 
 def test_a_damaged_image_that_is_put_again_is_mended(checkpoints: Checkpoints) -> None:
     """A torn object (a power cut of an odd disk) must not poison the next transaction."""
     (checkpoints.objects / digest_of(b"old")).write_bytes(b"ol")
-    checkpoints.put([b"old"])
+    checkpoints.put([b"old"], "tx")
     assert checkpoints.image(digest_of(b"old")) == b"old"
 
 
 def test_a_missing_or_damaged_image_is_a_fault(checkpoints: Checkpoints) -> None:
-    checkpoints.put([b"old"])
+    checkpoints.put([b"old"], "tx")
     with pytest.raises(Fault) as caught:
         checkpoints.image(digest_of(b"none"))
     assert caught.value.code == "object_missing"

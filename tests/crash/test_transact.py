@@ -62,7 +62,7 @@ class World:
         files = []
         for index, name in enumerate(NAMES):
             old, new = b"old " + name.encode(), b"new " + name.encode()
-            self.checkpoints.put([old, new])
+            self.checkpoints.put([old, new], "tx")
             folder, slash, _ = name.rpartition("/")
             files.append(
                 FilePlan(

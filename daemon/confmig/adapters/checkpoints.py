@@ -1,6 +1,9 @@
 """Checkpoints: the old and new images of a transaction, and the file that describes them.
 
-Images live in a content-addressed store, ``objects/<sha256>``, mode 0600 in a 0700 directory.
+Images live in a content-addressed store, ``objects/<sha256>``, mode 0600 in a 0700 directory;
+those of a large transaction together in one file, ``packs/<transaction>``, which costs one flush
+instead of thousands. A pack is a line of JSON (hash, offset and length of each image) and the
+images behind it.
 ``checkpoints/<transaction>.json`` is what ``rollback_checkpoint_path`` names: files, metadata,
 segments (which characters of the old image stand where in the new one) and the change journal.
 Both are durable before the intent of the transaction is.
@@ -16,30 +19,78 @@ from typing import Any
 from confmig.adapters.disk import digest_of, fsync
 from confmig.errors import Fault, Refused
 
+MANY = 64
+"""Above this many images they are stored in one pack."""
+
 
 class Checkpoints:
     """The object store and checkpoint files below a state directory."""
 
     def __init__(self, state_dir: Path) -> None:
         self.objects = state_dir / "objects"
+        self.packs = state_dir / "packs"
         self.folder = state_dir / "checkpoints"
         self.rescue = state_dir / "rescue"
+        self._places: dict[str, tuple[Path, int, int]] = {}
+        self._read: set[str] = set()
 
     def prepare(self) -> None:
         """Make the directories, and drop what a crash left half-written."""
-        for folder in (self.objects, self.folder, self.rescue):
+        for folder in (self.objects, self.packs, self.folder, self.rescue):
             folder.mkdir(mode=0o700, exist_ok=True)
             for left in folder.glob("tmp-*"):
                 left.unlink()
 
-    def put(self, images: list[bytes]) -> None:
-        """Store images durably: each written and synced, then the directory once."""
+    def put(self, images: list[bytes], transaction: str) -> None:
+        """Store the images of a transaction durably: each written and synced, then the directory
+        once; many in one pack."""
+        if len(images) > MANY:
+            self._pack({digest_of(data): data for data in images}, transaction)
+            return
         for data in images:
             digest = digest_of(data)
             if not self._intact(digest):
                 (self.objects / digest).unlink(missing_ok=True)
                 _write_once(self.objects, digest, data)
         _sync(self.objects)  # also for images that a crash left without it
+
+    def _pack(self, images: dict[str, bytes], transaction: str) -> None:
+        index, at = [], 0
+        for digest, data in images.items():
+            index.append((digest, at, len(data)))
+            at += len(data)
+        head = json.dumps({"format": 1, "images": index}).encode() + b"\n"
+        _write_once(self.packs, transaction, b"".join([head, *images.values()]))
+        _sync(self.packs)
+
+    def _packed(self, digest: str) -> bytes | None:
+        """An image from a pack, or None."""
+        if digest not in self._places:
+            for pack in sorted(self.packs.iterdir()):
+                if pack.name not in self._read and not pack.name.startswith("tmp-"):
+                    self._index(pack)
+        if digest not in self._places:
+            return None
+        pack, start, length = self._places[digest]
+        with open(pack, "rb") as file:
+            file.seek(start)
+            return file.read(length)
+
+    def _index(self, pack: Path) -> None:
+        self._read.add(pack.name)
+        with open(pack, "rb") as file:
+            head = file.readline()
+            base = file.tell()
+        try:
+            for digest, start, length in json.loads(head)["images"]:
+                self._places[digest] = (pack, base + start, length)
+        except (ValueError, KeyError, TypeError):
+            raise Fault(
+                "object_corrupt",
+                f"the pack {pack.name} cannot be read",
+                place=str(pack),
+                fix="restore the state directory from a backup",
+            ) from None
 
     def _intact(self, digest: str) -> bool:
         try:
@@ -52,17 +103,18 @@ class Checkpoints:
         try:
             data = (self.objects / digest).read_bytes()
         except FileNotFoundError:
+            packed = self._packed(digest)
+            if packed is not None and digest_of(packed) == digest:
+                return packed
+            if packed is not None:
+                raise _corrupt(digest) from None
             raise Fault(
                 "object_missing",
                 f"the image {digest[:12]} is not in the state directory",
                 fix="restore the state directory from a backup",
             ) from None
         if digest_of(data) != digest:
-            raise Fault(
-                "object_corrupt",
-                f"the image {digest[:12]} does not match its hash",
-                fix="restore the state directory from a backup",
-            )
+            raise _corrupt(digest)
         return data
 
     def save(self, transaction: str, description: dict[str, Any]) -> str:
@@ -93,6 +145,14 @@ class Checkpoints:
         _write_once(self.rescue, name, data)
         _sync(self.rescue)
         return str(self.rescue / name)
+
+
+def _corrupt(digest: str) -> Fault:
+    return Fault(
+        "object_corrupt",
+        f"the image {digest[:12]} does not match its hash",
+        fix="restore the state directory from a backup",
+    )
 
 
 def _write_once(folder: Path, name: str, data: bytes) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import ctypes
 import errno
+import fcntl
 import hashlib
 import os
 import re
@@ -222,8 +223,9 @@ class Disk:
 
     # --- changing
 
-    def stage(self, path: str, data: bytes, metadata: Metadata) -> None:
-        """Write a new file beside a target, with the target's metadata, and make it durable.
+    def stage(self, path: str, data: bytes, metadata: Metadata, *, durable: bool = True) -> None:
+        """Write a new file beside a target, with the target's metadata, and make it durable
+        (unless many are staged and ``sync_all`` follows).
 
         The mode comes last, so that nobody can read it before it belongs to its owner.
         """
@@ -240,7 +242,8 @@ class Disk:
             for key, value in metadata.xattrs.items():
                 os.setxattr(fd, key, bytes.fromhex(value))
             os.fchmod(fd, metadata.mode)
-            fsync(fd)
+            if durable:
+                fsync(fd)
         finally:
             os.close(fd)
 
@@ -299,6 +302,42 @@ class Disk:
                 if not gone_is_fine:
                     raise
 
+    def sync_all(self, paths: Iterable[str], *, gone_is_fine: bool = False) -> None:
+        """Make everything durable on the filesystems that these paths are on, in one flush
+        each (one, as a rule)."""
+        done: set[int] = set()
+        for folder in sorted({os.path.dirname(p) for p in paths}):
+            try:
+                with self._folder_of(f"{folder}/x" if folder else "x") as fd:
+                    device = os.fstat(fd).st_dev
+                    if device not in done and _libc.syncfs(fd) != 0:
+                        code = ctypes.get_errno()
+                        raise _fsync_failed(OSError(code, os.strerror(code)))
+                    done.add(device)
+            except (FileNotFoundError, NotADirectoryError):
+                if not gone_is_fine:
+                    raise
+
+    def being_written(self, path: str) -> bool:
+        """Whether some process has a temporary file of ours open for writing: it was a target
+        before the exchange, and they go on writing into what is now ours.
+
+        The kernel grants a read lease only on a file that nobody can write to. False where it
+        gives no leases.
+        """
+        try:
+            fd = self._open(path)
+        except OSError:
+            return False
+        try:
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except OSError as error:
+            return error.errno == errno.EAGAIN
+        finally:
+            os.close(fd)
+        return False
+
     # --- inside
 
     @contextmanager
@@ -348,11 +387,15 @@ def fsync(fd: int) -> None:
     try:
         os.fsync(fd)
     except OSError as error:
-        raise FsyncFailed(
-            "fsync_failed",
-            f"the disk did not take the data: {error.strerror}",
-            fix="check the disk, then run again: the transaction is finished or undone first",
-        ) from error
+        raise _fsync_failed(error) from error
+
+
+def _fsync_failed(error: OSError) -> FsyncFailed:
+    return FsyncFailed(
+        "fsync_failed",
+        f"the disk did not take the data: {error.strerror}",
+        fix="check the disk, then run again: the transaction is finished or undone first",
+    )
 
 
 def _read_all(fd: int, size: int) -> bytes:
