@@ -21,6 +21,7 @@ from confmig.view import load_policy
 from confmig_otel import events as ev
 
 Request = dict[str, Any]
+RESOLUTIONS = ("verify_and_clear", "resume", "restore", "accept_changed")
 
 
 def execute(workspace: Workspace, request: Request) -> dict[str, Any]:
@@ -33,8 +34,8 @@ def execute(workspace: Workspace, request: Request) -> dict[str, Any]:
     return command(workspace, target, request)
 
 
-_TEXTS = ("target", "id", "reason", "ttl", "transaction", "checkpoint", "to")
-_NEEDED = {"approve": ("id", "reason"), "retry": ("id",), "resolve": ("transaction",)}
+_TEXTS = ("target", "id", "reason", "ttl", "transaction", "checkpoint", "to", "mode")
+_NEEDED = {"approve": ("id", "reason"), "retry": ("id",), "resolve": ("mode",)}
 
 
 def _check(request: Request) -> None:
@@ -117,7 +118,16 @@ def _rollback(workspace: Workspace, target: Target, request: Request) -> dict[st
 
 
 def _resolve(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:
-    return workspace.resolve(target, request["transaction"])
+    mode, reason = str(request["mode"]), request.get("reason")
+    if mode not in RESOLUTIONS:
+        raise Refused("request_invalid", f"mode must be one of {', '.join(RESOLUTIONS)}")
+    if mode == "accept_changed" and not reason:
+        raise Refused("request_invalid", "a reason is missing", fix="say --reason TEXT")
+    if request.get("transaction") is None:
+        if mode != "accept_changed":
+            raise Refused("request_invalid", "the transaction is missing")
+        return workspace.accept_migrations(target, str(reason))
+    return workspace.resolve(target, request["transaction"], mode, reason)
 
 
 def _retry(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:

@@ -7,6 +7,7 @@ on them. ``run --once`` is this pass, once; the daemon runs the same function.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -47,12 +48,15 @@ from confmig.errors import (
 )
 from confmig.settings import Settings, Target
 from confmig.transact import Conflict, Records, Transactor, as_error, drift
-from confmig.view import View, failure_key, load_policy, regressions, settled_key, view
+from confmig.view import View, failure_key, load_policy, observe, regressions, settled_key, view
 from confmig_otel import events as ev
 from confmig_otel import spans
 
 REPLANS = 2
 """How often one pass plans again after a file drifted under it."""
+
+GROUP = 256
+"""Documents of one commit where each is migrated for itself."""
 
 Clock = Callable[[], datetime]
 _DOCUMENT_CODES = {"version_regressed": DEFERRED, "document_failed": FAILED}
@@ -168,7 +172,12 @@ class Workspace:
             segment = next_segment(bundle.manifest, seen.documents, allowed, frozenset(excluded))
             if segment is None:
                 break
+            late = _late(seen)
             used = tuple(a for m in segment.migrations for a in decisions[m.id].approvals)
+            if target.atomic == "document":
+                group, late = segment.head(GROUP), lambda path, migration: True
+                used = used if len(group.steps) == len(segment.steps) else ()  # spent at the end
+                segment = group
             digests = {d.path: d.digest for d in seen.documents}
             job = forward.Job(
                 target.name,
@@ -182,7 +191,7 @@ class Workspace:
                 rollout,
                 self.beat,
             )
-            outcome = forward.apply(job, segment, digests, used, _late(seen))
+            outcome = forward.apply(job, segment, digests, used, late)
             outcomes.append(outcome)
             if outcome.kind == "drifted":
                 replans += 1
@@ -361,7 +370,8 @@ class Workspace:
                 "blocked_by_partial_failure",
                 f"transaction {conflicts[0].id} left {target.name} half-way",
                 fix=(f"confmig rollback {row.id}, or " if row.kind == "apply" else "")
-                + f"confmig resolve {row.id} --verify-and-clear once the files agree",
+                + f"confmig resolve {row.id} with --restore, --resume, --verify-and-clear or "
+                "--accept-changed",
             )
 
     def rollback(
@@ -413,7 +423,7 @@ class Workspace:
                 return answer | {"diff": self._diffs(job.bundle, restored)}
             plan = backward.rollback(job, undoing, restored, forward.new_id(self.clock()))
             if undoing.row.phase is Phase.CONFLICT:
-                self._unblocked(target, undoing.row.id)
+                self._unblocked(target, undoing.row.id, "rollback")
         return {"transaction": plan.id, **answer}
 
     def _bundle(self, target: Target) -> Bundle | None:
@@ -440,8 +450,11 @@ class Workspace:
             for masker, one in zip(maskers, restored, strict=True)
         )
 
-    def resolve(self, target: Target, transaction: str) -> dict[str, Any]:
-        """``resolve --verify-and-clear``: end a partial failure whose files agree again."""
+    def resolve(
+        self, target: Target, transaction: str, mode: str, reason: str | None
+    ) -> dict[str, Any]:
+        """End a partial failure: ``verify_and_clear``, ``resume``, ``restore`` or
+        ``accept_changed``, see ``Transactor``."""
         with _translated(), self._open(target) as disk:
             row = self.store.transaction(transaction)
             if row is None or row.target != target.name:
@@ -455,24 +468,54 @@ class Workspace:
                     "not_blocking",
                     f"transaction {transaction} ended in {row.phase}: nothing to resolve",
                 )
-            transactor = Transactor(self.store, self.checkpoints, disk, self.clock)
-            phase = transactor.settle(row, records_of(row))
-            if phase is None:
-                raise PartialFailure(
-                    "files_mixed",
-                    "the files are neither all old nor all new",
-                    fix=f"restore them to one side; the images are named in {row.checkpoint}",
-                )
-            self._unblocked(target, transaction)
-        return {"transaction": transaction, "phase": phase.value}
+            transactor = Transactor(self.store, self.checkpoints, disk, self.clock, beat=self.beat)
+            if mode == "resume":
+                phase = transactor.resume(row, records_of(row))
+            elif mode == "restore":
+                phase = transactor.restore(row)
+            elif mode == "accept_changed":
+                seen = observe(disk, bundles.load(target.bundle, self.settings.limits.caps()))
+                versions = {d.path: (d.version, d.digest) for d in seen if d.version is not None}
+                phase = transactor.accept(row, versions)
+            else:
+                phase = transactor.settle(row, records_of(row))
+            self._unblocked(target, transaction, mode, reason)
+        return {"transaction": transaction, "phase": phase.value, "mode": mode}
 
-    def _unblocked(self, target: Target, transaction: str) -> None:
-        with self.store.commit():
-            if self.store.announce(target.name, "blocked", ""):
-                self.store.add_events(
-                    [ev.event(ev.UNBLOCKED, {ev.TARGET: target.name, ev.BLOCKING: transaction})],
-                    self.clock(),
+    def accept_migrations(self, target: Target, reason: str) -> dict[str, Any]:
+        """Take the content that applied migrations have now for the content that was applied:
+        an operator says that the change means nothing for files that are migrated already."""
+        with _translated():
+            bundle = bundles.load(target.bundle, self.settings.limits.caps(), target.parameters)
+            changed = [
+                m
+                for row in self.store.applied(target.name)
+                if (m := bundle.manifest.by_id.get(row["id"])) is not None
+                and m.checksum != row["checksum"]
+            ]
+            if not changed:
+                raise Refused(
+                    "nothing_changed", f"every applied migration of {target.name} is as it was"
                 )
+            now = self.clock()
+            with self.store.commit():
+                for migration in changed:
+                    self.store.accept_checksum(target.name, migration.id, migration.checksum)
+                    self.store.add_events([_accepted(target, migration, reason, now)], now)
+        return {"accepted": [m.id for m in changed], "mode": "accept_changed"}
+
+    def _unblocked(
+        self, target: Target, transaction: str, mode: str, reason: str | None = None
+    ) -> None:
+        attributes = {
+            ev.TARGET: target.name,
+            ev.BLOCKING: transaction,
+            ev.RESOLUTION: mode,
+            ev.RESOLUTION_REASON: reason,
+        }
+        with self.store.commit():
+            self.store.announce(target.name, "blocked", "")
+            self.store.add_events([ev.event(ev.UNBLOCKED, attributes)], self.clock())
 
     def retry(self, target: Target, migration: str) -> bool:
         """Let a held migration run again; False if it was not held."""
@@ -509,6 +552,20 @@ class _Locked(Disk):
     def close(self) -> None:
         super().close()
         self._lock.close()
+
+
+def _accepted(target: Target, migration: Migration, reason: str, now: datetime) -> ev.Event:
+    return ev.event(
+        ev.APPROVED,
+        {
+            ev.TARGET: target.name,
+            ev.ID: migration.id,
+            ev.CLASS: migration.kind,
+            ev.APPROVAL_ID: forward.new_id(now),
+            ev.APPROVAL_REASON: reason,
+            ev.APPROVAL_ACTOR: str(os.geteuid()),
+        },
+    )
 
 
 def records_of(row: Transaction) -> Records:

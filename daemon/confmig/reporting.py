@@ -234,6 +234,7 @@ def _partial_failure(view: View) -> dict[str, Any]:
             "order": None,
             "failed_at": None,
             "error": None,
+            "files": {},
             "rollback_checkpoint_path": None,
             "rollback_required": False,
         }
@@ -246,6 +247,7 @@ def _partial_failure(view: View) -> dict[str, Any]:
         "order": first["order"],
         "failed_at": row.ended_at,
         "error": row.error,
+        "files": (row.error or {}).get("files", {}),
         "rollback_checkpoint_path": row.checkpoint,
         "rollback_required": True,
     }
@@ -259,7 +261,9 @@ def status_text(data: Mapping[str, Any]) -> str:
         lines += [
             f"  BLOCKED by a partial failure of {partial['migration_id']} (transaction "
             f"{partial['transaction']}, {partial['failed_at']})",
-            f"  next: confmig resolve {partial['transaction']} --verify-and-clear",
+            *(f"  {path}: {held}" for path, held in partial["files"].items()),
+            f"  next: confmig resolve {partial['transaction']} --restore | --resume | "
+            "--verify-and-clear | --accept-changed --reason TEXT",
             f"  images: {partial['rollback_checkpoint_path']}",
         ]
     rows = [

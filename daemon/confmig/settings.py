@@ -25,7 +25,13 @@ class _Model(BaseModel):
 
 class Target(_Model):
     """A directory of configuration files, the bundle that migrates them, and the policy.
-    ``parameters`` are values for those that the bundle declares."""
+    ``parameters`` are values for those that the bundle declares.
+
+    ``atomic``: the documents of a step change all or none (``set``), or each for itself
+    (``document``, for thousands of independent files): one that fails holds only itself.
+    ``on_failure``: after a failed migration nothing later runs (``stop_all``), or nothing that
+    needs it (``stop_dependents``).
+    """
 
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$")
     root: Path
@@ -33,6 +39,8 @@ class Target(_Model):
     policy: Path | None = None
     parameters: dict[str, str] = {}
     mode: Literal["in_place"] = "in_place"
+    atomic: Literal["set", "document"] = "set"
+    on_failure: Literal["stop_all", "stop_dependents"] = "stop_all"
 
 
 class Telemetry(_Model):

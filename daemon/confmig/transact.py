@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import errno
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
@@ -299,27 +299,33 @@ class Transactor:
         """
         before = self._phase(plan)
         phase = Phase.ABORTED
+        held: dict[str, Image] = {}
         if before is not Phase.STAGING:  # in STAGING no target was touched
             self._return_edits(plan)
             for file in reversed(plan.files):
                 if self._image(file) is Image.NEW:
                     self._swap_out(file)
             self._sync(plan, gone_is_fine=True)
-            phase = after_undo([self._image(f) for f in plan.files])
+            held = {f.path: self._image(f) for f in plan.files}
+            phase = after_undo(list(held.values()))
         for file in plan.files:
             self._remove(file, plan)
         self._sync(plan, gone_is_fine=True)
         check_move(before, phase)
         now = self.clock()
         with self.store.commit():
-            self.store.move(plan.id, phase, now=now, error=describe(error))
+            said = describe(error)
+            if phase is Phase.CONFLICT:
+                said["files"] = {path: image.value for path, image in held.items()}
+            self.store.move(plan.id, phase, now=now, error=said)
             self.store.add_events(records.failed(plan, error, phase, before.value), now, self.trace)
             self.store.add_events(self._late_writes(plan), now)
         if phase is Phase.CONFLICT:
             raise Conflict(
                 "partial_failure",
                 "some files are new, some are old, and somebody's edit stands between",
-                fix=f"confmig resolve {plan.id} --verify-and-clear, once all are old or all new",
+                fix=f"look at `confmig status`, then confmig resolve {plan.id} with --restore, "
+                "--resume, --verify-and-clear or --accept-changed",
             )
         return phase
 
@@ -348,22 +354,99 @@ class Transactor:
             return Phase.DONE
         return self.undo(plan, records, interrupted)
 
-    def settle(self, row: Transaction, records: Records) -> Phase | None:
-        """End a conflict whose files are all old or all new by now; None if they are mixed."""
+    def settle(self, row: Transaction, records: Records) -> Phase:
+        """``--verify-and-clear``: end a conflict whose files are all old or all new by now.
+        Raises ``Conflict`` (``files_mixed``) if they are not."""
         plan = Plan.of(row)
         phase = settled([self._image(f) for f in plan.files])
+        if phase is None:
+            raise self._mixed(row, plan, "the files are neither all old nor all new")
         if phase is Phase.COMMITTED:
             self.commit(plan, records)
             self.clean_up(plan)
-        elif phase is Phase.ABORTED:
-            now = self.clock()
-            for file in plan.files:
-                self._remove(file, plan)
-            self._sync(plan, gone_is_fine=True)
-            with self.store.commit():
-                self.store.move(plan.id, Phase.ABORTED, now=now)
-                self.store.add_events(self._late_writes(plan), now)
+        else:
+            self._abort(plan)
         return phase
+
+    def resume(self, row: Transaction, records: Records) -> Phase:
+        """``--resume``: give the files that are old their new image, and commit. Raises
+        ``Conflict`` (``files_mixed``) if somebody's edit stands in one of them."""
+        plan = Plan.of(row)
+        images = [self._image(f) for f in plan.files]
+        if not set(images) <= {Image.OLD, Image.NEW}:
+            raise self._mixed(row, plan, "somebody's edit stands in the way of the new image")
+        for file, image in zip(plan.files, images, strict=True):
+            if image is Image.OLD:
+                self._restage(file, file.new)
+                self._swap_in(file, file.old)
+        self._sync(plan)
+        self.commit(plan, records)
+        self.clean_up(plan)
+        return Phase.COMMITTED
+
+    def restore(self, row: Transaction) -> Phase:
+        """``--restore``: give the files that are new their old image back. An edit of an old
+        image stays. Raises ``Conflict`` (``files_mixed``) if a new image was edited."""
+        plan = Plan.of(row)
+        if Image.EDITED_NEW in self.held(row).values():
+            raise self._mixed(row, plan, "somebody edited a file that is new already")
+        for file in plan.files:
+            if self._image(file) is Image.NEW:
+                self._swap_out(file)
+        self._sync(plan, gone_is_fine=True)
+        if any(self._image(f) is Image.NEW for f in plan.files):
+            raise self._mixed(row, plan, "somebody edited a file meanwhile")
+        self._abort(plan)
+        return Phase.ABORTED
+
+    def accept(self, row: Transaction, versions: Mapping[str, tuple[int, str]]) -> Phase:
+        """``--accept-changed``: the files are right as they are. ``versions`` has the version and
+        hash of each that can be read; that is what is recorded."""
+        plan = Plan.of(row)
+        with self.store.commit():
+            for file in plan.files:
+                if file.path in versions:
+                    version, digest = versions[file.path]
+                    self.store.record_document(
+                        plan.target, file.config, file.path, version, digest, plan.id
+                    )
+        self._abort(plan)
+        return Phase.ABORTED
+
+    def held(self, row: Transaction) -> dict[str, Image]:
+        """What each file of a conflict holds now. What was edited is known from the time of the
+        conflict, when the temporaries were still there."""
+        plan = Plan.of(row)
+        then = (row.error or {}).get("files", {})
+        out = {}
+        for file in plan.files:
+            image = self._image(file)
+            if image not in (Image.OLD, Image.NEW) and then.get(file.path) in (
+                Image.NEW,
+                Image.EDITED_NEW,
+            ):
+                image = Image.EDITED_NEW
+            out[file.path] = image
+        return out
+
+    def _mixed(self, row: Transaction, plan: Plan, why: str) -> Conflict:
+        listed = "; ".join(f"{path}: {image.value}" for path, image in self.held(row).items())
+        return Conflict(
+            "files_mixed",
+            f"{why}: {listed}",
+            fix="put the edited files aside or back, or say --accept-changed --reason TEXT; the "
+            f"images are named in {plan.checkpoint}",
+        )
+
+    def _abort(self, plan: Plan) -> None:
+        """End a conflict without effect."""
+        now = self.clock()
+        for file in plan.files:
+            self._remove(file, plan)
+        self._sync(plan, gone_is_fine=True)
+        with self.store.commit():
+            self.store.move(plan.id, Phase.ABORTED, now=now)
+            self.store.add_events(self._late_writes(plan), now)
 
     def _linger(self, plan: Plan) -> None:
         """Wait for processes that opened a target before the exchange and still write into it:

@@ -215,7 +215,8 @@ def view(
         hold = holds.get(migration.id)
         if hold is not None and (hold.reason == "rolled_back" or hold.key == key):
             standing.append(hold.reason)
-        if any(order < migration.order for order in failed):
+        stop_all = target.on_failure == "stop_all"
+        if stop_all and any(order < migration.order for order in failed):
             standing.append("dependency_failed")
         return decide(policy, Facts(target.name, migration, tuple(standing), approvals), now)
 
@@ -240,7 +241,8 @@ def applied_changed(bundle: Bundle, store: Store | None, target: str) -> None:
             "migration_checksum_mismatch",
             f"migrations/{row['id']}",
             f"it was applied in {target} with other content",
-            "restore the content that was applied, and put the change into a new migration",
+            "restore the content that was applied, and put the change into a new migration; if it "
+            "means nothing for files that are migrated already, confmig resolve --accept-changed",
         )
         for row in (store.applied(target) if store is not None else [])
         if row["id"] in bundle.manifest.by_id

@@ -1231,6 +1231,12 @@ ROWS = [
         ("set", "a", [1]),
         "a:  # why\n  - 1\nb: 2\n",
     ),
+    Row(
+        "a block text whose end readers see differently does not move",
+        "a: |\n  x\n  y",
+        ("wrap", "a", None),
+        Refusal("block_scalar_move"),
+    ),
     Row("an equal value is no change", "a:   '1'  # c\n", ("set", "a", "1"), "a:   '1'  # c\n"),
 ]
 

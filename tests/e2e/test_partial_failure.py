@@ -107,7 +107,11 @@ def test_it_blocks_until_the_files_agree(tmp_path: Path) -> None:
     assert json.loads(checkpoint.read_bytes())["transaction"] == transaction
     assert done.json["last_checkpoint"]["status"] == "failed"
     assert {p["reason"] for p in done.json["pending"]} == {"blocked_by_partial_failure"}
-    assert f"confmig resolve {transaction} --verify-and-clear" in world.run("status").out
+    said = world.run("status").out
+    assert f"confmig resolve {transaction} --restore | --resume" in said
+    assert partial["files"]
+    for path, held in partial["files"].items():
+        assert f"{path}: {held}" in said
 
     # resolve refuses while they are mixed
     resolve = ("resolve", transaction, "--verify-and-clear")

@@ -445,6 +445,13 @@ class Store:
         self._inside()
         self.db.execute(f"INSERT OR REPLACE INTO applied VALUES({','.join('?' * 12)})", tuple(row))
 
+    def accept_checksum(self, target: str, migration: str, checksum: str) -> None:
+        """An operator accepted an applied migration's changed content."""
+        self._inside()
+        self.db.execute(
+            "UPDATE applied SET checksum=? WHERE target=? AND id=?", (checksum, target, migration)
+        )
+
     def forget_applied(self, target: str, migration: str) -> None:
         """A rollback took a migration back."""
         self._inside()

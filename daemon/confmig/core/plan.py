@@ -65,6 +65,15 @@ class Segment:
     steps: dict[str, tuple[Migration, ...]]
     configs: dict[str, str]
 
+    def head(self, count: int) -> Segment:
+        """The first groups of documents, at most ``count`` of them (one group at least)."""
+        paths: list[str] = []
+        for group in self.groups:
+            if paths and len(paths) + len(group) > count:
+                break
+            paths += group
+        return Segment(self.kind, {p: self.steps[p] for p in paths}, self.configs)
+
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """The paths, those together that a migration of several configurations binds."""

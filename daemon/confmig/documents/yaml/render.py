@@ -543,6 +543,15 @@ class _Writer(FlowWriter):
     def _moved_block_scalar(self, cell: Cell) -> Rope:
         if not isinstance(cell.value, str):
             raise Refused("block_scalar_move", "a tagged block scalar cannot leave its key")
+        node = cell.node
+        assert node is not None
+        header = self.text[node.start : self.layout.line_end(node.start)].partition("#")[0]
+        if node.end == len(self.text) and not self.text.endswith("\n") and "-" not in header:
+            raise Refused(
+                "block_scalar_move",
+                "readers differ about the end of a block text without a final newline",
+                fix="end the file with a newline",
+            )
         return [scalars.double_quoted(cell.value)]
 
 
