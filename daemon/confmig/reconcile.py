@@ -23,6 +23,7 @@ from confmig.adapters.bundle import Bundle
 from confmig.adapters.checkpoints import Checkpoints
 from confmig.adapters.disk import Disk
 from confmig.adapters.lock import DirectoryLock
+from confmig.adapters.retention import Keep, prune
 from confmig.adapters.store import Hold, Store, Transaction, stamp
 from confmig.core.drift import noted
 from confmig.core.gate import Decision
@@ -213,6 +214,10 @@ class Workspace:
         )
         self._announce(seen)
         self._settle(seen)
+        if outcomes:
+            said = self.settings.retention
+            keep = Keep(said.checkpoints, said.days, said.size)
+            prune(self.store, self.checkpoints, keep, self.clock(), delivery=self.delivery)
         self.last_views[target.name] = seen
         return Pass(seen, tuple(outcomes), _exit_code(seen, outcomes, excluded))
 

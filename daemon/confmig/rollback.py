@@ -128,6 +128,7 @@ def _undoable(row: Transaction) -> Transaction:
 
 def undo_one(job: Job, row: Transaction) -> Undoing:
     """Undo one transaction, a rollback too."""
+    _kept(job, row)
     done = Plan.of(row)
     parts = []
     for file in done.files:
@@ -157,6 +158,15 @@ def undo_one(job: Job, row: Transaction) -> Undoing:
     return Undoing(row, tuple(parts), tuple(done.details["migrations"]), (row.id,))
 
 
+def _kept(job: Job, row: Transaction) -> None:
+    if not job.checkpoints.exists(row.checkpoint):
+        raise Refused(
+            "checkpoint_pruned",
+            f"the checkpoint of {row.id} is not kept any more",
+            fix="take the files from a backup; `retention` in the settings says how much is kept",
+        )
+
+
 def undo_to(job: Job, migration: str | None) -> Undoing:
     """Undo all that is applied after a migration, which stays; None: everything.
 
@@ -174,6 +184,8 @@ def undo_to(job: Job, migration: str | None) -> Undoing:
     rows = [r for r in rows if any(m["id"] in gone for m in r.plan["details"]["migrations"])]
     if not rows:
         raise Refused("nothing_to_roll_back", f"nothing of {job.target} is applied after it")
+    for row in rows:
+        _kept(job, row)
     applied = {m["id"]: m for r in rows for m in r.plan["details"]["migrations"]}
     _same_migrations(bundle, applied.values())
     undone = sorted((m for i, m in applied.items() if i in gone), key=lambda m: m["order"])

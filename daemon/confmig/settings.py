@@ -58,6 +58,15 @@ class Telemetry(_Model):
     drain_seconds: float = Field(default=5.0, ge=0, le=60)
 
 
+class Retention(_Model):
+    """What is kept: so many checkpoints, for so many days, up to so many bytes of images; the last
+    one of a document and unsettled ones always. Events as long, if they are delivered."""
+
+    checkpoints: int = Field(default=500, ge=1)
+    days: int = Field(default=180, ge=1)
+    size: int = Field(default=1 << 30, ge=1 << 20)
+
+
 class Http(_Model):
     """Probes and /metrics, on loopback unless told otherwise. Port 0 takes a free one."""
 
@@ -93,6 +102,7 @@ class Settings(_Model):
     targets: tuple[Target, ...] = Field(min_length=1)
     state_dir: Path
     telemetry: Telemetry = Telemetry()
+    retention: Retention = Retention()
     http: Http = Http()
     watch: Watch = Watch()
     limits: Limits = Limits()

@@ -124,6 +124,39 @@ class Checkpoints:
         _sync(self.folder)
         return str(self.folder / f"{transaction}.json")
 
+    def exists(self, path: str) -> bool:
+        """Whether a checkpoint has not been pruned."""
+        return (self.folder / Path(path).name).exists()
+
+    def forget(self, path: str) -> None:
+        """Remove a checkpoint's file. Its images stay for others; see ``drop_images``."""
+        (self.folder / Path(path).name).unlink(missing_ok=True)
+
+    def size_of(self, digest: str) -> int:
+        """The bytes of an image; 0 if it is not there."""
+        try:
+            return (self.objects / digest).stat().st_size
+        except FileNotFoundError:
+            packed = self._packed(digest)
+            return len(packed) if packed is not None else 0
+
+    def drop_images(self, needed: set[str]) -> int:
+        """Remove every image, and every pack, that holds nothing needed; how many images."""
+        count = 0
+        for file in self.objects.iterdir():
+            if file.name not in needed:
+                file.unlink()
+                count += 1
+        for pack in list(self.packs.iterdir()):
+            if pack.name not in self._read:
+                self._index(pack)
+            held = {d for d, (where, _, _) in self._places.items() if where == pack}
+            if not held & needed:
+                pack.unlink()
+                count += len(held)
+                self._places = {d: p for d, p in self._places.items() if d not in held}
+        return count
+
     def load(self, path: str) -> dict[str, Any]:
         """A checkpoint by its path. Raises ``Refused`` if it is none."""
         try:

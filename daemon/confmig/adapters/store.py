@@ -8,8 +8,6 @@ state written by a newer confmig is refused.
 from __future__ import annotations
 
 import json
-import os
-import secrets
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,44 +16,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from confmig.adapters.disk import fsync
+from confmig.adapters import audit, state_format
 from confmig.core.gate import Approval
 from confmig.core.transaction import UNFINISHED, Phase, check_move
-from confmig.errors import Fault, Refused, Unfinished
+from confmig.errors import Unfinished
 from confmig_otel import events as ev
-
-FORMAT = 1
-_SCHEMA = """
-CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
-CREATE TABLE documents(
-  target TEXT NOT NULL, config TEXT NOT NULL, path TEXT NOT NULL,
-  version INTEGER NOT NULL, digest TEXT NOT NULL, tx TEXT NOT NULL,
-  PRIMARY KEY(target, path)) STRICT;
-CREATE TABLE applied(
-  target TEXT NOT NULL, id TEXT NOT NULL, ord INTEGER NOT NULL, depends_on TEXT NOT NULL,
-  class TEXT NOT NULL, description TEXT NOT NULL, checksum TEXT NOT NULL, program TEXT NOT NULL,
-  tx TEXT NOT NULL, applied_at TEXT NOT NULL, duration REAL NOT NULL, actor TEXT NOT NULL,
-  PRIMARY KEY(target, id)) STRICT;
-CREATE TABLE transactions(
-  id TEXT PRIMARY KEY, seq INTEGER NOT NULL UNIQUE, target TEXT NOT NULL, kind TEXT NOT NULL,
-  class TEXT NOT NULL, phase TEXT NOT NULL, plan TEXT NOT NULL, checkpoint TEXT NOT NULL,
-  reverses TEXT, reversed_by TEXT, started_at TEXT NOT NULL, ended_at TEXT, error TEXT) STRICT;
-CREATE TABLE events(
-  seq INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT UNIQUE, name TEXT NOT NULL,
-  time_ns INTEGER NOT NULL, severity INTEGER NOT NULL, attributes TEXT NOT NULL,
-  trace_id TEXT, span_id TEXT, delivered_at TEXT, rejected TEXT) STRICT;
-CREATE INDEX events_pending ON events(seq) WHERE delivered_at IS NULL AND rejected IS NULL;
-CREATE TABLE approvals(
-  id TEXT PRIMARY KEY, target TEXT NOT NULL, migration TEXT NOT NULL, checksum TEXT NOT NULL,
-  policy TEXT NOT NULL, uid INTEGER NOT NULL, reason TEXT NOT NULL, created_at TEXT NOT NULL,
-  expires_at TEXT NOT NULL, consumed_by TEXT) STRICT;
-CREATE TABLE holds(
-  target TEXT NOT NULL, migration TEXT NOT NULL, reason TEXT NOT NULL, key TEXT NOT NULL,
-  detail TEXT NOT NULL, since TEXT NOT NULL, PRIMARY KEY(target, migration)) STRICT;
-CREATE TABLE announced(
-  target TEXT NOT NULL, subject TEXT NOT NULL, state TEXT NOT NULL,
-  PRIMARY KEY(target, subject)) STRICT;
-"""
 
 
 class StateWriteFailed(Unfinished):
@@ -133,15 +98,15 @@ class Store:
         path = folder / "state.db"
         new = not path.exists()
         if new:
-            _create(folder, path)
+            state_format.create(folder, path)
         db = sqlite3.connect(path, isolation_level=None)
         try:
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA foreign_keys=ON")
-            _check_format(db)
+            state_format.upgrade(db)
         except sqlite3.DatabaseError as error:
             db.close()
-            raise _unreadable(path, error) from None
+            raise state_format.unreadable(path, error) from None
         except BaseException:
             db.close()
             raise
@@ -155,9 +120,9 @@ class Store:
             return None
         try:
             db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, isolation_level=None)
-            _check_format(db)
+            state_format.check(db)
         except sqlite3.DatabaseError as error:
-            raise _unreadable(path, error) from None
+            raise state_format.unreadable(path, error) from None
         return cls(db, folder)
 
     def close(self) -> None:
@@ -205,6 +170,7 @@ class Store:
         """Write events to the outbox, in order."""
         self._inside()
         time_ns = int(now.timestamp() * 1_000_000) * 1000
+        first = self.outbox_head()
         for event in events:
             cursor = self.db.execute(
                 "INSERT INTO events(name, time_ns, severity, attributes, trace_id, span_id) "
@@ -221,6 +187,7 @@ class Store:
                 "UPDATE events SET uid=? WHERE seq=?",
                 (f"{self.install_id}-{cursor.lastrowid}", cursor.lastrowid),
             )
+        audit.chain(self.db, first)
 
     def outbox(self, limit: int = 512) -> list[OutboxRow]:
         """Events that wait for delivery, oldest first."""
@@ -384,6 +351,11 @@ class Store:
             "WHERE target=? AND phase IN ('COMMITTED','DONE') ORDER BY seq DESC", (target,)
         )
 
+    def newest(self, limit: int, target: str | None) -> list[Transaction]:
+        """The newest transactions (-1: all), of a target or of all, the newest first."""
+        where = "WHERE target=?" if target is not None else "WHERE ? IS NULL"
+        return self._transactions(f"{where} ORDER BY seq DESC LIMIT ?", (target, limit))
+
     def last(self, target: str) -> Transaction | None:
         """The newest transaction of a target, whatever became of it."""
         found = self._transactions("WHERE target=? ORDER BY seq DESC LIMIT 1", (target,))
@@ -540,57 +512,6 @@ class Store:
             (target,),
         )
         return tuple(Approval(r[0], r[1], r[2], r[3], r[4], r[5], _moment(r[6])) for r in rows)
-
-
-def _create(folder: Path, path: Path) -> None:
-    """Make a state file whole or not at all: build it aside, then rename it into place."""
-    building = folder / "state.db.new"
-    for left in folder.glob("state.db.new*"):
-        left.unlink()
-    fd = os.open(building, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-    os.close(fd)
-    db = sqlite3.connect(building, isolation_level=None)
-    try:
-        db.execute("PRAGMA synchronous=FULL")
-        db.executescript(f"BEGIN;{_SCHEMA}COMMIT;")
-        db.execute("BEGIN")
-        db.executemany(
-            "INSERT INTO meta VALUES(?,?)",
-            [
-                ("format", str(FORMAT)),
-                ("install_id", secrets.token_hex(8)),
-                ("install_key", secrets.token_hex(32)),
-            ],
-        )
-        db.execute("COMMIT")
-        db.execute("PRAGMA journal_mode=WAL")
-    finally:
-        db.close()
-    building.rename(path)
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fsync(fd)
-    finally:
-        os.close(fd)
-
-
-def _check_format(db: sqlite3.Connection) -> None:
-    row = db.execute("SELECT value FROM meta WHERE key='format'").fetchone()
-    if row is None or int(row[0]) > FORMAT:
-        raise Refused(
-            "state_too_new",
-            f"the state has format {row[0] if row else 'unknown'}, this program reads {FORMAT}",
-            fix="run the confmig that wrote it, or a newer one",
-        )
-
-
-def _unreadable(path: Path, error: sqlite3.DatabaseError) -> Fault:
-    return Fault(
-        "state_unreadable",
-        f"the state cannot be read: {error}",
-        place=str(path),
-        fix="restore the state directory from a backup",
-    )
 
 
 def _quoted(path: Path) -> str:

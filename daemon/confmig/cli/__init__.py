@@ -30,6 +30,9 @@ COMMANDS = {
     "check": "validate a bundle and replay its fixtures, or check settings and policy",
     "sum": "write manifest.sum",
     "events": "the events that were recorded, delivered or not",
+    "history": "the transactions; --verify checks what was recorded",
+    "backup-state": "write the state directory into one file",
+    "restore-state": "make the state directory from such a file",
     "version": "the version",
 }
 _EPILOG = """exit codes:

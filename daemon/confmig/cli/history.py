@@ -1,0 +1,109 @@
+"""``confmig history``: the transactions; ``--verify``: is the record whole?"""
+
+from __future__ import annotations
+
+import argparse
+from typing import Any
+
+from confmig.adapters import audit
+from confmig.adapters.checkpoints import Checkpoints
+from confmig.adapters.store import Store
+from confmig.cli import session
+from confmig.errors import DONE, FAILED, ConfmigError
+from confmig.reporting import table
+
+
+def arguments(parser: argparse.ArgumentParser) -> None:
+    """The words of the command."""
+    parser.add_argument(
+        "--verify",
+        action="store_true",
+        help="check the chain of the recorded events and every image that a rollback may need",
+    )
+    parser.add_argument("--limit", type=int, default=50, metavar="N", help="the newest N (50)")
+    session.settings_argument(parser)
+
+
+def run(args: argparse.Namespace) -> int:
+    """List or verify. Exit 4 if something recorded was changed or is missing."""
+    settings = session.load_settings(args)
+    store = Store.read_only(settings.state_dir)
+    if store is None:
+        session.show(args, {"transactions": []}, "there is no state yet")
+        return DONE
+    with store:
+        if args.verify:
+            return _verify(args, store, Checkpoints(settings.state_dir))
+        rows = [
+            {
+                "id": row.id,
+                "target": row.target,
+                "kind": row.kind,
+                "class": row.class_,
+                "phase": row.phase.value,
+                "migrations": [m["id"] for m in row.plan["details"]["migrations"]],
+                "files": [f["path"] for f in row.plan["files"]],
+                "actor": row.plan["details"]["actor"],
+                "started_at": row.started_at,
+                "ended_at": row.ended_at,
+                "reversed_by": row.reversed_by,
+                "rollback_checkpoint_path": row.checkpoint,
+            }
+            for row in store.newest(args.limit, args.target)
+        ]
+    session.show(args, {"transactions": rows}, _text(rows))
+    return DONE
+
+
+def _text(rows: list[dict[str, Any]]) -> str:
+    lines = [
+        (
+            row["id"],
+            row["started_at"][:19] + "Z",
+            row["kind"],
+            row["phase"] + (" (rolled back)" if row["reversed_by"] else ""),
+            len(row["files"]),
+            f"{row['target']}: {_span(row['migrations'])}",
+        )
+        for row in rows
+    ]
+    head = ("TRANSACTION", "AT", "KIND", "ENDED", "FILES", "MIGRATIONS")
+    return table(lines, head) if lines else "no transaction yet"
+
+
+def _span(ids: list[str]) -> str:
+    return ids[0] if len(ids) == 1 else f"{ids[0]} .. {ids[-1]} ({len(ids)})"
+
+
+def _verify(args: argparse.Namespace, store: Store, checkpoints: Checkpoints) -> int:
+    verdict = audit.verify(store.db)
+    problems: list[str] = []
+    if verdict.broken_at is not None:
+        problems.append(f"the record is not as it was written from event {verdict.broken_at} on")
+    images = set()
+    for row in store.newest(-1, None):
+        if checkpoints.exists(row.checkpoint):
+            images |= {digest for f in row.plan["files"] for digest in (f["old"], f["new"])}
+    for digest in sorted(images):
+        try:
+            checkpoints.image(digest)
+        except ConfmigError as error:
+            problems.append(error.message)
+    answer = {
+        "ok": not problems,
+        "events": verdict.events,
+        "images": len(images),
+        "problems": problems,
+    }
+    text = f"{verdict.events} events and {len(images)} images checked: "
+    session.show(
+        args,
+        answer,
+        "\n".join(
+            [
+                text + (f"{len(problems)} problem(s)" if problems else "all as they were written"),
+                *problems,
+            ]
+        ),
+    )
+    return FAILED if problems else DONE
