@@ -23,6 +23,7 @@ from confmig.adapters.bundle import Bundle
 from confmig.adapters.checkpoints import Checkpoints
 from confmig.adapters.disk import Disk
 from confmig.adapters.lock import DirectoryLock
+from confmig.adapters.mounts import filesystem_of, is_network
 from confmig.adapters.retention import Keep, prune
 from confmig.adapters.store import Hold, Store, Transaction, stamp
 from confmig.core.drift import noted
@@ -94,6 +95,15 @@ class Workspace:
                 f"the state directory cannot be made: {error.strerror}",
                 place=str(settings.state_dir),
             ) from None
+        kind = filesystem_of(settings.state_dir)
+        if is_network(kind):
+            raise Refused(
+                "state_on_network",
+                f"the state directory is on {kind}, where neither locks nor the log of SQLite "
+                "can be trusted",
+                place=str(settings.state_dir),
+                fix="put it on a local disk; the configuration may be elsewhere",
+            )
         with _translated():
             self._lock = DirectoryLock(str(settings.state_dir), "state directory")
             try:
