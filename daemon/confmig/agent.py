@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from confmig.adapters import signals
 from confmig.adapters.control import ControlServer
+from confmig.adapters.notify import Notify
 from confmig.adapters.probes import Measured, ProbeServer, Snapshot
 from confmig.adapters.telemetry import Telemetry, instance_id, plan, settle
 from confmig.adapters.timer import Timer
@@ -93,6 +94,7 @@ class Agent:
         self._targets = (settings.target(target),) if target else settings.targets
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._snapshot = Snapshot(beat=time.monotonic())
+        self._notify = Notify(os.environ, time.monotonic)
         self._trouble: dict[str, ConfmigError | None] = {}
         self._passes: dict[str, Pass] = {}
         self._relay: RelayThread | None = None
@@ -315,6 +317,9 @@ class Agent:
             t.name in self._passes and self._passes[t.name].exit_code in (DONE, DEFERRED)
             for t in self._targets
         )
+        if settled and not reasons and not self._snapshot.started:
+            self._notify.ready()
+        self._notify.status("; ".join(reasons) or "nothing stands in the way")
         self._snapshot = Snapshot(
             settled and not reasons, not reasons, tuple(reasons), time.monotonic(), seen
         )
@@ -322,9 +327,11 @@ class Agent:
     def _stop(self) -> None:
         """A pass ends after the transaction at hand, the loop after the pass."""
         self._stopping = True
+        self._notify.stopping()
         self._inbox.put(Stop())
 
     def _beat(self) -> None:
+        self._notify.beat()
         self._snapshot = replace(self._snapshot, beat=time.monotonic())
 
     def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
