@@ -28,9 +28,13 @@ check: $(VENV)/.ready ## lint, types, import contracts, and our own bundle
 e2e: $(VENV)/.ready ## the slow tests: kill sweep, seeded bugs, delivery
 	$(BIN)/python -m pytest -m slow
 
+crash-full: $(VENV)/.ready ## every crash harness at every point; an hour
+	CONFMIG_CRASH_FULL=1 $(BIN)/python -m pytest -s -m "slow or not slow" tests/crash
+
 bench: $(VENV)/.ready ## measurements, as ratios
 	$(BIN)/python -m bench.documents
 	$(BIN)/python -m bench.bombs
+	$(BIN)/python -m bench.transactions
 
 clean:
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
