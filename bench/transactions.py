@@ -135,9 +135,8 @@ def main(count: int) -> None:
             print(f"  {name:28} {seconds:8.2f} s  {seconds / unit:6.2f} times the durable replace")
         if shutil.which("strace"):
             counted = flushes(root / "traced")
-            print(
-                f"  flushes: {counted['config']} of the configuration, {counted['state']} of the state"
-            )
+            config, state = counted["config"], counted["state"]
+            print(f"  flushes: {config} of the configuration, {state} of the state")
 
 
 def _list(root: Path, paths: list[str]) -> str:

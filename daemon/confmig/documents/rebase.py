@@ -306,6 +306,9 @@ def _beside(
     following = known[split] if split < len(known) else None
     if start == len(map_.lines) and previous is not None:
         return previous, len(old)
+    beside = (previous == start - 1, following == start)
+    if beside[0] != beside[1]:  # one of the two is a neighbour, the other is farther away
+        prefer_previous = beside[0]
     chosen = previous if prefer_previous else following
     chosen = chosen if chosen is not None else following if prefer_previous else previous
     if chosen is None:
