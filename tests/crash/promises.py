@@ -223,6 +223,11 @@ def _leftovers(config: Path, state: Path) -> list[str]:
             bad.append(f"left in the objects: {name}")
         elif _OBJECT.fullmatch(base) and _sha256((objects / name).read_bytes()) != base:
             bad.append(f"object {name} does not hold what its name says")
+    for name in _files(state):
+        if name.startswith("objects/"):
+            continue
+        if "tmp" in os.path.basename(name).lower() or name.endswith(".new"):
+            bad.append(f"left in the state: {name}")
     # Nobody edited anything, so there was nothing to rescue.
     return bad + [f"rescued without need: {name}" for name in _files(state / "rescue")]
 

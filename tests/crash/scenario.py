@@ -150,11 +150,13 @@ def copy(scenario: Scenario, to: Path) -> Scenario:
     """An independent copy in `to`, which must not exist: contents, modes, times, owners, xattrs."""
     shutil.copytree(scenario.directory, to)
     if os.geteuid() == 0:
-        for document in scenario.spec.documents:
-            was = os.stat(scenario.config / document.path)
-            file = to / "config" / document.path
-            os.chown(file, was.st_uid, was.st_gid)
-            file.chmod(was.st_mode & 0o7777)
+        # Every file, not only the documents: a temporary holds somebody's old document.
+        for directory, _, names in os.walk(scenario.config):
+            for name in names:
+                was = os.stat(os.path.join(directory, name))
+                file = to / "config" / os.path.relpath(directory, scenario.config) / name
+                os.chown(file, was.st_uid, was.st_gid)
+                file.chmod(was.st_mode & 0o7777)
     return Scenario(to.resolve(), scenario.spec)
 
 

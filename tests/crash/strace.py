@@ -27,6 +27,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 
 # Calls that change what is on disk or when it is durable, by what their arguments name.
@@ -55,6 +56,7 @@ ONLY_WITH = {
 }
 
 TRACER = ("strace", "-f", "-qq", "-y", "-s", "64", "-e", "signal=none")
+LISTING = ("-e", "trace=" + ",".join(f"?{name}" for name in sorted(ON_DESCRIPTORS | ON_PATHS)))
 TIMEOUT = 120.0  # seconds; a run takes a few
 
 _CALL = re.compile(r"(?P<tracee>\d+) +(?P<syscall>\w+)\((?P<arguments>.*)")
@@ -95,32 +97,51 @@ def points(
 
     In order. The command really runs, so give it a copy; RuntimeError if it does not succeed.
     """
-    wanted = ",".join(f"?{name}" for name in sorted(ON_DESCRIPTORS | ON_PATHS))
-    log = _log(cwd)
-    returncode, stderr = _run(["-e", f"trace={wanted}"], command, env, cwd, log)
+    log = log_of(cwd)
+    returncode, stderr = _run(LISTING, command, env, cwd, log)
     if returncode != 0:
         raise RuntimeError(f"the run to be listed ended with {returncode}: {stderr[-2000:]}")
+    return listed(log, roots, cwd=cwd)
+
+
+def listed(log: Path, roots: Sequence[Path], *, cwd: Path, opens: bool = False) -> list[Point]:
+    """The points in the log of a `LISTING`; with `opens` every `openat2` is one."""
+    return [
+        Point(syscall, nth, line)
+        for syscall, nth, line in numbered(log)
+        if places(line, roots, cwd=cwd, opens=opens)
+    ]
+
+
+def ends(points: Sequence[Point], *, cwd: Path) -> list[Point]:
+    """Of equal calls in a row on one file (SQLite writing pages) the first and the last."""
     found = []
-    for syscall, nth, line in _numbered(log):
-        if places(line, roots, cwd=cwd):
-            found.append(Point(syscall, nth, line))
+    for _, row in groupby(points, key=lambda point: (point.syscall, files(point.line, cwd=cwd))):
+        first, *others = row
+        found += [first, *others[-1:]]
     return found
+
+
+def injection(point: Point, what: str, also: Sequence[str] = ()) -> list[str]:
+    """The options that do `what` at `point`; calls of the names in `also` are logged, too."""
+    names = ",".join([point.syscall, *(f"?{name}" for name in also if name != point.syscall)])
+    inject = f"inject={point.syscall}:{what}:when={point.nth}"
+    return ["-e", f"trace={names}", "-e", inject]
+
+
+def met(log: Path, point: Point) -> str | None:
+    """The call that an injected run met, from its log."""
+    asked = (point.syscall, point.nth)
+    return next((line for name, nth, line in numbered(log) if (name, nth) == asked), None)
 
 
 def run_injected(
     command: Sequence[str], point: Point, what: str, env: Mapping[str, str], *, cwd: Path
 ) -> Outcome:
     """Run `command` with `what` ("signal=SIGKILL", "error=ENOSPC", ...) done at `point`."""
-    injection = [
-        "-e",
-        f"trace={point.syscall}",
-        "-e",
-        f"inject={point.syscall}:{what}:when={point.nth}",
-    ]
-    log = _log(cwd)
-    returncode, stderr = _run(injection, command, env, cwd, log)
-    hit = next((line for _, nth, line in _numbered(log) if nth == point.nth), None)
-    return Outcome(returncode, hit, stderr)
+    log = log_of(cwd)
+    returncode, stderr = _run(injection(point, what), command, env, cwd, log)
+    return Outcome(returncode, met(log, point), stderr)
 
 
 def run_killed(command: Sequence[str], point: Point, env: Mapping[str, str], *, cwd: Path) -> int:
@@ -128,17 +149,19 @@ def run_killed(command: Sequence[str], point: Point, env: Mapping[str, str], *, 
     return run_injected(command, point, "signal=SIGKILL", env, cwd=cwd).returncode
 
 
-def places(line: str, roots: Sequence[Path], *, cwd: Path) -> tuple[str, ...]:
+def places(line: str, roots: Sequence[Path], *, cwd: Path, opens: bool = False) -> tuple[str, ...]:
     """The directories at or below `roots` in which the call of `line` writes, as "<root>:<dir>".
 
     Empty: it writes nothing there. Directories and not names, since the names of temporary files
-    differ from run to run.
+    differ from run to run. With `opens` an `openat2` counts even if it only reads.
     """
     call = _CALL.match(line)
     if call is None:
         return ()
     arguments = call["arguments"].rpartition(") = ")[0] or call["arguments"]
     only = ONLY_WITH.get(call["syscall"])
+    if opens and call["syscall"] == "openat2":
+        only = None
     if only is not None and not only.search(arguments):
         return ()
     found = []
@@ -149,6 +172,15 @@ def places(line: str, roots: Sequence[Path], *, cwd: Path) -> tuple[str, ...]:
             elif path.is_relative_to(root):
                 found.append(f"{number}:{path.relative_to(root).parent}")
     return tuple(found)
+
+
+def files(line: str, *, cwd: Path) -> tuple[Path, ...]:
+    """The files that the call of `line` names."""
+    call = _CALL.match(line)
+    if call is None:
+        return ()
+    arguments = call["arguments"].rpartition(") = ")[0] or call["arguments"]
+    return tuple(_paths(call["syscall"], arguments, cwd))
 
 
 def _paths(syscall: str, arguments: str, cwd: Path) -> list[Path]:
@@ -169,7 +201,7 @@ def _paths(syscall: str, arguments: str, cwd: Path) -> list[Path]:
     return behind if syscall in ON_DESCRIPTORS else named or behind
 
 
-def _numbered(log: Path) -> Iterator[tuple[str, int, str]]:
+def numbered(log: Path) -> Iterator[tuple[str, int, str]]:
     """(call, its number, line) in order; the number counts per tracee, as `when=` does."""
     counts: Counter[tuple[str, str]] = Counter()
     with open(log, encoding="utf-8", errors="replace") as lines:
@@ -182,7 +214,8 @@ def _numbered(log: Path) -> Iterator[tuple[str, int, str]]:
             yield call["syscall"], counts[key], line.rstrip("\n")
 
 
-def _log(cwd: Path) -> Path:
+def log_of(cwd: Path) -> Path:
+    """Where the log of a run in `cwd` is."""
     return cwd.with_name(cwd.name + ".strace")
 
 

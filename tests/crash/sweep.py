@@ -78,6 +78,19 @@ class Sweep:
 
 def sweep(workdir: Path, spec: Spec | None = None, *, jobs: int = 2) -> Report:
     """Kill at every point below `workdir`, an empty directory; AssertionError if none can be."""
+    shared = prepare(workdir, spec)
+    probe = shared.probe
+    found = strace.points(probe.apply, shared.env, probe.roots, cwd=probe.directory)
+    with ThreadPoolExecutor(jobs) as pool:
+        findings = pool.map(lambda job: _one(shared, *job), enumerate(found))
+        return Report(tuple(found), tuple(finding for finding in findings if finding is not None))
+
+
+def prepare(workdir: Path, spec: Spec | None = None) -> Sweep:
+    """Build the template and know from an undisturbed run what is new; the probe is not run yet.
+
+    AssertionError if even the undisturbed run does not keep the promises.
+    """
     workdir = workdir.resolve()
     pycache = workdir / "pycache"
     warm = scenario.environment(pycache, warm=True)
@@ -98,11 +111,7 @@ def sweep(workdir: Path, spec: Spec | None = None, *, jobs: int = 2) -> Report:
     undisturbed = promises.after_the_run(reference.config, reference.state, new, shared.migrations)
     undisturbed += _once_more(shared, reference)
     assert not undisturbed, "without any kill:\n" + "\n".join(undisturbed)
-
-    found = strace.points(probe.apply, env, probe.roots, cwd=probe.directory)
-    with ThreadPoolExecutor(jobs) as pool:
-        findings = pool.map(lambda job: _one(shared, *job), enumerate(found))
-        return Report(tuple(found), tuple(finding for finding in findings if finding is not None))
+    return shared
 
 
 def _one(shared: Sweep, number: int, point: Point) -> Finding | None:
