@@ -61,6 +61,7 @@ GROUP = 256
 """Documents of one commit where each is migrated for itself."""
 
 Clock = Callable[[], datetime]
+IO_ERROR = "io_error"
 _DOCUMENT_CODES = {"version_regressed": DEFERRED, "document_failed": FAILED}
 
 
@@ -94,6 +95,7 @@ class Workspace:
                 "state_unreadable",
                 f"the state directory cannot be made: {error.strerror}",
                 place=str(settings.state_dir),
+                fix="check its parent (rights, room, the disk), or set another state_dir",
             ) from None
         kind = filesystem_of(settings.state_dir)
         if is_network(kind):
@@ -271,8 +273,9 @@ class Workspace:
                     self.store.announce(target, subject, key)
 
     def _record_failure(self, seen: View, outcome: forward.Outcome) -> None:
-        """A failed migration is held until something changes; a failed late document is not: it
-        is tried in every pass, and said once."""
+        """A failed migration is held until something changes, unless the disk failed and not the
+        document: then the next pass tries again. A failed late document is tried in every pass,
+        and said once."""
         error = outcome.error
         assert error is not None
         assert outcome.migration is not None
@@ -283,7 +286,7 @@ class Workspace:
         detail = str(error)
         target = seen.target.name
         with self.store.commit():
-            if whole:
+            if whole and error.code != IO_ERROR:
                 self.store.set_hold(
                     target, Hold(outcome.migration, "document_failed", key, detail, stamp(now))
                 )
@@ -622,6 +625,8 @@ def _exit_code(seen: View, outcomes: list[forward.Outcome], excluded: set[str]) 
         elif decision.verdict == "hold" or decision.verdict == "allow":
             codes.append(DEFERRED)
     for document in seen.documents:
-        if not document.healthy:
+        if document.problem == IO_ERROR:
+            codes.append(LATE_FAILURE if any(o.changed for o in outcomes) else FAILED)
+        elif not document.healthy:
             codes.append(_DOCUMENT_CODES.get(document.problem or "", REFUSED))
     return worst(codes)

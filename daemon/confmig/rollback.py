@@ -135,8 +135,8 @@ def undo_one(job: Job, row: Transaction) -> Undoing:
         found = job.disk.digest(file.path)
         if found == file.old and row.phase is Phase.CONFLICT:
             continue  # half-way: this one was never changed, or was put back
-        _, recorded, by = job.store.documents(job.target).get(file.path, (0, "", ""))
-        if found != file.new and found == recorded and by != done.id:
+        by = _changed_later(job, done.id, file.path, found)
+        if found != file.new and by is not None:
             raise Refused(
                 "rollback_conflict",
                 f"{by} changed {file.path} after it",
@@ -156,6 +156,14 @@ def undo_one(job: Job, row: Transaction) -> Undoing:
             )
         )
     return Undoing(row, tuple(parts), tuple(done.details["migrations"]), (row.id,))
+
+
+def _changed_later(job: Job, transaction: str, path: str, found: str | None) -> str | None:
+    """The later migration that left a file as it is, if there is one: it must be undone first. A
+    rollback in between is none: what it left is this transaction's result again, or older."""
+    _, recorded, by = job.store.documents(job.target).get(path, (0, "", ""))
+    row = job.store.transaction(by) if found == recorded and by != transaction else None
+    return by if row is not None and row.kind == "apply" else None
 
 
 def _kept(job: Job, row: Transaction) -> None:
@@ -411,7 +419,7 @@ def _plan(job: Job, undoing: Undoing, restored: list[Restored], transaction: str
         "began": now.timestamp(),
         "restores": row.checkpoint,
         "reverses": list(undoing.reverses),
-        "redo": row.kind == "rollback",
+        "redo": row.kind == "rollback" and not row.plan["details"]["redo"],
     }
     return Plan(
         transaction, job.target, "rollback", row.class_, tuple(files), checkpoint, details, row.id
@@ -444,6 +452,7 @@ def _commit(store: Store, plan: Plan, now: datetime) -> list[ev.Event]:
         _taken_back(store, plan, now)
     for name in plan.details["reverses"]:
         store.mark_reversed(name, plan.id)
+        _in_effect_again(store, name, plan)
         reversed_row = store.transaction(name)
         if reversed_row is not None and reversed_row.phase is Phase.CONFLICT:
             store.move(name, Phase.ABORTED, now=now)  # the target is whole again
@@ -453,6 +462,20 @@ def _commit(store: Store, plan: Plan, now: datetime) -> list[ev.Event]:
             ev.ROLLBACK_COMPLETED, _common(plan) | {ev.OUTCOME: "rolled_back", ev.DURATION: seconds}
         )
     ]
+
+
+def _in_effect_again(store: Store, name: str, plan: Plan) -> None:
+    """Undoing a rollback puts what that had undone in effect again; undoing *that* takes it back
+    once more."""
+    undone = store.transaction(name)
+    if undone is None or undone.kind != "rollback":
+        return
+    for other in undone.plan["details"]["reverses"]:
+        store.mark_reversed(other, None)
+        before = store.transaction(other)
+        if not plan.details["redo"] and before is not None and before.kind == "rollback":
+            for original in before.plan["details"]["reverses"]:
+                store.mark_reversed(original, plan.id)
 
 
 def _taken_back(store: Store, plan: Plan, now: datetime) -> None:
@@ -471,10 +494,6 @@ def _taken_back(store: Store, plan: Plan, now: datetime) -> None:
 
 def _applied_again(store: Store, plan: Plan, now: datetime) -> None:
     """A rollback was undone: its migrations are applied, as before it, and nothing holds them."""
-    for name in plan.details["reverses"]:
-        undone = store.transaction(name)
-        for original in undone.plan["details"]["reverses"] if undone is not None else ():
-            store.mark_reversed(original, None)
     for m in plan.details["migrations"]:
         store.record_applied(
             (

@@ -20,7 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from confmig.errors import Refused, Unfinished
+from confmig.errors import Fault, Refused, Unfinished
 
 PREFIX = ".confmig-"
 _EXCHANGE = 2
@@ -405,7 +405,7 @@ def _read_all(fd: int, size: int) -> bytes:
     return b"".join(chunks)
 
 
-def _odd(path: str, error: OSError) -> Refused:
+def _odd(path: str, error: OSError) -> Refused | Fault:
     if error.errno in (errno.ELOOP, errno.EXDEV):
         return Refused(
             "symlink",
@@ -415,7 +415,18 @@ def _odd(path: str, error: OSError) -> Refused:
         )
     if error.errno == errno.ENXIO:
         return Refused("not_a_file", "it is no regular file", place=path)
-    return Refused("document_unreadable", f"the file cannot be read: {error.strerror}", place=path)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return Refused(
+            "document_unreadable",
+            f"the file cannot be read: {error.strerror}",
+            place=path,
+            fix="let this user read it, or run as the service's user",
+        )
+    return Fault(
+        "io_error",
+        f"the file cannot be read: {error.strerror}; look at the disk, then run again",
+        place=path,
+    )
 
 
 @lru_cache(maxsize=1)

@@ -7,6 +7,7 @@ state written by a newer confmig is refused.
 
 from __future__ import annotations
 
+import ctypes
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
@@ -89,6 +90,7 @@ class Store:
     def __init__(self, db: sqlite3.Connection, folder: Path) -> None:
         self.db = db
         self.folder = folder
+        self._failed = False
         self.install_id = self._meta("install_id")
         self.install_key = bytes.fromhex(self._meta("install_key"))
 
@@ -126,8 +128,10 @@ class Store:
         return cls(db, folder)
 
     def close(self) -> None:
-        """Close the file."""
-        self.db.close()
+        """Close the file; not after a failed commit: SQLite would write its log into the database
+        then, and sync again what the disk did not take."""
+        if not self._failed:
+            self.db.close()
 
     def __enter__(self) -> Store:
         return self
@@ -146,6 +150,8 @@ class Store:
             if self.db.in_transaction:
                 self.db.execute("ROLLBACK")
             if isinstance(error, sqlite3.Error):
+                self._failed = True
+                ctypes.pythonapi.Py_IncRef(ctypes.py_object(self.db))  # the end closes it not, too
                 raise StateWriteFailed(
                     "state_write_failed",
                     f"the state did not take the commit: {error}",

@@ -74,45 +74,77 @@ def rebase(
     ``Conflict``, or ``Refused`` if today's text cannot be read at all.
     """
     wanted = parse(current)
-    check = _Check(wanted, _wanted_remarks(parse(old), parse(new), wanted), parse, forward)
     before, after, today = _text(old), _text(new), _text(current)
+    remarks = _wanted_remarks(parse(old), parse(new), wanted)
+    check = _Check(today, wanted, remarks, parse, forward)
     unplaced: list[str] = []
-    bases: list[bytes] = []
     for first in (True, False):
         placed, unplaced = _by_lines(before, after, today, segments, prefer_previous=first)
         base = _bytes(placed, old)
-        if base not in bases:
-            bases.append(base)
-    for base in bases:
-        if check.passes(base):
+        if check.passes(base, literal=not unplaced, made=0):
             return base
+    # what only says something to people is placed by lines, all else by values
+    placed, _ = _by_lines(before, after, today, segments, prefer_previous=False, only=_is_comment)
     found: list[str] = []
-    for base in dict.fromkeys([*bases, old]):
-        result, found = _by_values(base, wanted, parse, forward)
-        if result is not None and check.passes(result):
+    for base in dict.fromkeys((_bytes(placed, old), old)):
+        result, made, found = _by_values(base, wanted, parse, forward)
+        if result is not None and check.passes(result, literal=False, made=made):
             return result
-    raise Conflict(found or unplaced or ["comments that were edited, or lines that went"])
+    raise Conflict([*found, *unplaced] or ["comments that were edited, or lines that went"])
 
 
 @dataclass(frozen=True, slots=True)
 class _Check:
     """What a result must be: readable, with the right comments, and with today's values once it
-    is migrated again."""
+    is migrated again; and no edit may be lost on the way."""
 
+    today: str
     wanted: Document
     remarks: Counter[str]
     parse: Parse
     forward: Forward
 
-    def passes(self, candidate: bytes) -> bool:
-        """Whether a candidate is a result."""
+    def passes(self, candidate: bytes, *, literal: bool, made: int) -> bool:
+        """Whether a candidate is a result. ``literal``: every edit of a line was made as it
+        stands; else ``made`` edits were made by value, and may look otherwise."""
         try:
             if _remarks(self.parse(candidate)) != self.remarks:
                 return False
             result = self.forward(candidate).result
         except ConfmigError:
             return False
-        return same_value(tree.plain(result.root), tree.plain(self.wanted.root))
+        if not same_value(tree.plain(result.root), tree.plain(self.wanted.root)):
+            return False
+        return literal or self._only_looks(result.text, made)
+
+    def _only_looks(self, text: str, made: int) -> bool:
+        """Whether the text, migrated again, differs from today's in the looks of so many values
+        at most."""
+        have, want = _Lines(text), _Lines(self.today)
+        hunks = _hunks(have, want)
+        return len(hunks) <= made and all(
+            _same_words(
+                [line.text for line in have.lines[a:b]], [line.text for line in want.lines[c:d]]
+            )
+            for a, b, c, d in hunks
+        )
+
+
+def _same_words(a: list[str], b: list[str]) -> bool:
+    words = [[_WORD.findall(line) for line in lines] for lines in (a, b)]
+    if len(a) == len(b):
+        return words[0] == words[1]
+    flat = [[word for line in lines for word in line] for lines in words]
+    return flat[0] == flat[1]
+
+
+_WORD = re.compile(r"\w+")
+_COMMENT = re.compile(r"\s*(?:#|//|;|!|/\*|\*|$)")
+
+
+def _is_comment(lines: Sequence[str]) -> bool:
+    """Whether lines say something to people only."""
+    return all(_COMMENT.match(line) for line in lines)
 
 
 def _wanted_remarks(old: Document, new: Document, current: Document) -> Counter[str]:
@@ -211,27 +243,40 @@ class _Map:
 
 
 def _by_lines(
-    old: str, new: str, current: str, segments: Sequence[Segment], *, prefer_previous: bool
+    old: str,
+    new: str,
+    current: str,
+    segments: Sequence[Segment],
+    *,
+    prefer_previous: bool,
+    only: Callable[[Sequence[str]], bool] = lambda lines: True,
 ) -> tuple[str, list[str]]:
     """The old text with the edits that could be placed, and the lines of those that could not.
 
     Lines that stand between two copied ones which are no neighbours in the old text go beside
-    the previous one, or the next one, as preferred.
+    the previous one, or the next one, as preferred. ``only`` picks the edits, by the lines that
+    go and come.
     """
     before, after = _Lines(new), _Lines(current)
     map_ = _Map(_Lines(old), before, segments)
     edits: list[Edit] = []
     unplaced: list[str] = []
     newline = "\r\n" if "\r\n" in old else "\n"
-    for start, end, first, last in _hunks(before, after):
-        texts = [line.text for line in after.lines[first:last]]
-        placed = _place(map_, old, start, end, texts, newline, prefer_previous)
-        if placed is None:
-            unplaced.append(f"line {first + 1} of today's file")
-        else:
-            edits += placed
+    for whole in _hunks(before, after):
+        for start, end, first, last in _aligned(map_, after, *whole):
+            texts = [line.text for line in after.lines[first:last]]
+            if not only([*(line.text for line in before.lines[start:end]), *texts]):
+                continue
+            placed = _place(map_, old, start, end, texts, newline, prefer_previous)
+            if placed is None:
+                unplaced.append(f"line {first + 1} of today's file")
+            else:
+                edits += placed
     try:
-        return text_of(old, compose(0, len(old), edits)), unplaced
+        text = text_of(old, compose(0, len(old), edits))
+        if not old.endswith("\n") and not current.endswith("\n"):
+            text = text.removesuffix("\n").removesuffix("\r")
+        return text, unplaced
     except Refused:
         return old, [*unplaced, "several lines"]
 
@@ -256,6 +301,50 @@ def _hunks(before: _Lines, after: _Lines) -> list[tuple[int, int, int, int]]:
     ]
 
 
+_ALIGNED = 60
+"""Lines of one hunk up to which it is taken apart."""
+
+
+def _aligned(
+    map_: _Map, after: _Lines, start: int, end: int, first: int, last: int
+) -> list[tuple[int, int, int, int]]:
+    """A hunk in parts: a line that became another one, alike, is a part of its own."""
+    rows, columns = end - start, last - first
+    if not (1 <= rows <= _ALIGNED and 1 <= columns <= _ALIGNED):
+        return [(start, end, first, last)]
+    old = [_TOKEN.findall(line.text.strip()) for line in map_.new.lines[start:end]]
+    new = [_TOKEN.findall(line.text.strip()) for line in after.lines[first:last]]
+    alike = [[_likeness(a, b) for b in new] for a in old]
+    best = [[0.0] * (columns + 1) for _ in range(rows + 1)]
+    for i in range(rows - 1, -1, -1):
+        for j in range(columns - 1, -1, -1):
+            pair = alike[i][j] + best[i + 1][j + 1] if alike[i][j] >= _ALIKE else 0.0
+            best[i][j] = max(pair, best[i + 1][j], best[i][j + 1])
+    out: list[tuple[int, int, int, int]] = []
+    i = j = a = b = 0
+    while i < rows and j < columns:
+        if alike[i][j] >= _ALIKE and best[i][j] == alike[i][j] + best[i + 1][j + 1]:
+            if i > a or j > b:
+                out.append((start + a, start + i, first + b, first + j))
+            out.append((start + i, start + i + 1, first + j, first + j + 1))
+            i, j = i + 1, j + 1
+            a, b = i, j
+        elif best[i][j] == best[i + 1][j]:
+            i += 1
+        else:
+            j += 1
+    if a < rows or b < columns:
+        out.append((start + a, end, first + b, last))
+    return out
+
+
+_ALIKE = 0.6
+
+
+def _likeness(a: list[str], b: list[str]) -> float:
+    return difflib.SequenceMatcher(None, a, b, autojunk=False).ratio() if a and b else 0.0
+
+
 def _place(
     map_: _Map,
     old: str,
@@ -277,6 +366,9 @@ def _place(
     cuts = [_cut(map_.old, old, line) for line in gone if line is not None]
     if not texts:
         return cuts
+    last = next((text for text in reversed(texts) if text.strip()), "")
+    if _is_comment([last]):
+        prefer_previous = False  # a comment speaks of what stands below it
     beside, at = _beside(map_, start, end, prefer_previous, old)
     if beside is None:
         return None
@@ -350,19 +442,19 @@ def _inside(map_: _Map, number: int, text: str) -> list[Edit] | None:
 
 def _by_values(
     base: bytes, wanted: Document, parse: Parse, forward: Forward
-) -> tuple[bytes | None, list[str]]:
-    """The base with the values that differ after migrating it changed in it, and the places
-    that have no counterpart there."""
+) -> tuple[bytes | None, int, list[str]]:
+    """The base with the values that differ after migrating it changed in it, how many those
+    were, and the places that have no counterpart there."""
     try:
         document = parse(base)
         forwarded = forward(base).tree
         places = _Values(document)
         places.bring(forwarded.root, wanted.root, ())
         if places.conflicts:
-            return None, places.conflicts
-        return formats.render(document).data, []
+            return None, 0, places.conflicts
+        return formats.render(document).data, len(document.changes), []
     except ConfmigError as error:
-        return None, [f"{error.place or 'the document'}: {error.message}"]
+        return None, 0, [f"{error.place or 'the document'}: {error.message}"]
 
 
 class _Values:
