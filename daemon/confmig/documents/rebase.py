@@ -78,7 +78,7 @@ def rebase(
     remarks = _wanted_remarks(parse(old), parse(new), wanted)
     check = _Check(today, wanted, remarks, parse, forward)
     unplaced: list[str] = []
-    for first in (True, False):
+    for first in (False, True):
         placed, unplaced = _by_lines(before, after, today, segments, prefer_previous=first)
         base = _bytes(placed, old)
         if check.passes(base, literal=not unplaced, made=0):
