@@ -90,7 +90,7 @@ class Limits(_Model):
     size: int = Field(default=8 * 1024 * 1024, ge=1)
     depth: int = Field(default=200, ge=1, le=500)
     nodes: int = Field(default=1_000_000, ge=1)
-    entries: int = Field(default=150_000, ge=1)
+    entries: int = Field(default=100_000, ge=1)
 
     def caps(self) -> Caps:
         return Caps(self.size, self.depth, self.nodes, self.entries)

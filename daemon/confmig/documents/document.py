@@ -43,7 +43,7 @@ class Caps:
     size: int = 8 * 1024 * 1024
     depth: int = 200
     nodes: int = 1_000_000
-    entries: int = 150_000
+    entries: int = 100_000
 
 
 class Document(Lookup):
