@@ -13,15 +13,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
+from pathlib import Path
 from typing import Any
 
 from confmig import apply as forward
 from confmig import masking
 from confmig import rollback as backward
 from confmig.adapters import bundle as bundles
+from confmig.adapters import state_format
 from confmig.adapters.bundle import Bundle
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import Disk
+from confmig.adapters.disk import Disk, make_folder
 from confmig.adapters.lock import DirectoryLock
 from confmig.adapters.mounts import filesystem_of, is_network
 from confmig.adapters.retention import Keep, prune
@@ -89,7 +91,7 @@ class Workspace:
         self.beat: Callable[[], None] = lambda: None
         self.stopping: Callable[[], bool] = lambda: False
         try:
-            settings.state_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_folder(settings.state_dir)
         except OSError as error:
             raise Fault(
                 "state_unreadable",
@@ -106,7 +108,7 @@ class Workspace:
                 place=str(settings.state_dir),
                 fix="put it on a local disk; the configuration may be elsewhere",
             )
-        with _translated():
+        with _translated(settings.state_dir):
             self._lock = DirectoryLock(str(settings.state_dir), "state directory")
             try:
                 self.checkpoints = Checkpoints(settings.state_dir)
@@ -140,7 +142,7 @@ class Workspace:
         itself raises; everything else is in the result.
         """
         with (
-            _translated(),
+            _translated(self.settings.state_dir),
             self.recorder.span(
                 spans.RUN, "run_config_migrations", {ev.TARGET: target.name}
             ) as span,
@@ -286,7 +288,8 @@ class Workspace:
         detail = str(error)
         target = seen.target.name
         with self.store.commit():
-            if whole and error.code != IO_ERROR:
+            # what failed while it was written was not the document's fault: it is tried again
+            if whole and outcome.transaction is None and error.code != IO_ERROR:
                 self.store.set_hold(
                     target, Hold(outcome.migration, "document_failed", key, detail, stamp(now))
                 )
@@ -404,7 +407,7 @@ class Workspace:
     ) -> dict[str, Any]:
         """Undo a transaction, or all after the migration ``to`` (``none``: everything); see
         ``rollback``. Returns what was done, or, with ``dry_run``, what would be."""
-        with _translated(), self._open(target) as disk:
+        with _translated(self.settings.state_dir), self._open(target) as disk:
             self.recover(target, disk)
             job = backward.Job(
                 target.name,
@@ -473,7 +476,7 @@ class Workspace:
     ) -> dict[str, Any]:
         """End a partial failure: ``verify_and_clear``, ``resume``, ``restore`` or
         ``accept_changed``, see ``Transactor``."""
-        with _translated(), self._open(target) as disk:
+        with _translated(self.settings.state_dir), self._open(target) as disk:
             row = self.store.transaction(transaction)
             if row is None or row.target != target.name:
                 raise Refused(
@@ -503,7 +506,7 @@ class Workspace:
     def accept_migrations(self, target: Target, reason: str) -> dict[str, Any]:
         """Take the content that applied migrations have now for the content that was applied:
         an operator says that the change means nothing for files that are migrated already."""
-        with _translated():
+        with _translated(self.settings.state_dir):
             bundle = bundles.load(target.bundle, self.settings.limits.caps(), target.parameters)
             changed = [
                 m
@@ -546,18 +549,14 @@ class Workspace:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def _translated(folder: Path) -> Iterator[None]:
     """What the system or SQLite raise, in our words: never a bug report for a full disk."""
     try:
         yield
     except OSError as error:
         raise as_error(error) from error
     except sqlite3.Error as error:
-        raise Fault(
-            "state_unreadable",
-            f"the state cannot be read or written: {error}",
-            fix="look for another program that holds it, then run again",
-        ) from error
+        raise state_format.unreadable(folder / "state.db", error) from error
 
 
 class _Locked(Disk):

@@ -47,6 +47,7 @@ def documents_json(view: View) -> list[dict[str, Any]]:
             "recorded_version": view.recorded[d.path][0] if d.path in view.recorded else None,
             "problem": d.problem,
             "message": d.message,
+            "fix": d.fix,
         }
         for d in view.documents
     ]
@@ -72,7 +73,11 @@ def plan_text(view: View) -> str:
     """The plan of one target for people."""
     lines = [f"target {view.target.name}: {_documents(view)}; policy {view.policy.state}"]
     lines += [f"  {p}" for p in view.policy.problems]
-    lines += [f"  {d.path}: {d.message} [{d.problem}]" for d in view.documents if d.problem]
+    lines += [
+        f"  {plain(d.path)}: {d.message} [{d.problem}]" + (f" Fix: {d.fix}" if d.fix else "")
+        for d in view.documents
+        if d.problem
+    ]
     if not view.documents:
         lines.append("  no file matches; check the root and the patterns of the manifest")
     elif not view.outlook:
@@ -253,6 +258,11 @@ def _partial_failure(view: View) -> dict[str, Any]:
     }
 
 
+def _told(document: Mapping[str, Any]) -> str:
+    fix = f" Fix: {document['fix']}" if document["fix"] else ""
+    return f"{document['message']}{fix}"
+
+
 def status_text(data: Mapping[str, Any]) -> str:
     """The state of one target for people."""
     lines = [f"target {data['target']}"]
@@ -266,9 +276,7 @@ def status_text(data: Mapping[str, Any]) -> str:
             "--verify-and-clear | --accept-changed --reason TEXT",
             f"  images: {partial['rollback_checkpoint_path']}",
         ]
-    rows = [
-        (d["path"], d["version"], d["problem"] or "ok", d["message"]) for d in data["documents"]
-    ]
+    rows = [(d["path"], d["version"], d["problem"] or "ok", _told(d)) for d in data["documents"]]
     lines += (
         ["", table(rows, ("DOCUMENT", "VERSION", "STATE", ""))] if rows else ["", "no documents"]
     )
@@ -328,9 +336,14 @@ def readings(store: Store, views: Iterable[View], *, delivery: bool) -> Readings
 # --- texts
 
 
+def plain(text: str) -> str:
+    """A name as one line that changes nothing on a terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+
+
 def table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
     """Aligned columns; the last one is free."""
-    lines = [tuple(head), *(tuple("" if c is None else str(c) for c in r) for r in rows)]
+    lines = [tuple(head), *(tuple("" if c is None else plain(str(c)) for c in r) for r in rows)]
     widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
     out = []
     for line in lines:

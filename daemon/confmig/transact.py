@@ -26,7 +26,7 @@ from datetime import datetime
 from typing import Any
 
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import Disk, Metadata, Snapshot, digest_of
+from confmig.adapters.disk import Disk, Metadata, Snapshot, about, digest_of
 from confmig.adapters.store import Store, Transaction, stamp
 from confmig.core.transaction import (
     Image,
@@ -244,7 +244,8 @@ class Transactor:
         for file in plan.files:
             self.beat()
             image = self.checkpoints.image(file.new)
-            self.disk.stage(file.temporary, image, file.metadata, durable=not many)
+            with about(file.path):
+                self.disk.stage(file.temporary, image, file.metadata, durable=not many)
         self._sync(plan)
 
     def _sync(self, plan: Plan, *, gone_is_fine: bool = False) -> None:
@@ -262,7 +263,8 @@ class Transactor:
         """Step 4: swap every target with its stage, or raise ``Drifted``."""
         for file in plan.files:
             self.beat()
-            self._swap_in(file, file.old)
+            with about(file.path):
+                self._swap_in(file, file.old)
         self._sync(plan)
 
     def commit(self, plan: Plan, records: Records) -> None:
@@ -308,6 +310,7 @@ class Transactor:
             self._sync(plan, gone_is_fine=True)
             held = {f.path: self._image(f) for f in plan.files}
             phase = after_undo(list(held.values()))
+            self._linger(plan)
         for file in plan.files:
             self._remove(file, plan)
         self._sync(plan, gone_is_fine=True)
@@ -441,6 +444,7 @@ class Transactor:
     def _abort(self, plan: Plan) -> None:
         """End a conflict without effect."""
         now = self.clock()
+        self._linger(plan)
         for file in plan.files:
             self._remove(file, plan)
         self._sync(plan, gone_is_fine=True)
@@ -451,11 +455,8 @@ class Transactor:
     def _linger(self, plan: Plan) -> None:
         """Wait for processes that opened a target before the exchange and still write into it:
         what they write must be there when it is looked for."""
-        waited = 0.0
-        while waited < LINGER and any(self.disk.being_written(f.temporary) for f in plan.files):
-            self.beat()
-            self.pause(_LOOK)
-            waited += _LOOK
+        self.beat()
+        linger(self.disk, [f.temporary for f in plan.files], self.pause)
 
     # --- one file
 
@@ -519,10 +520,13 @@ class Transactor:
             place=file.path,
             fix="nothing: it is planned again",
         )
-        if self.disk.digest(file.path) != expected:
+        mine = file.metadata  # somebody's chmod is an edit, too
+        if self.disk.digest(file.path) != expected or self.disk.metadata(file.path) != mine:
             raise drifted
         self.disk.exchange(file.temporary, file.path)
-        if self.disk.digest(file.temporary) != expected:
+        if self.disk.digest(file.temporary) != expected or (
+            self.disk.metadata(file.temporary) != mine
+        ):
             give_back(self.disk, file.temporary, file.path, file.new)
             raise drifted
 
@@ -543,6 +547,14 @@ class Transactor:
         if held not in (file.old, file.new) and self._phase(plan) is not Phase.STAGING:
             self._rescue(file)
         self.disk.unlink(file.temporary)
+
+
+def linger(disk: Disk, temporaries: list[str], pause: Callable[[float], None]) -> None:
+    """Wait up to ``LINGER`` for those who still write into files that are to be removed."""
+    waited = 0.0
+    while waited < LINGER and any(disk.being_written(name) for name in temporaries):
+        pause(_LOOK)
+        waited += _LOOK
 
 
 def give_back(disk: Disk, temporary: str, path: str, placed: str) -> None:
@@ -569,10 +581,17 @@ def replace_file(disk: Disk, snapshot: Snapshot, data: bytes, temporary: str) ->
     new image are never unlinked: the message names the file that keeps them.
     """
     new = digest_of(data)
-    disk.stage(temporary, data, snapshot.metadata)
+    try:
+        with about(snapshot.path):
+            disk.stage(temporary, data, snapshot.metadata)
+    except BaseException:
+        disk.unlink(temporary)  # half of it, and nobody's
+        raise
     try:
         disk.exchange(temporary, snapshot.path)
-        if disk.digest(temporary) != snapshot.digest:
+        if disk.digest(temporary) != snapshot.digest or (
+            disk.metadata(temporary) != snapshot.metadata
+        ):
             give_back(disk, temporary, snapshot.path, new)
             raise Drifted(
                 "target_drifted",
@@ -581,6 +600,7 @@ def replace_file(disk: Disk, snapshot: Snapshot, data: bytes, temporary: str) ->
                 fix="run it again",
             )
     finally:
+        linger(disk, [temporary], time.sleep)
         held = disk.digest(temporary)
         if held in (snapshot.digest, new):
             disk.unlink(temporary)

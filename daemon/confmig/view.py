@@ -97,7 +97,9 @@ def observe(
                 fact = placed(bundle.manifest, fact)
             except ConfmigError as error:
                 path = path.encode("utf-8", "backslashreplace").decode()
-                fact = DocumentFact(config.name, path, None, digest, error.code, str(error.message))
+                fact = DocumentFact(
+                    config.name, path, None, digest, error.code, str(error.message), fix=error.fix
+                )
             if path in out:
                 fact = DocumentFact(
                     config.name,

@@ -75,7 +75,7 @@ class World:
                     before=1,
                     after=2,
                     migrations=("0001_x",),
-                    metadata=Metadata(0o640, os.getuid(), os.getgid()),
+                    metadata=self.disk.metadata(name) or Metadata(0o640, os.getuid(), os.getgid()),
                 )
             )
         details = {"migrations": [{"id": "0001_x"}]}

@@ -14,7 +14,7 @@ import tarfile
 from pathlib import Path
 
 from confmig.adapters import state_format
-from confmig.adapters.disk import fsync
+from confmig.adapters.disk import fsync, make_folder
 from confmig.errors import Refused
 
 PARTS = ("objects", "packs", "checkpoints", "rescue")
@@ -75,7 +75,7 @@ def restore(file: Path, folder: Path) -> int:
             place=str(folder),
             fix="move it away first: nothing is overwritten",
         )
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     building = folder / "restoring"
     shutil.rmtree(building, ignore_errors=True)
     building.mkdir(mode=0o700)

@@ -15,10 +15,11 @@ import hashlib
 import os
 import re
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 
 from confmig.errors import Fault, Refused, Unfinished
 
@@ -87,6 +88,24 @@ def pattern(text: str) -> re.Pattern[str]:
     return re.compile(out + r"\Z")
 
 
+def _way(text: str) -> Callable[[str], str | None]:
+    """Whether a pattern leads through a directory: ``named`` by its own words, ``any`` through
+    ``**``, or None."""
+    *folders, _ = text.split("/")
+    deep = folders.index("**") if "**" in folders else None
+    fixed = [pattern(part) for part in (folders if deep is None else folders[:deep])]
+
+    def leads(name: str) -> str | None:
+        parts = name.split("/")
+        if not all(p.match(part) for p, part in zip(fixed, parts, strict=False)):
+            return None
+        if len(parts) <= len(fixed):
+            return "named"
+        return "any" if deep is not None else None
+
+    return leads
+
+
 class Disk:
     """An open configuration root. Use as a context manager."""
 
@@ -121,19 +140,23 @@ class Disk:
         """Every name below the root that a pattern matches, sorted; directories are not entered
         through symlinks. What it is, ``read`` tells."""
         wanted = [pattern(p) for p in patterns]
-        depth = max((p.count("/") if "**" not in p else 64 for p in patterns), default=0)
+        ways = [_way(p) for p in patterns]
         out: list[str] = []
-        stack = [("", 0)]
+        stack = [""]
         while stack:
-            folder, level = stack.pop()
+            folder = stack.pop()
             for entry in self._entries(folder):
                 name = f"{folder}{entry.name}"
                 if entry.name.startswith(PREFIX):
                     continue
                 if any(w.match(name) for w in wanted):
                     out.append(name)
-                elif level < depth and entry.is_dir(follow_symlinks=False):
-                    stack.append((f"{name}/", level + 1))
+                elif not any(way(name) for way in ways):
+                    continue  # nothing below can match
+                elif entry.is_dir(follow_symlinks=False):
+                    stack.append(f"{name}/")
+                elif entry.is_dir() and any(way(name) == "named" for way in ways):
+                    out.append(name)  # a symlink on the way of a pattern: ``read`` refuses it
         return sorted(out)
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
@@ -166,12 +189,11 @@ class Disk:
             facts = os.fstat(fd)
             self._plain_file(path, facts)
             data = _read_all(fd, facts.st_size)
-            xattrs = {name: os.getxattr(fd, name).hex() for name in sorted(os.listxattr(fd))}
+            metadata = _metadata(fd)
         except OSError as error:
             raise _odd(path, error) from None
         finally:
             os.close(fd)
-        metadata = Metadata(stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid, xattrs)
         return Snapshot(path, data, digest_of(data), metadata)
 
     def _plain_file(self, path: str, facts: os.stat_result) -> None:
@@ -213,6 +235,17 @@ class Disk:
         finally:
             os.close(fd)
 
+    def metadata(self, path: str) -> Metadata | None:
+        """What a file has besides its content, None if it is not there."""
+        try:
+            fd = self._open(path)
+        except OSError:
+            return None
+        try:
+            return _metadata(fd)
+        finally:
+            os.close(fd)
+
     def content(self, path: str) -> bytes:
         """The bytes of a temporary file of ours."""
         fd = self._open(path)
@@ -239,6 +272,9 @@ class Disk:
             facts = os.fstat(fd)
             if (facts.st_uid, facts.st_gid) != (metadata.uid, metadata.gid):
                 os.fchown(fd, metadata.uid, metadata.gid)
+            for key in os.listxattr(fd):  # the directory's default ACL must not open the file
+                if key not in metadata.xattrs:
+                    os.removexattr(fd, key)
             for key, value in metadata.xattrs.items():
                 os.setxattr(fd, key, bytes.fromhex(value))
             os.fchmod(fd, metadata.mode)
@@ -379,6 +415,38 @@ class Disk:
             return os.open(last, flags | os.O_NOFOLLOW, dir_fd=here)
         finally:
             os.close(here)
+
+
+def _metadata(fd: int) -> Metadata:
+    facts = os.fstat(fd)
+    xattrs = {name: os.getxattr(fd, name).hex() for name in sorted(os.listxattr(fd))}
+    return Metadata(stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid, xattrs)
+
+
+@contextmanager
+def about(path: str) -> Iterator[None]:
+    """An error of the system inside names this file, not a descriptor or a temporary name."""
+    try:
+        yield
+    except OSError as error:
+        error.filename = path
+        raise
+
+
+def make_folder(folder: Path) -> None:
+    """Make a directory of our own (0700), and every name on the way durable."""
+    made = []
+    for part in (folder, *folder.parents):
+        if part.exists():
+            break
+        made.append(part)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for part in made:
+        fd = os.open(part.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fsync(fd)
+        finally:
+            os.close(fd)
 
 
 def fsync(fd: int) -> None:

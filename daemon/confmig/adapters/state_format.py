@@ -146,11 +146,19 @@ def _sets(plan: dict[str, Any], migration: dict[str, Any]) -> dict[str, int]:
 _UPGRADES = {1: _from_1}
 
 
-def unreadable(path: Path, error: sqlite3.DatabaseError) -> Fault:
-    """The error that a state file cannot be read."""
-    return Fault(
-        "state_unreadable",
-        f"the state cannot be read: {error}",
-        place=str(path),
-        fix="restore it with `confmig restore-state`, from a file of `confmig backup-state`",
-    )
+def unreadable(path: Path, error: sqlite3.Error | OSError) -> Fault:
+    """The error that a state file cannot be read, and what mends it: only a damaged one is to be
+    restored."""
+    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    said = error.strerror if isinstance(error, OSError) else str(error)
+    if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA):
+        fix = "restore it with `confmig restore-state`, from a file of `confmig backup-state`"
+    elif code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
+        fix = "make room on its disk and look at its health, then run again"
+    elif code == sqlite3.SQLITE_READONLY:
+        fix = "mount it writable, then run again"
+    elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        fix = "look for another program that holds it, then run again"
+    else:
+        fix = "check its directory: rights, owner, room, and that the path is not too long"
+    return Fault("state_unreadable", f"the state cannot be read: {said}", place=str(path), fix=fix)

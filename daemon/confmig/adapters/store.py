@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import json
+import os
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -118,12 +119,12 @@ class Store:
     def read_only(cls, folder: Path) -> Store | None:
         """Open the state for reading only, at any time; None if there is none yet."""
         path = folder / "state.db"
-        if not path.exists():
-            return None
         try:
-            db = sqlite3.connect(f"file:{_quoted(path)}?mode=ro", uri=True, isolation_level=None)
-            state_format.check(db)
-        except sqlite3.DatabaseError as error:
+            if not path.exists():
+                return None
+            idle = os.statvfs(folder).f_flag & os.ST_RDONLY and not _has_log(path)
+            db = _reader(path, "mode=ro&immutable=1" if idle else "mode=ro")
+        except (sqlite3.DatabaseError, OSError) as error:
             raise state_format.unreadable(path, error) from None
         return cls(db, folder)
 
@@ -518,6 +519,23 @@ class Store:
             (target,),
         )
         return tuple(Approval(r[0], r[1], r[2], r[3], r[4], r[5], _moment(r[6])) for r in rows)
+
+
+def _has_log(path: Path) -> bool:
+    log = path.with_name(path.name + "-wal")
+    return log.exists() and log.stat().st_size > 0
+
+
+def _reader(path: Path, how: str) -> sqlite3.Connection:
+    """A read-only connection. Where the filesystem is read-only, nobody changes an idle file, and
+    SQLite needs not (and cannot) make its index beside it."""
+    db = sqlite3.connect(f"file:{_quoted(path)}?{how}", uri=True, isolation_level=None)
+    try:
+        state_format.check(db)
+    except BaseException:
+        db.close()
+        raise
+    return db
 
 
 def _quoted(path: Path) -> str:

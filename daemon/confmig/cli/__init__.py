@@ -7,6 +7,7 @@ progress go to stderr. With ``--json`` an error is one JSON object on stdout too
 from __future__ import annotations
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -72,6 +73,9 @@ def _module(name: str):  # type: ignore[no-untyped-def]
 
 def run(words: list[str]) -> int:
     """Run one command line; returns the exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is no bug
+            stream.reconfigure(errors="backslashreplace")
     args = _parser(words).parse_args(words)
     as_json = getattr(args, "json", False)
     try:

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from confmig.adapters.backup import restore
+from confmig.adapters.disk import make_folder
 from confmig.adapters.lock import DirectoryLock
 from confmig.cli import session
 
@@ -19,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Restore; refused where there is a state already."""
     folder = session.load_settings(args).state_dir
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_folder(folder)
     lock = DirectoryLock(str(folder), "state directory")
     try:
         count = restore(args.file, folder)

@@ -21,7 +21,7 @@ from confmig.core.manifest import Manifest, Migration
 class DocumentFact:
     """One document as it is now. ``version`` is None if it cannot be read, or carries no stamp:
     then ``due`` are the migrations (ids, in order) that would change something in it. ``problem``
-    is a code and ``message`` says more (never a value)."""
+    is a code, ``message`` says more (never a value) and ``fix`` what to do."""
 
     config: str
     path: str
@@ -30,6 +30,7 @@ class DocumentFact:
     problem: str | None = None
     message: str = ""
     due: tuple[str, ...] | None = None
+    fix: str = ""
 
     @property
     def healthy(self) -> bool:
