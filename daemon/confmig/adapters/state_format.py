@@ -15,6 +15,7 @@ format what changed
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import secrets
@@ -146,11 +147,22 @@ def _sets(plan: dict[str, Any], migration: dict[str, Any]) -> dict[str, int]:
 _UPGRADES = {1: _from_1}
 
 
+def _is_read_only(path: Path) -> bool:
+    try:
+        return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
+    except OSError:
+        return False
+
+
 def unreadable(path: Path, error: sqlite3.Error | OSError) -> Fault:
     """The error that a state file cannot be read, and what mends it: only a damaged one is to be
     restored."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     said = error.strerror if isinstance(error, OSError) else str(error)
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+        code = sqlite3.SQLITE_FULL
+    elif code == sqlite3.SQLITE_CANTOPEN and _is_read_only(path):
+        code = sqlite3.SQLITE_READONLY
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA):
         fix = "restore it with `confmig restore-state`, from a file of `confmig backup-state`"
     elif code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):

@@ -8,6 +8,7 @@ state written by a newer confmig is refused.
 from __future__ import annotations
 
 import ctypes
+import errno
 import json
 import os
 import sqlite3
@@ -88,9 +89,10 @@ def _moment(text: str) -> datetime:
 class Store:
     """The open state. One writer; see the module's promise."""
 
-    def __init__(self, db: sqlite3.Connection, folder: Path) -> None:
+    def __init__(self, db: sqlite3.Connection, folder: Path, index: int | None = None) -> None:
         self.db = db
         self.folder = folder
+        self._index = index
         self._failed = False
         self.install_id = self._meta("install_id")
         self.install_key = bytes.fromhex(self._meta("install_key"))
@@ -107,13 +109,14 @@ class Store:
             db.execute("PRAGMA synchronous=FULL")
             db.execute("PRAGMA foreign_keys=ON")
             state_format.upgrade(db)
-        except sqlite3.DatabaseError as error:
+            index = _allocated_index(path)
+        except (sqlite3.DatabaseError, OSError) as error:
             db.close()
             raise state_format.unreadable(path, error) from None
         except BaseException:
             db.close()
             raise
-        return cls(db, folder)
+        return cls(db, folder, index)
 
     @classmethod
     def read_only(cls, folder: Path) -> Store | None:
@@ -131,8 +134,12 @@ class Store:
     def close(self) -> None:
         """Close the file; not after a failed commit: SQLite would write its log into the database
         then, and sync again what the disk did not take."""
-        if not self._failed:
-            self.db.close()
+        if self._failed:
+            return
+        self.db.close()
+        if self._index is not None:
+            os.close(self._index)
+            self._index = None
 
     def __enter__(self) -> Store:
         return self
@@ -519,6 +526,29 @@ class Store:
             (target,),
         )
         return tuple(Approval(r[0], r[1], r[2], r[3], r[4], r[5], _moment(r[6])) for r in rows)
+
+
+_INDEX = 32_768
+
+
+def _allocated_index(path: Path) -> int | None:
+    """Give SQLite's index of its log its room on the disk now: it is mapped into memory, and a
+    full disk would end the process with a signal in the midst of a commit.
+
+    Returns the open file, which must stay open as long as the connection: closing it would
+    release the locks that SQLite has on it in this process.
+    """
+    try:
+        fd = os.open(path.with_name(path.name + "-shm"), os.O_RDWR | os.O_CLOEXEC)
+    except FileNotFoundError:
+        return None
+    try:
+        os.posix_fallocate(fd, 0, _INDEX)
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            os.close(fd)
+            raise
+    return fd
 
 
 def _has_log(path: Path) -> bool:
