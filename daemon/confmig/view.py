@@ -87,7 +87,7 @@ def observe(
                 snapshot = disk.read(path)
                 digest = snapshot.digest
                 if config.stamp is not None:
-                    version = bundle.version(config, snapshot.data)
+                    version = bundle.version(config, snapshot.data, digest)
                     fact = DocumentFact(config.name, path, version, digest)
                 elif settled(path) == settled_key(bundle, config.name, digest):
                     fact = DocumentFact(config.name, path, None, digest, due=())

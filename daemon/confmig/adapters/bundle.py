@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from confmig.adapters import handlers, regex
@@ -53,6 +53,7 @@ class Bundle:
     schemas: Schemas
     caps: Caps
     parameters: Mapping[str, str]
+    versions: dict[tuple[str, str], int] = field(default_factory=dict)
 
     def parse(self, config: Config, data: bytes) -> Document:
         """A document of one of the bundle's configurations."""
@@ -62,9 +63,13 @@ class Bundle:
             data, format=config.format, dialect=dialect, caps=self.caps, multi=multi
         )
 
-    def version(self, config: Config, data: bytes) -> int:
-        """The schema version that a document's stamp says; see ``chain.version_of``."""
-        return version_of(self.parse(config, data), config)
+    def version(self, config: Config, data: bytes, digest: str) -> int:
+        """The schema version that a document's stamp says; see ``chain.version_of``. A pass looks
+        at the same contents several times: what a content (by its hash) said is remembered."""
+        key = (config.name, digest)
+        if key not in self.versions:
+            self.versions[key] = version_of(self.parse(config, data), config)
+        return self.versions[key]
 
     def due(self, config: Config, data: bytes) -> tuple[str, ...]:
         """The migrations (ids, in order) that would change something in a document without a
