@@ -10,6 +10,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from confmig import remedies
 from confmig.adapters import bundle as bundles
 from confmig.apply import new_id
 from confmig.core.gate import Approval
@@ -50,7 +51,7 @@ def _check(request: Request) -> None:
 
 def _approve(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:
     """Approve a migration, bound to its content and to the policy in force."""
-    workspace.guard(target)
+    remedies.guard(workspace, target)
     bundle = bundles.load(target.bundle, workspace.settings.limits.caps(), target.parameters)
     migration = bundle.manifest.by_id.get(request["id"])
     if migration is None:
@@ -107,7 +108,8 @@ def _approve(workspace: Workspace, target: Target, request: Request) -> dict[str
 
 
 def _rollback(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:
-    return workspace.rollback(
+    return remedies.rollback(
+        workspace,
         target,
         transaction=request.get("transaction"),
         checkpoint=request.get("checkpoint"),
@@ -126,12 +128,12 @@ def _resolve(workspace: Workspace, target: Target, request: Request) -> dict[str
     if request.get("transaction") is None:
         if mode != "accept_changed":
             raise Refused("request_invalid", "the transaction is missing")
-        return workspace.accept_migrations(target, str(reason))
-    return workspace.resolve(target, request["transaction"], mode, reason)
+        return remedies.accept_migrations(workspace, target, str(reason))
+    return remedies.resolve(workspace, target, request["transaction"], mode, reason)
 
 
 def _retry(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:
-    if not workspace.retry(target, request["id"]):
+    if not remedies.retry(workspace, target, request["id"]):
         raise Refused(
             "not_held",
             f"{request['id']} is not held in {target.name}",

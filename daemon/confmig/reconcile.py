@@ -7,7 +7,6 @@ on them. ``run --once`` is this pass, once; the daemon runs the same function.
 from __future__ import annotations
 
 import json
-import os
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from confmig import apply as forward
-from confmig import masking
 from confmig import rollback as backward
 from confmig.adapters import bundle as bundles
 from confmig.adapters import state_format
@@ -35,7 +33,6 @@ from confmig.core.plan import (
     next_segment,
 )
 from confmig.core.policy import Policy
-from confmig.core.transaction import Phase
 from confmig.errors import (
     DEFERRED,
     DONE,
@@ -44,15 +41,13 @@ from confmig.errors import (
     LATE_FAILURE,
     PARTIAL_FAILURE,
     REFUSED,
-    ConfmigError,
     Fault,
-    PartialFailure,
     Refused,
     worst,
 )
 from confmig.settings import Settings, Target
 from confmig.transact import Conflict, Records, Transactor, as_error, drift
-from confmig.view import View, failure_key, load_policy, observe, regressions, settled_key, view
+from confmig.view import View, failure_key, load_policy, regressions, settled_key, view
 from confmig_otel import events as ev
 from confmig_otel import spans
 
@@ -108,7 +103,7 @@ class Workspace:
                 place=str(settings.state_dir),
                 fix="put it on a local disk; the configuration may be elsewhere",
             )
-        with _translated(settings.state_dir):
+        with translated(settings.state_dir):
             self._lock = DirectoryLock(str(settings.state_dir), "state directory")
             try:
                 self.checkpoints = Checkpoints(settings.state_dir)
@@ -142,20 +137,21 @@ class Workspace:
         itself raises; everything else is in the result.
         """
         with (
-            _translated(self.settings.state_dir),
+            translated(self.settings.state_dir),
             self.recorder.span(
                 spans.RUN, "run_config_migrations", {ev.TARGET: target.name}
             ) as span,
         ):
             bundle = bundles.load(target.bundle, self.settings.limits.caps(), target.parameters)
             span.set(ev.MANIFEST_DIGEST, f"sha256:{bundle.manifest.digest}")
-            with self._open(target) as disk:
+            with self.open(target) as disk:
                 result = self._pass(target, bundle, disk)
             if result.exit_code not in (DONE, DEFERRED):
                 span.fail(_error_type(result))
             return result
 
-    def _open(self, target: Target) -> Disk:
+    def open(self, target: Target) -> Disk:
+        """A target's files, locked; a context manager."""
         disk = Disk(str(target.root), size_cap=self.settings.limits.size)
         try:
             lock = DirectoryLock(str(target.root), "configuration directory")
@@ -380,176 +376,9 @@ class Workspace:
                     self.store.announce(target, subject, state)
                 self.store.add_events([event for _, _, event in news], self.clock())
 
-    # --- commands that change something
-
-    def guard(self, target: Target) -> None:
-        """Refuse a changing command while a partial failure is unresolved."""
-        conflicts = self.store.conflicts(target.name)
-        if conflicts:
-            row = conflicts[0]
-            raise PartialFailure(
-                "blocked_by_partial_failure",
-                f"transaction {conflicts[0].id} left {target.name} half-way",
-                fix=(f"confmig rollback {row.id}, or " if row.kind == "apply" else "")
-                + f"confmig resolve {row.id} with --restore, --resume, --verify-and-clear or "
-                "--accept-changed",
-            )
-
-    def rollback(
-        self,
-        target: Target,
-        *,
-        transaction: str | None,
-        checkpoint: str | None,
-        to: str | None,
-        discard: bool,
-        dry_run: bool,
-    ) -> dict[str, Any]:
-        """Undo a transaction, or all after the migration ``to`` (``none``: everything); see
-        ``rollback``. Returns what was done, or, with ``dry_run``, what would be."""
-        with _translated(self.settings.state_dir), self._open(target) as disk:
-            self.recover(target, disk)
-            job = backward.Job(
-                target.name,
-                self.store,
-                self.checkpoints,
-                disk,
-                self.clock,
-                self.recorder,
-                self.actor,
-                self._bundle(target),
-                discard,
-            )
-            if to is not None:
-                undoing = backward.undo_to(job, None if to == "none" else to)
-            elif checkpoint is not None:
-                undoing = backward.undo_one(
-                    job,
-                    backward.choose_checkpoint(
-                        self.store, self.checkpoints, target.name, checkpoint
-                    ),
-                )
-            else:
-                row = backward.choose(self.store, target.name, transaction=transaction)
-                undoing = backward.undo_one(job, row)
-            restored = backward.restore(job, undoing)
-            answer: dict[str, Any] = {
-                "reverses": undoing.row.id,
-                "files": [r.part.path for r in restored],
-                "how": {r.part.path: r.how for r in restored},
-                "migrations": [m["id"] for m in undoing.migrations],
-                "rollback_checkpoint_path": undoing.row.checkpoint,
-            }
-            if dry_run:
-                return answer | {"diff": self._diffs(job.bundle, restored)}
-            plan = backward.rollback(job, undoing, restored, forward.new_id(self.clock()))
-            if undoing.row.phase is Phase.CONFLICT:
-                self._unblocked(target, undoing.row.id, "rollback")
-        return {"transaction": plan.id, **answer}
-
-    def _bundle(self, target: Target) -> Bundle | None:
-        try:
-            return bundles.load(target.bundle, self.settings.limits.caps(), target.parameters)
-        except ConfmigError:
-            return None  # a rollback to the byte needs none
-
-    def _diffs(self, bundle: Bundle | None, restored: list[backward.Restored]) -> str:
-        """What a rollback would change, secrets masked. Without the bundle nothing says which
-        values are secret, so nothing is shown."""
-        if bundle is None:
-            return ""
-        known: set[str] = set()
-        maskers = [
-            masking.Masker.of(bundle, bundle.manifest.configs[one.part.config], known)
-            for one in restored
-        ]
-        for masker, one in zip(maskers, restored, strict=True):
-            masker.learn(one.snapshot.data)
-            masker.learn(one.data)
-        return "".join(
-            masker.diff(one.part.path, one.snapshot.data, one.data)
-            for masker, one in zip(maskers, restored, strict=True)
-        )
-
-    def resolve(
-        self, target: Target, transaction: str, mode: str, reason: str | None
-    ) -> dict[str, Any]:
-        """End a partial failure: ``verify_and_clear``, ``resume``, ``restore`` or
-        ``accept_changed``, see ``Transactor``."""
-        with _translated(self.settings.state_dir), self._open(target) as disk:
-            row = self.store.transaction(transaction)
-            if row is None or row.target != target.name:
-                raise Refused(
-                    "transaction_unknown",
-                    f"there is no transaction {transaction} in {target.name}",
-                    fix="`confmig status` names the one that blocks",
-                )
-            if row.phase is not Phase.CONFLICT:
-                raise Refused(
-                    "not_blocking",
-                    f"transaction {transaction} ended in {row.phase}: nothing to resolve",
-                )
-            transactor = Transactor(self.store, self.checkpoints, disk, self.clock, beat=self.beat)
-            if mode == "resume":
-                phase = transactor.resume(row, records_of(row))
-            elif mode == "restore":
-                phase = transactor.restore(row)
-            elif mode == "accept_changed":
-                seen = observe(disk, bundles.load(target.bundle, self.settings.limits.caps()))
-                versions = {d.path: (d.version, d.digest) for d in seen if d.version is not None}
-                phase = transactor.accept(row, versions)
-            else:
-                phase = transactor.settle(row, records_of(row))
-            self._unblocked(target, transaction, mode, reason)
-        return {"transaction": transaction, "phase": phase.value, "mode": mode}
-
-    def accept_migrations(self, target: Target, reason: str) -> dict[str, Any]:
-        """Take the content that applied migrations have now for the content that was applied:
-        an operator says that the change means nothing for files that are migrated already."""
-        with _translated(self.settings.state_dir):
-            bundle = bundles.load(target.bundle, self.settings.limits.caps(), target.parameters)
-            changed = [
-                m
-                for row in self.store.applied(target.name)
-                if (m := bundle.manifest.by_id.get(row["id"])) is not None
-                and m.checksum != row["checksum"]
-            ]
-            if not changed:
-                raise Refused(
-                    "nothing_changed", f"every applied migration of {target.name} is as it was"
-                )
-            now = self.clock()
-            with self.store.commit():
-                for migration in changed:
-                    self.store.accept_checksum(target.name, migration.id, migration.checksum)
-                    self.store.add_events([_accepted(target, migration, reason, now)], now)
-        return {"accepted": [m.id for m in changed], "mode": "accept_changed"}
-
-    def _unblocked(
-        self, target: Target, transaction: str, mode: str, reason: str | None = None
-    ) -> None:
-        attributes = {
-            ev.TARGET: target.name,
-            ev.BLOCKING: transaction,
-            ev.RESOLUTION: mode,
-            ev.RESOLUTION_REASON: reason,
-        }
-        with self.store.commit():
-            self.store.announce(target.name, "blocked", "")
-            self.store.add_events([ev.event(ev.UNBLOCKED, attributes)], self.clock())
-
-    def retry(self, target: Target, migration: str) -> bool:
-        """Let a held migration run again; False if it was not held."""
-        self.guard(target)
-        if migration not in self.store.holds(target.name):
-            return False
-        with self.store.commit():
-            self.store.forget_announced(target.name, f"migration:{migration}")
-            return self.store.clear_hold(target.name, migration)
-
 
 @contextmanager
-def _translated(folder: Path) -> Iterator[None]:
+def translated(folder: Path) -> Iterator[None]:
     """What the system or SQLite raise, in our words: never a bug report for a full disk."""
     try:
         yield
@@ -569,20 +398,6 @@ class _Locked(Disk):
     def close(self) -> None:
         super().close()
         self._lock.close()
-
-
-def _accepted(target: Target, migration: Migration, reason: str, now: datetime) -> ev.Event:
-    return ev.event(
-        ev.APPROVED,
-        {
-            ev.TARGET: target.name,
-            ev.ID: migration.id,
-            ev.CLASS: migration.kind,
-            ev.APPROVAL_ID: forward.new_id(now),
-            ev.APPROVAL_REASON: reason,
-            ev.APPROVAL_ACTOR: str(os.geteuid()),
-        },
-    )
 
 
 def records_of(row: Transaction) -> Records:

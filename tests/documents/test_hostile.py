@@ -72,11 +72,11 @@ def test_a_huge_scalar_is_text_like_any_other() -> None:
     assert render(document).data == data[:-2] + b"2\n"
 
 
-def test_140_000_keys_are_edited() -> None:
-    data = "".join(f"key{n}: {n}\n" for n in range(140_000)).encode()
+def test_90_000_keys_are_edited() -> None:
+    data = "".join(f"key{n}: {n}\n" for n in range(90_000)).encode()
     document = parse(data)
-    document.set("key139999", "x")
-    assert document.changes[0].old == 139999
+    document.set("key89999", "x")
+    assert document.changes[0].old == 89999
 
 
 @pytest.mark.parametrize("edits", [50])

@@ -1,0 +1,209 @@
+"""What operators do about a target: roll back, resolve, accept, retry.
+
+Each is one request on the open ``Workspace``; each says who blocks whom and what to do next.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import datetime
+from typing import Any
+
+from confmig import apply as forward
+from confmig import masking
+from confmig import rollback as backward
+from confmig.adapters import bundle as bundles
+from confmig.adapters.bundle import Bundle
+from confmig.core.manifest import Migration
+from confmig.core.transaction import Phase
+from confmig.errors import ConfmigError, PartialFailure, Refused
+from confmig.reconcile import Workspace, records_of, translated
+from confmig.settings import Target
+from confmig.transact import Transactor
+from confmig.view import observe
+from confmig_otel import events as ev
+
+
+def guard(space: Workspace, target: Target) -> None:
+    """Refuse a changing command while a partial failure is unresolved."""
+    conflicts = space.store.conflicts(target.name)
+    if conflicts:
+        row = conflicts[0]
+        raise PartialFailure(
+            "blocked_by_partial_failure",
+            f"transaction {conflicts[0].id} left {target.name} half-way",
+            fix=(f"confmig rollback {row.id}, or " if row.kind == "apply" else "")
+            + f"confmig resolve {row.id} with --restore, --resume, --verify-and-clear or "
+            "--accept-changed",
+        )
+
+
+def rollback(
+    space: Workspace,
+    target: Target,
+    *,
+    transaction: str | None,
+    checkpoint: str | None,
+    to: str | None,
+    discard: bool,
+    dry_run: bool,
+) -> dict[str, Any]:
+    """Undo a transaction, or all after the migration ``to`` (``none``: everything); see
+    ``rollback``. Returns what was done, or, with ``dry_run``, what would be."""
+    with translated(space.settings.state_dir), space.open(target) as disk:
+        space.recover(target, disk)
+        job = backward.Job(
+            target.name,
+            space.store,
+            space.checkpoints,
+            disk,
+            space.clock,
+            space.recorder,
+            space.actor,
+            _bundle(space, target),
+            discard,
+        )
+        if to is not None:
+            undoing = backward.undo_to(job, None if to == "none" else to)
+        elif checkpoint is not None:
+            undoing = backward.undo_one(
+                job,
+                backward.choose_checkpoint(space.store, space.checkpoints, target.name, checkpoint),
+            )
+        else:
+            row = backward.choose(space.store, target.name, transaction=transaction)
+            undoing = backward.undo_one(job, row)
+        restored = backward.restore(job, undoing)
+        answer: dict[str, Any] = {
+            "reverses": undoing.row.id,
+            "files": [r.part.path for r in restored],
+            "how": {r.part.path: r.how for r in restored},
+            "migrations": [m["id"] for m in undoing.migrations],
+            "rollback_checkpoint_path": undoing.row.checkpoint,
+        }
+        if dry_run:
+            return answer | {"diff": _diffs(job.bundle, restored)}
+        plan = backward.rollback(job, undoing, restored, forward.new_id(space.clock()))
+        if undoing.row.phase is Phase.CONFLICT:
+            _unblocked(space, target, undoing.row.id, "rollback")
+    return {"transaction": plan.id, **answer}
+
+
+def _bundle(space: Workspace, target: Target) -> Bundle | None:
+    try:
+        return bundles.load(target.bundle, space.settings.limits.caps(), target.parameters)
+    except ConfmigError:
+        return None  # a rollback to the byte needs none
+
+
+def _diffs(bundle: Bundle | None, restored: list[backward.Restored]) -> str:
+    """What a rollback would change, secrets masked. Without the bundle nothing says which
+    values are secret, so nothing is shown."""
+    if bundle is None:
+        return ""
+    known: set[str] = set()
+    maskers = [
+        masking.Masker.of(bundle, bundle.manifest.configs[one.part.config], known)
+        for one in restored
+    ]
+    for masker, one in zip(maskers, restored, strict=True):
+        masker.learn(one.snapshot.data)
+        masker.learn(one.data)
+    return "".join(
+        masker.diff(one.part.path, one.snapshot.data, one.data)
+        for masker, one in zip(maskers, restored, strict=True)
+    )
+
+
+def resolve(
+    space: Workspace, target: Target, transaction: str, mode: str, reason: str | None
+) -> dict[str, Any]:
+    """End a partial failure: ``verify_and_clear``, ``resume``, ``restore`` or
+    ``accept_changed``, see ``Transactor``."""
+    with translated(space.settings.state_dir), space.open(target) as disk:
+        row = space.store.transaction(transaction)
+        if row is None or row.target != target.name:
+            raise Refused(
+                "transaction_unknown",
+                f"there is no transaction {transaction} in {target.name}",
+                fix="`confmig status` names the one that blocks",
+            )
+        if row.phase is not Phase.CONFLICT:
+            raise Refused(
+                "not_blocking",
+                f"transaction {transaction} ended in {row.phase}: nothing to resolve",
+            )
+        transactor = Transactor(space.store, space.checkpoints, disk, space.clock, beat=space.beat)
+        if mode == "resume":
+            phase = transactor.resume(row, records_of(row))
+        elif mode == "restore":
+            phase = transactor.restore(row)
+        elif mode == "accept_changed":
+            seen = observe(disk, bundles.load(target.bundle, space.settings.limits.caps()))
+            versions = {d.path: (d.version, d.digest) for d in seen if d.version is not None}
+            phase = transactor.accept(row, versions)
+        else:
+            phase = transactor.settle(row, records_of(row))
+        _unblocked(space, target, transaction, mode, reason)
+    return {"transaction": transaction, "phase": phase.value, "mode": mode}
+
+
+def accept_migrations(space: Workspace, target: Target, reason: str) -> dict[str, Any]:
+    """Take the content that applied migrations have now for the content that was applied:
+    an operator says that the change means nothing for files that are migrated already."""
+    with translated(space.settings.state_dir):
+        bundle = bundles.load(target.bundle, space.settings.limits.caps(), target.parameters)
+        changed = [
+            m
+            for row in space.store.applied(target.name)
+            if (m := bundle.manifest.by_id.get(row["id"])) is not None
+            and m.checksum != row["checksum"]
+        ]
+        if not changed:
+            raise Refused(
+                "nothing_changed", f"every applied migration of {target.name} is as it was"
+            )
+        now = space.clock()
+        with space.store.commit():
+            for migration in changed:
+                space.store.accept_checksum(target.name, migration.id, migration.checksum)
+                space.store.add_events([_accepted(target, migration, reason, now)], now)
+    return {"accepted": [m.id for m in changed], "mode": "accept_changed"}
+
+
+def _unblocked(
+    space: Workspace, target: Target, transaction: str, mode: str, reason: str | None = None
+) -> None:
+    attributes = {
+        ev.TARGET: target.name,
+        ev.BLOCKING: transaction,
+        ev.RESOLUTION: mode,
+        ev.RESOLUTION_REASON: reason,
+    }
+    with space.store.commit():
+        space.store.announce(target.name, "blocked", "")
+        space.store.add_events([ev.event(ev.UNBLOCKED, attributes)], space.clock())
+
+
+def retry(space: Workspace, target: Target, migration: str) -> bool:
+    """Let a held migration run again; False if it was not held."""
+    guard(space, target)
+    if migration not in space.store.holds(target.name):
+        return False
+    with space.store.commit():
+        space.store.forget_announced(target.name, f"migration:{migration}")
+        return space.store.clear_hold(target.name, migration)
+
+
+def _accepted(target: Target, migration: Migration, reason: str, now: datetime) -> ev.Event:
+    return ev.event(
+        ev.APPROVED,
+        {
+            ev.TARGET: target.name,
+            ev.ID: migration.id,
+            ev.CLASS: migration.kind,
+            ev.APPROVAL_ID: forward.new_id(now),
+            ev.APPROVAL_REASON: reason,
+            ev.APPROVAL_ACTOR: str(os.geteuid()),
+        },
+    )
