@@ -172,7 +172,8 @@ def _apply(
                 named = [p for p in paths if fault.place.startswith(f"{segment.configs[p]}:")]
                 path = named[0] if named else paths[0]
                 files = " + ".join(paths)
-                fault.place = f"{files}: {fault.place}" if fault.place else files
+                inside = fault.place if fault.place not in paths else ""
+                fault.place = f"{files}: {inside}" if inside else files
                 failed = next((m.id for m in steps if fault.message.startswith(m.id)), steps[0].id)
                 kind = "document_failed" if late(path, failed) else "failed"
                 return Outcome(kind, segment, error=fault, document=path, migration=failed)

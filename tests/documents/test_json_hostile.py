@@ -174,7 +174,7 @@ def test_an_edit_that_makes_it_too_deep_is_refused_or_taken_again(format: str) -
     formats.parse(data, format=format)
 
 
-WIDE = [1_000, pytest.param(140_000, marks=SLOW)]
+WIDE = [1_000, pytest.param(90_000, marks=SLOW)]
 
 
 @pytest.mark.parametrize("format", FORMATS)

@@ -492,8 +492,9 @@ def _odd(path: str, error: OSError) -> Refused | Fault:
         )
     return Fault(
         "io_error",
-        f"the file cannot be read: {error.strerror}; look at the disk, then run again",
+        f"the file cannot be read: {error.strerror}",
         place=path,
+        fix="look at the disk, then run again",
     )
 
 
