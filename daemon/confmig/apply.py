@@ -17,21 +17,14 @@ from typing import Any
 from confmig import __version__
 from confmig.adapters.bundle import Bundle, Transformed
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import PREFIX, Disk, Snapshot, digest_of
+from confmig.adapters.disk import Disk, Snapshot, digest_of
 from confmig.adapters.store import Store, stamp
 from confmig.core.plan import Segment
 from confmig.core.transaction import Phase
 from confmig.errors import ConfmigError, Unfinished
-from confmig.transact import (
-    CleanUpFailed,
-    Conflict,
-    Drifted,
-    FilePlan,
-    Plan,
-    Records,
-    Transactor,
-    as_error,
-)
+from confmig.intent import FilePlan, Plan, lay_out
+from confmig.swap import Drifted
+from confmig.transact import CleanUpFailed, Conflict, Records, Transactor, as_error
 from confmig_otel import events as ev
 from confmig_otel import spans
 
@@ -211,14 +204,13 @@ def _plan(
     files: list[FilePlan] = []
     images: list[bytes] = []
     described: list[dict[str, Any]] = []
-    for number, (snapshot, result) in enumerate(work):
+    for snapshot, result in work:
         if result.rendered is None:
             continue
-        folder, slash, _ = snapshot.path.rpartition("/")
         config = job.bundle.manifest.configs[segment.configs[snapshot.path]]
         file = FilePlan(
             path=snapshot.path,
-            temporary=f"{folder}{slash}{PREFIX}{transaction}-{number}",
+            temporary="",
             config=config.name,
             format=config.format,
             old=snapshot.digest,
@@ -227,10 +219,12 @@ def _plan(
             after=result.after,
             migrations=tuple(s.migration.id for s in result.steps),
             metadata=snapshot.metadata,
+            mounted=snapshot.mounted,
         )
         files.append(file)
         images += [snapshot.data, result.rendered.data]
         described.append(_describe(file, result))
+    placed, directory = lay_out(job.disk, transaction, files)
     job.checkpoints.put(images, transaction)
     checkpoint = job.checkpoints.save(
         transaction,
@@ -262,7 +256,16 @@ def _plan(
         "actor": job.actor,
         "began": now.timestamp(),
     }
-    return Plan(transaction, job.target, "apply", segment.kind, tuple(files), checkpoint, details)
+    return Plan(
+        transaction,
+        job.target,
+        "apply",
+        segment.kind,
+        placed,
+        checkpoint,
+        details,
+        directory=directory,
+    )
 
 
 def _describe(file: FilePlan, result: Transformed) -> dict[str, Any]:
@@ -319,25 +322,7 @@ def _commit(store: Store, plan: Plan, now: datetime) -> list[ev.Event]:
     """In the one commit: applied migrations, spent approvals, and the events."""
     details = plan.details
     seconds = round(max(0.0, now.timestamp() - details["began"]), 6)
-    for m in details["migrations"]:
-        store.record_applied(
-            (
-                plan.target,
-                m["id"],
-                m["order"],
-                json.dumps(m["depends_on"]),
-                m["class"],
-                m["description"],
-                m["checksum"],
-                __version__,
-                plan.id,
-                stamp(now),
-                seconds,
-                details["actor"],
-            )
-        )
-        store.clear_hold(plan.target, m["id"])
-        store.forget_announced(plan.target, f"migration:{m['id']}")
+    record_applied(store, plan, now, seconds)
     store.consume(details["approvals"], plan.id)
     common = _common(plan)
     events = _migrated(plan, common)
@@ -353,6 +338,29 @@ def _commit(store: Store, plan: Plan, now: datetime) -> list[ev.Event]:
         )
     )
     return events
+
+
+def record_applied(store: Store, plan: Plan, now: datetime, seconds: float) -> None:
+    """The migrations of a plan are applied, by it, and nothing holds them."""
+    for m in plan.details["migrations"]:
+        store.record_applied(
+            (
+                plan.target,
+                m["id"],
+                m["order"],
+                json.dumps(m["depends_on"]),
+                m["class"],
+                m["description"],
+                m["checksum"],
+                __version__,
+                plan.id,
+                stamp(now),
+                seconds,
+                plan.details["actor"],
+            )
+        )
+        store.clear_hold(plan.target, m["id"])
+        store.forget_announced(plan.target, f"migration:{m['id']}")
 
 
 def _migrated(plan: Plan, common: dict[str, Any]) -> list[ev.Event]:

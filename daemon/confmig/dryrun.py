@@ -101,7 +101,7 @@ class _Walk:
 
 def _walk(view: View, size_cap: int, key: bytes) -> dict[str, dict[str, dict[str, Any]]]:
     """path -> migration id -> what it would do; each step starts from the last one's bytes."""
-    with Disk(str(view.target.root), size_cap=size_cap) as disk:
+    with Disk(str(view.target.root), size_cap=size_cap, ways=view.target.ways()) as disk:
         known: set[str] = set()
         walks = [_Walk(view, document, disk, known) for document in view.documents]
     for migration in view.bundle.manifest.migrations:

@@ -21,7 +21,8 @@ from confmig.adapters import bundle as bundles
 from confmig.adapters import state_format
 from confmig.adapters.bundle import Bundle
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import Disk, make_folder
+from confmig.adapters.disk import Disk
+from confmig.adapters.durable import make_folder
 from confmig.adapters.lock import DirectoryLock
 from confmig.adapters.mounts import filesystem_of, is_network
 from confmig.adapters.retention import Keep, prune
@@ -152,7 +153,7 @@ class Workspace:
 
     def open(self, target: Target) -> Disk:
         """A target's files, locked; a context manager."""
-        disk = Disk(str(target.root), size_cap=self.settings.limits.size)
+        disk = Disk(str(target.root), size_cap=self.settings.limits.size, ways=target.ways())
         try:
             lock = DirectoryLock(str(target.root), "configuration directory")
         except BaseException:
@@ -292,7 +293,8 @@ class Workspace:
             kind = "failure" if whole else "late"
             subject = f"{kind}:{outcome.migration}:{outcome.document}"
             news = self.store.announce(target, subject, key)
-            if news and outcome.transaction is None:
+            begun = outcome.transaction is not None and self.store.transaction(outcome.transaction)
+            if news and not begun:  # what was begun has told of its end itself
                 migration = seen.bundle.manifest.by_id[outcome.migration]
                 self.store.add_events(
                     [
@@ -304,7 +306,11 @@ class Workspace:
                                 ev.CLASS: migration.kind,
                                 ev.ROLLOUT: None,
                                 ev.MANIFEST_DIGEST: f"sha256:{seen.bundle.manifest.digest}",
-                                **forward.failure(error, "transform", "failed"),
+                                **forward.failure(
+                                    error,
+                                    "checkpoint" if outcome.transaction else "transform",
+                                    "failed",
+                                ),
                                 ev.PATH: outcome.document,
                             },
                         )

@@ -51,7 +51,14 @@ def rollback(
     """Undo a transaction, or all after the migration ``to`` (``none``: everything); see
     ``rollback``. Returns what was done, or, with ``dry_run``, what would be."""
     with translated(space.settings.state_dir), space.open(target) as disk:
-        space.recover(target, disk)
+        if not dry_run:
+            space.recover(target, disk)
+        elif space.store.unfinished(target.name):
+            raise Refused(
+                "unfinished_transaction",
+                f"a transaction of {target.name} was interrupted, and a dry run settles nothing",
+                fix="`confmig run --once` settles it; then ask again",
+            )
         job = backward.Job(
             target.name,
             space.store,
@@ -139,7 +146,9 @@ def resolve(
         elif mode == "restore":
             phase = transactor.restore(row)
         elif mode == "accept_changed":
-            seen = observe(disk, bundles.load(target.bundle, space.settings.limits.caps()))
+            seen = observe(
+                disk, bundles.load(target.bundle, space.settings.limits.caps(), target.parameters)
+            )
             versions = {d.path: (d.version, d.digest) for d in seen if d.version is not None}
             phase = transactor.accept(row, versions)
         else:

@@ -11,7 +11,6 @@ A rollback can be undone, too: what it restored to the byte comes back to the by
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -21,14 +20,16 @@ from typing import Any
 from confmig import __version__
 from confmig.adapters.bundle import Bundle
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import PREFIX, Disk, Snapshot, digest_of
+from confmig.adapters.disk import Disk, Snapshot, digest_of
 from confmig.adapters.store import Hold, Store, Transaction, stamp
+from confmig.apply import record_applied
 from confmig.core.manifest import Config
 from confmig.core.transaction import Phase
 from confmig.documents.document import Document
 from confmig.documents.rebase import Forwarded, rebase
 from confmig.errors import ConfmigError, Refused
-from confmig.transact import FilePlan, Plan, Records, Transactor
+from confmig.intent import FilePlan, Plan, lay_out
+from confmig.transact import Records, Transactor
 from confmig_otel import events as ev
 from confmig_otel import spans
 
@@ -372,11 +373,10 @@ def _plan(job: Job, undoing: Undoing, restored: list[Restored], transaction: str
         if one.data == snapshot.data:
             continue
         images += [snapshot.data, one.data]
-        folder, slash, _ = part.path.rpartition("/")
         files.append(
             FilePlan(
                 path=part.path,
-                temporary=f"{folder}{slash}{PREFIX}{transaction}-{number}",
+                temporary="",
                 config=part.config,
                 format=part.format,
                 old=snapshot.digest,
@@ -385,8 +385,10 @@ def _plan(job: Job, undoing: Undoing, restored: list[Restored], transaction: str
                 after=part.after,
                 migrations=part.steps,
                 metadata=snapshot.metadata,
+                mounted=snapshot.mounted,
             )
         )
+    placed, directory = lay_out(job.disk, transaction, files)
     job.checkpoints.put(images, transaction)
     now = job.clock()
     row = undoing.row
@@ -422,7 +424,15 @@ def _plan(job: Job, undoing: Undoing, restored: list[Restored], transaction: str
         "redo": row.kind == "rollback" and not row.plan["details"]["redo"],
     }
     return Plan(
-        transaction, job.target, "rollback", row.class_, tuple(files), checkpoint, details, row.id
+        transaction,
+        job.target,
+        "rollback",
+        row.class_,
+        placed,
+        checkpoint,
+        details,
+        row.id,
+        directory,
     )
 
 
@@ -447,7 +457,7 @@ def _started(plan: Plan) -> list[ev.Event]:
 
 def _commit(store: Store, plan: Plan, now: datetime) -> list[ev.Event]:
     if plan.details["redo"]:
-        _applied_again(store, plan, now)
+        record_applied(store, plan, now, 0.0)  # as before it
     else:
         _taken_back(store, plan, now)
     for name in plan.details["reverses"]:
@@ -489,29 +499,6 @@ def _taken_back(store: Store, plan: Plan, now: datetime) -> None:
         store.set_hold(
             plan.target, Hold(m["id"], "rolled_back", "", f"rolled back by {plan.id}", stamp(now))
         )
-        store.forget_announced(plan.target, f"migration:{m['id']}")
-
-
-def _applied_again(store: Store, plan: Plan, now: datetime) -> None:
-    """A rollback was undone: its migrations are applied, as before it, and nothing holds them."""
-    for m in plan.details["migrations"]:
-        store.record_applied(
-            (
-                plan.target,
-                m["id"],
-                m["order"],
-                json.dumps(m["depends_on"]),
-                m["class"],
-                m["description"],
-                m["checksum"],
-                __version__,
-                plan.id,
-                stamp(now),
-                0.0,
-                plan.details["actor"],
-            )
-        )
-        store.clear_hold(plan.target, m["id"])
         store.forget_announced(plan.target, f"migration:{m['id']}")
 
 

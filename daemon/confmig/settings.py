@@ -13,6 +13,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from confmig.adapters.disk import Ways
 from confmig.documents import formats
 from confmig.documents.document import Caps
 from confmig.documents.tree import plain
@@ -31,6 +32,13 @@ class Target(_Model):
     (``document``, for thousands of independent files): one that fails holds only itself.
     ``on_failure``: after a failed migration nothing later runs (``stop_all``), or nothing that
     needs it (``stop_dependents``).
+
+    ``commit``: readers may see some files new and others old for a moment (``files``), or never,
+    because their directory is exchanged as a whole (``directory``). ``cas``: where the filesystem
+    cannot exchange files the target is refused (``strict``), or a rename takes its place, which
+    can lose an edit of the very same moment (``weak``). ``mounted_files``: a file that is a mount
+    of its own is refused (``refuse``), or rewritten in place while nobody has it open
+    (``rewrite``).
     """
 
     name: str = Field(pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$")
@@ -41,6 +49,23 @@ class Target(_Model):
     mode: Literal["in_place"] = "in_place"
     atomic: Literal["set", "document"] = "set"
     on_failure: Literal["stop_all", "stop_dependents"] = "stop_all"
+    commit: Literal["files", "directory"] = "files"
+    cas: Literal["strict", "weak"] = "strict"
+    mounted_files: Literal["refuse", "rewrite"] = "refuse"
+
+    @model_validator(mode="after")
+    def _together(self) -> Target:
+        if self.commit == "directory" and self.atomic == "document":
+            raise ValueError("commit: directory changes documents together, atomic: document alone")
+        return self
+
+    def ways(self) -> Ways:
+        """What it allows beyond the exchange of single files."""
+        return Ways(
+            weak=self.cas == "weak",
+            mounted=self.mounted_files == "rewrite",
+            directory=self.commit == "directory",
+        )
 
 
 class Telemetry(_Model):

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from confmig.adapters.bundle import Bundle, Transformed
-from confmig.adapters.disk import PREFIX, Disk, Snapshot, pattern
+from confmig.adapters.disk import PREFIX, Disk, Snapshot
+from confmig.adapters.patterns import pattern
 from confmig.core.manifest import Config, Migration
 from confmig.documents import formats
 from confmig.documents.chain import version_of
@@ -23,7 +24,8 @@ from confmig.documents.document import Document
 from confmig.documents.inverse import undo
 from confmig.documents.journal import Change
 from confmig.errors import ConfmigError, Refused
-from confmig.transact import as_error, replace_file
+from confmig.swap import replace_file
+from confmig.transact import as_error
 
 
 @dataclass(frozen=True, slots=True)

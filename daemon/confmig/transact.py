@@ -1,7 +1,8 @@
 """The numbered effects of a transaction: intent, stage, exchange, one commit, clean up.
 
 Both a forward apply and a rollback are the same thing here: for each file an old and a new image.
-What must be durable is stated before what may be done:
+How the files get them is a ``Swap`` (``swap``: each by itself; ``whole``: their directory). What
+must be durable is stated before what may be done:
 
 1. images and checkpoint file are durable            (``Checkpoints``, before this module)
 2. intent: plan, hashes, metadata and the names of all temporary files   phase STAGING
@@ -9,11 +10,6 @@ What must be durable is stated before what may be done:
 4. each target: hash, exchange, identify what came out; directories synced
 5. one SQLite commit: facts, migrations, events                          phase COMMITTED
 6. temporaries removed, directories synced                               phase DONE
-
-After every exchange, in undo and in recovery too, what came out is identified. If it is neither
-ours nor the image we expected, somebody wrote in between, and it is exchanged again so that
-their edit stands. Nobody's bytes are ever unlinked: what is no recorded image goes to
-``rescue/``.
 """
 
 from __future__ import annotations
@@ -21,12 +17,12 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import Disk, Metadata, Snapshot, about, digest_of
+from confmig.adapters.disk import Disk
 from confmig.adapters.store import Store, Transaction, stamp
 from confmig.core.transaction import (
     Image,
@@ -42,79 +38,12 @@ from confmig.errors import (
     ConfmigError,
     Fault,
     PartialFailure,
-    Refused,
     Unfinished,
 )
+from confmig.intent import Plan
+from confmig.swap import Drifted, EachFile, Swap
+from confmig.whole import WholeDirectory
 from confmig_otel import events as ev
-
-_SWAPS = 8
-MANY = 32
-"""Above this many files one flush of the whole filesystem takes the place of one a file."""
-
-LINGER = 1.0
-"""Seconds that clean-up waits for processes that still write into a file we exchanged."""
-_LOOK = 0.02
-
-
-@dataclass(frozen=True, slots=True)
-class FilePlan:
-    """One file of a transaction. ``temporary`` is the name of its stage, in its directory."""
-
-    path: str
-    temporary: str
-    config: str
-    format: str
-    old: str
-    new: str
-    before: int
-    after: int
-    migrations: tuple[str, ...]
-    metadata: Metadata
-
-    @classmethod
-    def from_json(cls, data: dict[str, Any]) -> FilePlan:
-        """The inverse of ``dataclasses.asdict``."""
-        fields = dict(data)
-        fields["migrations"] = tuple(fields["migrations"])
-        fields["metadata"] = Metadata(**fields["metadata"])
-        return cls(**fields)
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """A transaction to be run. ``details`` is what the commit records about the migrations (see
-    ``apply`` and ``rollback``)."""
-
-    id: str
-    target: str
-    kind: str
-    class_: str
-    files: tuple[FilePlan, ...]
-    checkpoint: str
-    details: dict[str, Any]
-    reverses: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """What the state keeps of it."""
-        return {"files": [asdict(f) for f in self.files], "details": self.details}
-
-    @classmethod
-    def of(cls, row: Transaction) -> Plan:
-        """The plan of a recorded transaction."""
-        return cls(
-            row.id,
-            row.target,
-            row.kind,
-            row.class_,
-            tuple(FilePlan.from_json(f) for f in row.plan["files"]),
-            row.checkpoint,
-            row.plan["details"],
-            row.reverses,
-        )
-
-
-class Drifted(Refused):
-    """A target was changed by somebody between plan and commit; their edit stands."""
 
 
 class Conflict(PartialFailure):
@@ -161,7 +90,16 @@ class Transactor:
         self.trace = trace
         self.beat = beat
         self.pause = pause
-        self._rescued: list[str] = []
+
+    def swap(self, plan: Plan, *, recovering: bool = False) -> Swap:
+        """The way of a plan's files. ``recovering``: after a crash, which leaves doubts."""
+        if plan.directory is not None:
+            return WholeDirectory(
+                plan.files, plan.directory, self.checkpoints, self.disk, self.beat, self.pause
+            )
+        return EachFile(
+            plan.files, self.checkpoints, self.disk, self.beat, self.pause, recovering=recovering
+        )
 
     # --- forward
 
@@ -172,19 +110,20 @@ class Transactor:
         changed), ``Conflict`` (the target is blocked) or ``Unfinished`` (recover in a new
         process).
         """
+        swap = self.swap(plan)
         self.intend(plan, records)
         try:
-            self.stage(plan)
+            swap.stage()
             self.prepare(plan)
-            self.exchange(plan)
+            swap.exchange()
         except Unfinished:
             raise
         except (ConfmigError, OSError) as error:
-            self._undo_or_leave(plan, records, as_error(error))
+            self._undo_or_leave(plan, swap, records, as_error(error))
             raise as_error(error) from error
         self.commit(plan, records)
         try:
-            self.clean_up(plan)
+            self.clean_up(plan, swap)
         except Unfinished:
             raise
         except (ConfmigError, OSError) as error:
@@ -195,10 +134,10 @@ class Transactor:
                 fix="run again: the next run removes them first",
             ) from error
 
-    def _undo_or_leave(self, plan: Plan, records: Records, error: ConfmigError) -> None:
+    def _undo_or_leave(self, plan: Plan, swap: Swap, records: Records, error: ConfmigError) -> None:
         """Undo; if that fails too, leave all to recovery in a new process."""
         try:
-            self.undo(plan, records, error)
+            self.undo(plan, swap, records, error)
         except (Conflict, Unfinished):
             raise
         except (ConfmigError, OSError) as second:
@@ -238,34 +177,11 @@ class Transactor:
             )
             self.store.add_events(records.started(plan), now, self.trace)
 
-    def stage(self, plan: Plan) -> None:
-        """Step 3: every new file beside its target, durable. A full disk shows here."""
-        many = len(plan.files) > MANY
-        for file in plan.files:
-            self.beat()
-            image = self.checkpoints.image(file.new)
-            with about(file.path):
-                self.disk.stage(file.temporary, image, file.metadata, durable=not many)
-        self._sync(plan)
-
-    def _sync(self, plan: Plan, *, gone_is_fine: bool = False) -> None:
-        """Make what was done to the files' names durable: a flush a directory, or one for all."""
-        sync = self.disk.sync_all if len(plan.files) > MANY else self.disk.sync_dirs
-        sync((f.path for f in plan.files), gone_is_fine=gone_is_fine)
-
     def prepare(self, plan: Plan) -> None:
-        """From here on recovery may go forward."""
+        """The images are staged: from here on recovery may go forward."""
         if plan.files:
             with self.store.commit():
                 self.store.move(plan.id, Phase.PREPARED)
-
-    def exchange(self, plan: Plan) -> None:
-        """Step 4: swap every target with its stage, or raise ``Drifted``."""
-        for file in plan.files:
-            self.beat()
-            with about(file.path):
-                self._swap_in(file, file.old)
-        self._sync(plan)
 
     def commit(self, plan: Plan, records: Records) -> None:
         """Step 5: facts, migrations and events, in one commit."""
@@ -280,21 +196,17 @@ class Transactor:
             self.store.add_events(records.commit(self.store, plan, now), now, self.trace)
             self.store.move(plan.id, Phase.COMMITTED, now=now)
 
-    def clean_up(self, plan: Plan) -> None:
+    def clean_up(self, plan: Plan, swap: Swap) -> None:
         """Step 6: remove the swapped-out files; a late writer's bytes are kept, with an event."""
-        self._linger(plan)
-        for file in plan.files:
-            self.beat()
-            self._remove(file, plan)
-        self._sync(plan, gone_is_fine=True)
+        swap.remove()
         now = self.clock()
         with self.store.commit():
             self.store.move(plan.id, Phase.DONE)
-            self.store.add_events(self._late_writes(plan), now)
+            self.store.add_events(_late_writes(plan, swap), now)
 
     # --- backward
 
-    def undo(self, plan: Plan, records: Records, error: ConfmigError) -> Phase:
+    def undo(self, plan: Plan, swap: Swap, records: Records, error: ConfmigError) -> Phase:
         """Put back what was exchanged, remove the stages, and end in ABORTED or CONFLICT.
 
         Somebody's edit on top of our image is left alone.
@@ -303,17 +215,11 @@ class Transactor:
         phase = Phase.ABORTED
         held: dict[str, Image] = {}
         if before is not Phase.STAGING:  # in STAGING no target was touched
-            self._return_edits(plan)
-            for file in reversed(plan.files):
-                if self._image(file) is Image.NEW:
-                    self._swap_out(file)
-            self._sync(plan, gone_is_fine=True)
-            held = {f.path: self._image(f) for f in plan.files}
+            swap.return_edits()
+            swap.put_back()
+            held = {f.path: swap.image(f) for f in plan.files}
             phase = after_undo(list(held.values()))
-            self._linger(plan)
-        for file in plan.files:
-            self._remove(file, plan)
-        self._sync(plan, gone_is_fine=True)
+        swap.remove(staging=before is Phase.STAGING)
         check_move(before, phase)
         now = self.clock()
         with self.store.commit():
@@ -322,7 +228,7 @@ class Transactor:
                 said["files"] = {path: image.value for path, image in held.items()}
             self.store.move(plan.id, phase, now=now, error=said)
             self.store.add_events(records.failed(plan, error, phase, before.value), now, self.trace)
-            self.store.add_events(self._late_writes(plan), now)
+            self.store.add_events(_late_writes(plan, swap), now)
         if phase is Phase.CONFLICT:
             raise Conflict(
                 "partial_failure",
@@ -335,56 +241,49 @@ class Transactor:
     def recover(self, row: Transaction, records: Records) -> Phase:
         """Finish or undo a transaction that a crash interrupted. Twice is a no-op."""
         plan = Plan.of(row)
+        swap = self.swap(plan, recovering=True)
         if row.phase is Phase.PREPARED:
-            self._return_edits(plan)
-        images = [self._image(f) for f in plan.files]
-        move = recovery(row.phase, images)
+            swap.return_edits()
+        move = recovery(row.phase, [swap.image(f) for f in plan.files])
         if move is Recovery.CLEAN_UP:
-            self.clean_up(plan)
+            self.clean_up(plan, swap)
             return Phase.DONE
         interrupted = Fault("interrupted", "the process ended before the commit")
         if move is Recovery.ROLL_FORWARD:
             try:
-                for file in plan.files:
-                    if self._image(file) is Image.OLD:
-                        self._restage(file, file.new)
-                        self._swap_in(file, file.old)
-                self._sync(plan)
+                swap.finish()
             except (Drifted, FileNotFoundError, NotADirectoryError):
-                return self.undo(plan, records, interrupted)
+                return self.undo(plan, swap, records, interrupted)
             self.commit(plan, records)
-            self.clean_up(plan)
+            self.clean_up(plan, swap)
             return Phase.DONE
-        return self.undo(plan, records, interrupted)
+        return self.undo(plan, swap, records, interrupted)
 
     def settle(self, row: Transaction, records: Records) -> Phase:
         """``--verify-and-clear``: end a conflict whose files are all old or all new by now.
         Raises ``Conflict`` (``files_mixed``) if they are not."""
         plan = Plan.of(row)
-        phase = settled([self._image(f) for f in plan.files])
+        swap = self.swap(plan)
+        phase = settled([swap.image(f) for f in plan.files])
         if phase is None:
             raise self._mixed(row, plan, "the files are neither all old nor all new")
         if phase is Phase.COMMITTED:
             self.commit(plan, records)
-            self.clean_up(plan)
+            self.clean_up(plan, swap)
         else:
-            self._abort(plan)
+            self._abort(plan, swap)
         return phase
 
     def resume(self, row: Transaction, records: Records) -> Phase:
         """``--resume``: give the files that are old their new image, and commit. Raises
         ``Conflict`` (``files_mixed``) if somebody's edit stands in one of them."""
         plan = Plan.of(row)
-        images = [self._image(f) for f in plan.files]
-        if not set(images) <= {Image.OLD, Image.NEW}:
+        swap = self.swap(plan)
+        if {swap.image(f) for f in plan.files} & {Image.EDITED_OLD, Image.EDITED_NEW}:
             raise self._mixed(row, plan, "somebody's edit stands in the way of the new image")
-        for file, image in zip(plan.files, images, strict=True):
-            if image is Image.OLD:
-                self._restage(file, file.new)
-                self._swap_in(file, file.old)
-        self._sync(plan)
+        swap.finish()
         self.commit(plan, records)
-        self.clean_up(plan)
+        self.clean_up(plan, swap)
         return Phase.COMMITTED
 
     def restore(self, row: Transaction) -> Phase:
@@ -393,37 +292,38 @@ class Transactor:
         plan = Plan.of(row)
         if Image.EDITED_NEW in self.held(row).values():
             raise self._mixed(row, plan, "somebody edited a file that is new already")
-        for file in plan.files:
-            if self._image(file) is Image.NEW:
-                self._swap_out(file)
-        self._sync(plan, gone_is_fine=True)
-        if any(self._image(f) is Image.NEW for f in plan.files):
+        swap = self.swap(plan)
+        swap.put_back()
+        if {swap.image(f) for f in plan.files} & {Image.NEW, Image.TORN}:
             raise self._mixed(row, plan, "somebody edited a file meanwhile")
-        self._abort(plan)
+        self._abort(plan, swap)
         return Phase.ABORTED
 
     def accept(self, row: Transaction, versions: Mapping[str, tuple[int, str]]) -> Phase:
         """``--accept-changed``: the files are right as they are. ``versions`` has the version and
         hash of each that can be read; that is what is recorded."""
         plan = Plan.of(row)
-        with self.store.commit():
+
+        def record() -> None:
             for file in plan.files:
                 if file.path in versions:
                     version, digest = versions[file.path]
                     self.store.record_document(
                         plan.target, file.config, file.path, version, digest, plan.id
                     )
-        self._abort(plan)
+
+        self._abort(plan, self.swap(plan), record)
         return Phase.ABORTED
 
     def held(self, row: Transaction) -> dict[str, Image]:
         """What each file of a conflict holds now. What was edited is known from the time of the
         conflict, when the temporaries were still there."""
         plan = Plan.of(row)
+        swap = self.swap(plan)
         then = (row.error or {}).get("files", {})
         out = {}
         for file in plan.files:
-            image = self._image(file)
+            image = swap.image(file)
             if image not in (Image.OLD, Image.NEW) and then.get(file.path) in (
                 Image.NEW,
                 Image.EDITED_NEW,
@@ -441,177 +341,25 @@ class Transactor:
             f"images are named in {plan.checkpoint}",
         )
 
-    def _abort(self, plan: Plan) -> None:
-        """End a conflict without effect."""
+    def _abort(self, plan: Plan, swap: Swap, record: Callable[[], None] = lambda: None) -> None:
+        """End a conflict without effect, but for what ``record`` writes."""
+        swap.remove()
         now = self.clock()
-        self._linger(plan)
-        for file in plan.files:
-            self._remove(file, plan)
-        self._sync(plan, gone_is_fine=True)
         with self.store.commit():
+            record()
             self.store.move(plan.id, Phase.ABORTED, now=now)
-            self.store.add_events(self._late_writes(plan), now)
-
-    def _linger(self, plan: Plan) -> None:
-        """Wait for processes that opened a target before the exchange and still write into it:
-        what they write must be there when it is looked for."""
-        self.beat()
-        linger(self.disk, [f.temporary for f in plan.files], self.pause)
-
-    # --- one file
+            self.store.add_events(_late_writes(plan, swap), now)
 
     def _phase(self, plan: Plan) -> Phase:
         row = self.store.transaction(plan.id)
         assert row is not None
         return row.phase
 
-    def _image(self, file: FilePlan) -> Image:
-        digest = self.disk.digest(file.path)
-        if digest == file.new:
-            return Image.NEW
-        if digest == file.old:
-            return Image.OLD
-        # somebody's edit: if our temporary holds the old image, ours had been there before
-        return (
-            Image.EDITED_NEW if self.disk.digest(file.temporary) == file.old else Image.EDITED_OLD
-        )
 
-    def _return_edits(self, plan: Plan) -> None:
-        """A crash may have come between an exchange and the look at what came out: if that was
-        somebody's edit, it goes back to its place before anything else is decided."""
-        for file in plan.files:
-            held = self.disk.digest(file.temporary)
-            if held in (None, file.old, file.new):
-                continue
-            if self._image(file) is Image.NEW:
-                give_back(self.disk, file.temporary, file.path, file.new)
-
-    def _late_writes(self, plan: Plan) -> list[ev.Event]:
-        """The events of bytes that were moved to ``rescue/`` since the last commit."""
-        late, self._rescued = self._rescued, []
-        return [drift(plan.target, path, "late_write") for path in late]
-
-    def _rescue(self, file: FilePlan) -> None:
-        name = file.temporary.rpartition("/")[2]
-        self.checkpoints.save_rescue(name, self.disk.content(file.temporary))
-        self._rescued.append(file.path)
-
-    def _restage(self, file: FilePlan, digest: str) -> None:
-        """Make sure that the temporary file holds an image.
-
-        Made under another name first: a crash meanwhile must not leave half an image where an
-        edit of somebody might be looked for.
-        """
-        held = self.disk.digest(file.temporary)
-        if held == digest:
-            return
-        if held not in (None, file.old, file.new):
-            self._rescue(file)
-        making = file.temporary + "r"
-        self.disk.unlink(making)
-        self.disk.stage(making, self.checkpoints.image(digest), file.metadata)
-        self.disk.rename(making, file.temporary)
-
-    def _swap_in(self, file: FilePlan, expected: str) -> None:
-        """Exchange target and stage; raise ``Drifted`` if the target was not what we read."""
-        drifted = Drifted(
-            "target_drifted",
-            "the file was changed while it was being migrated",
-            place=file.path,
-            fix="nothing: it is planned again",
-        )
-        mine = file.metadata  # somebody's chmod is an edit, too
-        if self.disk.digest(file.path) != expected or self.disk.metadata(file.path) != mine:
-            raise drifted
-        self.disk.exchange(file.temporary, file.path)
-        if self.disk.digest(file.temporary) != expected or (
-            self.disk.metadata(file.temporary) != mine
-        ):
-            give_back(self.disk, file.temporary, file.path, file.new)
-            raise drifted
-
-    def _swap_out(self, file: FilePlan) -> None:
-        """Put the old image back, unless somebody edits at that moment: then theirs stands."""
-        self._restage(file, file.old)
-        self.disk.exchange(file.temporary, file.path)
-        if self.disk.digest(file.temporary) != file.new:
-            give_back(self.disk, file.temporary, file.path, file.old)
-
-    def _remove(self, file: FilePlan, plan: Plan) -> None:
-        """Unlink a temporary; somebody's late write in it is kept."""
-        self.disk.unlink(file.temporary + "r")
-        held = self.disk.digest(file.temporary)
-        if held is None:
-            return
-        # a stage that a crash left half-written is ours: it never was anybody's target
-        if held not in (file.old, file.new) and self._phase(plan) is not Phase.STAGING:
-            self._rescue(file)
-        self.disk.unlink(file.temporary)
-
-
-def linger(disk: Disk, temporaries: list[str], pause: Callable[[float], None]) -> None:
-    """Wait up to ``LINGER`` for those who still write into files that are to be removed."""
-    waited = 0.0
-    while waited < LINGER and any(disk.being_written(name) for name in temporaries):
-        pause(_LOOK)
-        waited += _LOOK
-
-
-def give_back(disk: Disk, temporary: str, path: str, placed: str) -> None:
-    """What came out of an exchange is somebody's edit: exchange until what comes out is what we
-    put there.
-
-    ``placed`` is the hash of what we put at ``path``. If yet another edit comes out, it is the
-    newer one and goes back in turn; the older one stays in ``temporary`` for ``rescue/``. Raises
-    ``Fault`` (``target_busy``) after 8 exchanges.
-    """
-    for _ in range(_SWAPS):
-        theirs = disk.digest(temporary)
-        disk.exchange(temporary, path)
-        if disk.digest(temporary) == placed:
-            return
-        placed = theirs or ""
-    raise Fault("target_busy", f"the file changed {_SWAPS} times during one exchange", place=path)
-
-
-def replace_file(disk: Disk, snapshot: Snapshot, data: bytes, temporary: str) -> None:
-    """Replace one file without any state, for the stateless ``migrate --write``.
-
-    An edit that comes in between stands (``Drifted``); bytes that are neither the old nor the
-    new image are never unlinked: the message names the file that keeps them.
-    """
-    new = digest_of(data)
-    try:
-        with about(snapshot.path):
-            disk.stage(temporary, data, snapshot.metadata)
-    except BaseException:
-        disk.unlink(temporary)  # half of it, and nobody's
-        raise
-    try:
-        disk.exchange(temporary, snapshot.path)
-        if disk.digest(temporary) != snapshot.digest or (
-            disk.metadata(temporary) != snapshot.metadata
-        ):
-            give_back(disk, temporary, snapshot.path, new)
-            raise Drifted(
-                "target_drifted",
-                "the file was changed meanwhile; that edit stands",
-                place=snapshot.path,
-                fix="run it again",
-            )
-    finally:
-        linger(disk, [temporary], time.sleep)
-        held = disk.digest(temporary)
-        if held in (snapshot.digest, new):
-            disk.unlink(temporary)
-    if held not in (None, snapshot.digest, new):
-        raise Drifted(
-            "target_drifted",
-            f"an edit that came in between is kept in {temporary}",
-            place=snapshot.path,
-            fix="compare the two, then run it again",
-        )
-    disk.sync_dirs([snapshot.path])
+def _late_writes(plan: Plan, swap: Swap) -> list[ev.Event]:
+    """The events of bytes that were moved to ``rescue/`` since the last commit."""
+    late, swap.rescued = swap.rescued, []
+    return [drift(plan.target, path, "late_write") for path in late]
 
 
 def as_error(error: ConfmigError | OSError) -> ConfmigError:

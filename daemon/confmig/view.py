@@ -272,7 +272,7 @@ def views(
         for one in targets:
             try:
                 bundle = bundles.load(one.bundle, settings.limits.caps(), one.parameters)
-                with Disk(str(one.root), size_cap=settings.limits.size) as disk:
+                with Disk(str(one.root), size_cap=settings.limits.size, ways=one.ways()) as disk:
                     yield one, view(one, bundle, load_policy(one), disk, store, now)
             except ConfmigError as error:
                 yield one, error

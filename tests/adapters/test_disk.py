@@ -9,7 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from confmig.adapters.disk import Disk, Metadata, digest_of, pattern
+from confmig.adapters.beneath import walk
+from confmig.adapters.disk import Disk, Metadata, digest_of
+from confmig.adapters.patterns import pattern
 from confmig.errors import Refused
 
 CAP = 1000
@@ -107,7 +109,7 @@ def test_the_walk_by_hand_is_as_strict(disk: Disk, root: Path, tmp_path: Path, p
     (tmp_path / "folder" / "a.yaml").write_text("x: 1\n")
     (root / "s").symlink_to(tmp_path / "folder")
     with pytest.raises(OSError):
-        os.close(disk._walk(path, os.O_RDONLY))
+        os.close(walk(disk.fd, path, os.O_RDONLY))
 
 
 def test_what_is_no_plain_file_of_its_own_is_refused(disk: Disk, root: Path) -> None:
@@ -224,5 +226,5 @@ def test_no_descriptor_is_lost(root: Path) -> None:
             disk.digest("s/none")
             disk.sync_dirs(["s/a.yaml"])
             with pytest.raises(OSError):
-                disk._walk("s/../../x", os.O_RDONLY)
+                walk(disk.fd, "s/../../x", os.O_RDONLY)
     assert len(os.listdir("/proc/self/fd")) == before

@@ -68,14 +68,14 @@ def test_recovery_of_a_prepared_one_follows_the_images(count: int) -> None:
         got = recovery(Phase.PREPARED, images)
         if set(images) & FOREIGN:
             assert got is Recovery.UNDO, images
-        elif Image.NEW in images:
+        elif {Image.NEW, Image.TORN} & set(images):
             assert got is Recovery.ROLL_FORWARD, images
         else:
             assert got is Recovery.ABORT, images
 
 
 def test_recovery_never_starts_a_change_if_no_target_was_exchanged() -> None:
-    untouched = [s for s in SETS if not set(s) & {Image.NEW, Image.EDITED_NEW}]
+    untouched = [s for s in SETS if not set(s) & {Image.NEW, Image.EDITED_NEW, Image.TORN}]
     for phase in UNFINISHED:
         for images in untouched:
             assert recovery(phase, images) is not Recovery.ROLL_FORWARD

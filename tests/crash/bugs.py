@@ -14,13 +14,16 @@ from typing import Any
 from confmig.adapters.store import Transaction
 from confmig.core.transaction import Image, Phase
 from confmig.errors import ConfmigError
-from confmig.transact import Plan, Records, Transactor, describe
+from confmig.intent import Plan
+from confmig.swap import Swap
+from confmig.transact import Records, Transactor, describe
 
 _recover = Transactor.recover
 
 
 def _half_way(self: Transactor, plan: Plan, row: Transaction) -> bool:
-    return row.phase is Phase.PREPARED and Image.NEW in [self._image(f) for f in plan.files]
+    swap = self.swap(plan)
+    return row.phase is Phase.PREPARED and Image.NEW in [swap.image(f) for f in plan.files]
 
 
 def _temporaries_first(self: Transactor, row: Transaction, records: Records) -> Phase:
@@ -28,15 +31,16 @@ def _temporaries_first(self: Transactor, row: Transaction, records: Records) -> 
     plan = Plan.of(row)
     if not _half_way(self, plan, row):
         return _recover(self, row, records)
+    swap = self.swap(plan)
     for file in plan.files:
         self.disk.unlink(file.temporary)
     for file in plan.files:
-        if self._image(file) is Image.OLD:
+        if swap.image(file) is Image.OLD:
             with open(Path(self.disk.root) / file.path, "r+b", buffering=0) as target:
                 target.truncate()
                 target.write(self.checkpoints.image(file.new))
     self.commit(plan, records)
-    self.clean_up(plan)
+    self.clean_up(plan, swap)
     return Phase.DONE
 
 
@@ -46,11 +50,9 @@ def _state_first(self: Transactor, row: Transaction, records: Records) -> Phase:
     if not _half_way(self, plan, row):
         return _recover(self, row, records)
     self.commit(plan, records)
-    for file in plan.files:
-        if self._image(file) is Image.OLD:
-            self._restage(file, file.new)
-            self._swap_in(file, file.old)
-    self.clean_up(plan)
+    swap = self.swap(plan)
+    swap.finish()
+    self.clean_up(plan, swap)
     return Phase.DONE
 
 
@@ -66,7 +68,9 @@ def _settled_first(self: Transactor, row: Transaction, records: Records) -> Phas
     return Phase.ABORTED
 
 
-def _not_undone(self: Transactor, plan: Plan, records: Records, error: ConfmigError) -> Phase:
+def _not_undone(
+    self: Transactor, plan: Plan, swap: Swap, records: Records, error: ConfmigError
+) -> Phase:
     """An undo that forgets the targets."""
     for file in plan.files:
         self.disk.unlink(file.temporary)

@@ -38,7 +38,9 @@ from confmig.adapters.disk import PREFIX, Disk, digest_of
 from confmig.adapters.store import Store
 from confmig.core.transaction import Phase
 from confmig.errors import ConfmigError, Unfinished
-from confmig.transact import Drifted, FilePlan, Plan, Records, Transactor
+from confmig.intent import FilePlan, Plan
+from confmig.swap import Drifted
+from confmig.transact import Records, Transactor
 from confmig_otel import events as ev
 
 ROOT = Path(__file__).resolve().parents[2]

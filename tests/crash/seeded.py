@@ -14,16 +14,19 @@ import sys
 from collections.abc import Callable
 
 from confmig.cli import run
-from confmig.transact import Drifted, FilePlan, Plan, Records, Transactor
+from confmig.intent import FilePlan, Plan
+from confmig.swap import Drifted, EachFile, Swap
+from confmig.transact import Records, Transactor
 
 
 def _state_first(self: Transactor, plan: Plan, records: Records) -> None:
     self.intend(plan, records)
-    self.stage(plan)
+    swap = self.swap(plan)
+    swap.stage()
     self.prepare(plan)
     self.commit(plan, records)
-    self.exchange(plan)
-    self.clean_up(plan)
+    swap.exchange()
+    self.clean_up(plan, swap)
 
 
 def _no_fsync(is_such: Callable[[int], bool]) -> Callable[[], None]:
@@ -44,43 +47,43 @@ def _no_fsync(is_such: Callable[[int], bool]) -> Callable[[], None]:
 _clean_up = Transactor.clean_up
 
 
-def _done_unsynced(self: Transactor, plan: Plan) -> None:
+def _done_unsynced(self: Transactor, plan: Plan, swap: Swap) -> None:
     """DONE is recorded while the temporaries may still come back."""
-    self._sync = lambda plan, **_: None  # type: ignore[method-assign]
-    _clean_up(self, plan)
+    swap._sync = lambda **_: None  # type: ignore[attr-defined]
+    _clean_up(self, plan, swap)
 
 
-def _checked(self: Transactor, file: FilePlan, expected: str) -> None:
-    if self.disk.digest(file.path) != expected:
+def _checked(self: EachFile, file: FilePlan) -> None:
+    if self.disk.digest(file.path) != file.old:
         raise Drifted("target_drifted", "changed while it was being migrated", place=file.path)
 
 
-def _in_place(self: Transactor, file: FilePlan, expected: str) -> None:
+def _in_place(self: EachFile, file: FilePlan) -> None:
     """The new image is written over the old one."""
-    _checked(self, file, expected)
+    _checked(self, file)
     with open(os.path.join(self.disk.root, file.path), "wb", buffering=0) as target:
         target.write(self.checkpoints.image(file.new))
         os.fsync(target.fileno())
 
 
-def _plain_rename(self: Transactor, file: FilePlan, expected: str) -> None:
+def _plain_rename(self: EachFile, file: FilePlan) -> None:
     """The stage is renamed over the target: nobody sees what came out."""
-    _checked(self, file, expected)
+    _checked(self, file)
     root = self.disk.root
     os.replace(os.path.join(root, file.temporary), os.path.join(root, file.path))
 
 
-def _method(name: str, instead: Callable[..., None]) -> Callable[[], None]:
-    return lambda: setattr(Transactor, name, instead)
+def _method(kind: type, name: str, instead: Callable[..., None]) -> Callable[[], None]:
+    return lambda: setattr(kind, name, instead)
 
 
 BUGS: dict[str, Callable[[], None]] = {
     "no file fsync": _no_fsync(stat.S_ISREG),
     "no directory fsync": _no_fsync(stat.S_ISDIR),
-    "state before exchange": _method("run", _state_first),
-    "in-place write": _method("_swap_in", _in_place),
-    "plain rename": _method("_swap_in", _plain_rename),
-    "no fsync before DONE": _method("clean_up", _done_unsynced),
+    "state before exchange": _method(Transactor, "run", _state_first),
+    "in-place write": _method(EachFile, "swap_in", _in_place),
+    "plain rename": _method(EachFile, "swap_in", _plain_rename),
+    "no fsync before DONE": _method(Transactor, "clean_up", _done_unsynced),
 }
 
 

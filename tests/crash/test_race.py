@@ -14,10 +14,12 @@ from pathlib import Path
 
 import pytest
 
-from confmig import transact
+from confmig import swap
 from confmig.adapters.disk import Disk
 from confmig.core.transaction import Phase
-from confmig.transact import Conflict, Drifted, FilePlan, Transactor
+from confmig.intent import FilePlan
+from confmig.swap import Drifted, EachFile
+from confmig.transact import Conflict
 from tests.crash import race, seeded
 from tests.crash.race import RECORDS, World, document, flipped
 
@@ -118,7 +120,7 @@ def test_no_update_of_a_service_is_lost(style: str) -> None:
 @pytest.mark.slow
 def test_a_plain_rename_loses_updates_in_the_same_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until the first one is lost; some are in 4,000 rounds, as a rule in some hundred."""
-    monkeypatch.setattr(Transactor, "_swap_in", seeded._plain_rename)
+    monkeypatch.setattr(EachFile, "swap_in", seeded._plain_rename)
     report = race.race(race.RENAME, 20_000, stop_at=1)
     print(f"\n{report}")
     assert report.lost, str(report)
@@ -132,12 +134,12 @@ def test_an_edit_between_the_look_and_the_exchange_survives_but_for_a_plain_rena
     if plain_rename:
         checked = seeded._checked
 
-        def and_then_edited(self: Transactor, file: FilePlan, expected: str) -> None:
-            checked(self, file, expected)
+        def and_then_edited(self: EachFile, file: FilePlan) -> None:
+            checked(self, file)
             world.write(edit)
 
         monkeypatch.setattr(seeded, "_checked", and_then_edited)
-        monkeypatch.setattr(Transactor, "_swap_in", seeded._plain_rename)
+        monkeypatch.setattr(EachFile, "swap_in", seeded._plain_rename)
         world.transactor().run(world.plan(), RECORDS)
         assert _kept(world) == [document(0, 1)]  # and says that all is well
     else:
@@ -163,7 +165,7 @@ def test_an_edit_between_an_exchange_and_its_undo_survives_but_for_a_naive_undo(
     first, second = document(1, 0), document(2, 0)
     _around_exchange(monkeypatch, {1: lambda: world.write(first), 2: lambda: world.write(second)})
     if naive:
-        monkeypatch.setattr(transact, "give_back", _naive_give_back)
+        monkeypatch.setattr(swap, "give_back", _naive_give_back)
     with pytest.raises(Drifted):
         world.transactor().run(world.plan(), RECORDS)
     assert world.left() == []
@@ -175,7 +177,7 @@ def test_an_edit_between_an_exchange_and_its_undo_survives_but_for_a_naive_undo(
         assert world.late_writes() == 1
 
 
-def _naive_swap_out(self: Transactor, file: FilePlan) -> None:
+def _naive_swap_out(self: EachFile, file: FilePlan) -> None:
     self.disk.exchange(file.temporary, file.path)
     self.disk.unlink(file.temporary)
 
@@ -194,7 +196,7 @@ def test_an_edit_of_one_file_while_another_ones_drift_is_undone_survives_but_for
 
     _around_exchange(monkeypatch, {2: lambda: two.write(edit, "a.yaml")}, {1: drift})
     if naive:
-        monkeypatch.setattr(Transactor, "_swap_out", _naive_swap_out)
+        monkeypatch.setattr(EachFile, "swap_out", _naive_swap_out)
     with pytest.raises(Drifted if naive else Conflict):
         two.transactor().run(plan, RECORDS)
     assert two.read("b.yaml") == document(3, 0)
@@ -212,7 +214,7 @@ def test_what_a_late_writer_writes_before_the_linger_ends_is_rescued_with_an_eve
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Opened before the exchange, written while clean-up waits, closed."""
-    monkeypatch.setattr(transact, "LINGER", 60.0)
+    monkeypatch.setattr(swap, "LINGER", 60.0)
     writer = Writer(world.config / race.NAME)
     late = document(9, 0)
     waited: list[float] = []
@@ -245,7 +247,7 @@ def test_a_writer_that_stays_longer_than_the_linger_is_the_documented_flaw(world
     world.transactor(pause=pause).run(world.plan(), RECORDS)
     writer.write(document(10, 0))
     writer.close()
-    assert transact.LINGER <= sum(waited) < transact.LINGER + 0.1
+    assert swap.LINGER <= sum(waited) < swap.LINGER + 0.1
     assert world.read() == document(0, 1)
     assert world.rescued() == [document(9, 0)]
     assert world.late_writes() == 1
@@ -331,7 +333,7 @@ def test_a_late_writer_is_rescued_when_recovery_undoes_a_transaction(
     plan = two.plan()
     transactor = two.transactor()
     transactor.intend(plan, RECORDS)
-    transactor.stage(plan)
+    transactor.swap(plan).stage()
     transactor.prepare(plan)
     two.disk.exchange(plan.files[0].temporary, "a.yaml")
     two.write(document(3, 0), "b.yaml")

@@ -19,15 +19,9 @@ from confmig.adapters.disk import Disk, Metadata, digest_of
 from confmig.adapters.store import Store
 from confmig.core.transaction import Phase
 from confmig.errors import LATE_FAILURE, ConfmigError, Unfinished
-from confmig.transact import (
-    CleanUpFailed,
-    Drifted,
-    FilePlan,
-    Plan,
-    Records,
-    Transactor,
-    replace_file,
-)
+from confmig.intent import FilePlan, Plan
+from confmig.swap import Drifted, replace_file
+from confmig.transact import CleanUpFailed, Records, Transactor
 from confmig_otel import events as ev
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -120,7 +114,7 @@ def _prepared(world: World) -> Plan:
     plan = world.plan()
     transactor = world.transactor()
     transactor.intend(plan, RECORDS)
-    transactor.stage(plan)
+    transactor.swap(plan).stage()
     transactor.prepare(plan)
     return plan
 
@@ -161,7 +155,7 @@ def test_a_directory_that_vanishes_does_not_block_for_ever(world: World) -> None
     for crash in ("staged", "exchanged"):
         plan = _prepared(world)
         if crash == "exchanged":
-            world.transactor().exchange(plan)
+            world.transactor().swap(plan).exchange()
         shutil.rmtree(world.root / "sub")
         phases = world.recover()
         assert phases == [Phase.ABORTED] or world.store.conflicts("home")
@@ -185,7 +179,7 @@ def test_an_edit_that_came_out_of_an_exchange_before_a_kill_is_put_back(world: W
 def test_an_aborted_staging_touches_no_target_even_if_it_equals_the_new_image(world: World) -> None:
     plan = world.plan()
     world.transactor().intend(plan, RECORDS)
-    world.transactor().stage(plan)
+    world.transactor().swap(plan).stage()
     (world.root / "a.yaml").write_bytes(b"new a.yaml")  # by an operator, on purpose
     assert world.recover() == [Phase.ABORTED]
     assert world.read("a.yaml") == b"new a.yaml"
@@ -214,11 +208,11 @@ def test_a_late_writer_keeps_his_bytes_in_the_rescue_folder_with_an_event(world:
     plan = _prepared(world)
     transactor = world.transactor()
     with (world.root / "a.yaml").open("r+b") as late:
-        transactor.exchange(plan)
+        transactor.swap(plan).exchange()
         transactor.commit(plan, RECORDS)
         late.truncate(0)
         late.write(b"late bytes")
-    transactor.clean_up(plan)
+    transactor.clean_up(plan, transactor.swap(plan))
     assert world.read("a.yaml") == b"new a.yaml"
     assert world.rescued() == [b"late bytes"]
     assert ev.DRIFT in world.events()

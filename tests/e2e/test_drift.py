@@ -15,7 +15,7 @@ EDIT = """
 import os
 from pathlib import Path
 from confmig.adapters.disk import Disk
-from confmig.transact import Transactor
+from confmig.swap import EachFile
 TARGET = Path(WORLD) / "config" / "a.yaml"
 COUNT = Path(WORLD) / "count"
 def edits():
@@ -29,11 +29,11 @@ def edit(text):
 """
 ARMED = """
 armed = []
-swap_in = Transactor._swap_in
-def arm(self, file, expected):
+swap_in = EachFile.swap_in
+def arm(self, file):
     armed[:] = [file.path]
-    swap_in(self, file, expected)
-Transactor._swap_in = arm
+    swap_in(self, file)
+EachFile.swap_in = arm
 """
 BEFORE = f"""{ARMED}
 exchange = Disk.exchange
@@ -138,11 +138,11 @@ def test_late_bytes_of_a_writer_with_the_old_file_open_are_kept(tmp_path: Path) 
 from confmig.transact import Transactor
 held = open(TARGET, "ab")
 clean_up = Transactor.clean_up
-def patched(self, plan):
+def patched(self, plan, swap):
     if not held.closed:
         held.write(b"late: 1\\n")
         held.close()
-    clean_up(self, plan)
+    clean_up(self, plan, swap)
 Transactor.clean_up = patched
 """
     world = world_of(tmp_path, "a.yaml")

@@ -349,6 +349,7 @@ def test_status_and_plan_read_a_state_on_a_read_only_mount(
 READ_ONLY_AT = """
 import subprocess
 from confmig.transact import Transactor
+from confmig.swap import EachFile
 from confmig.adapters.disk import Disk
 def shut():
     if WHERE == "config":
@@ -356,38 +357,38 @@ def shut():
     else:  # as the kernel does it for a disk that fails, though files are open
         with open(f"/sys/fs/ext4/{DEVICE}/trigger_fs_error", "w") as file:
             file.write("1")
-def before(name):
-    real = getattr(Transactor, name)
+def before(kind, name):
+    real = getattr(kind, name)
     def changed(self, *args, **named):
-        setattr(Transactor, name, real)
+        setattr(kind, name, real)
         shut()
         return real(self, *args, **named)
-    setattr(Transactor, name, changed)
-def after_first(name):
-    real = getattr(Transactor, name)
+    setattr(kind, name, changed)
+def after_first(kind, name):
+    real = getattr(kind, name)
     def changed(self, *args, **named):
-        setattr(Transactor, name, real)
+        setattr(kind, name, real)
         real(self, *args, **named)
         shut()
-    setattr(Transactor, name, changed)
+    setattr(kind, name, changed)
 """
 
 
 @pytest.mark.parametrize(
     ("where", "hook", "code", "versions"),
     [
-        ("config", "before('intend')", 4, (0, 0)),
-        ("config", "before('stage')", 4, (0, 0)),
-        ("config", "before('prepare')", 4, (0, 0)),
-        ("config", "before('exchange')", 4, (0, 0)),
-        ("config", "after_first('_swap_in')", 4, (2, 0)),
-        ("config", "before('commit')", 7, (2, 2)),
-        ("config", "before('clean_up')", 7, (2, 2)),
-        ("state", "before('intend')", 4, (0, 0)),
-        ("state", "before('prepare')", 4, (0, 0)),
-        ("state", "after_first('_swap_in')", 4, (2, 2)),
-        ("state", "before('commit')", 4, (2, 2)),
-        ("state", "before('clean_up')", 4, (2, 2)),
+        ("config", "before(Transactor, 'intend')", 4, (0, 0)),
+        ("config", "before(EachFile, 'stage')", 4, (0, 0)),
+        ("config", "before(Transactor, 'prepare')", 4, (0, 0)),
+        ("config", "before(EachFile, 'exchange')", 4, (0, 0)),
+        ("config", "after_first(EachFile, 'swap_in')", 4, (2, 0)),
+        ("config", "before(Transactor, 'commit')", 7, (2, 2)),
+        ("config", "before(Transactor, 'clean_up')", 7, (2, 2)),
+        ("state", "before(Transactor, 'intend')", 4, (0, 0)),
+        ("state", "before(Transactor, 'prepare')", 4, (0, 0)),
+        ("state", "after_first(EachFile, 'swap_in')", 4, (2, 2)),
+        ("state", "before(Transactor, 'commit')", 4, (2, 2)),
+        ("state", "before(Transactor, 'clean_up')", 4, (2, 2)),
     ],
 )
 def test_a_mount_that_becomes_read_only_in_the_middle_is_settled_by_the_next_run(
@@ -814,13 +815,13 @@ def test_a_file_that_becomes_immutable_after_its_exchange_is_settled_later(
     made.mine("a.yaml")
     made.mine("b.yaml")
     shut = (
-        "import subprocess\nfrom confmig.transact import Transactor\n"
-        "swap = Transactor._swap_in\n"
-        "def once(self, file, expected):\n"
-        "    swap(self, file, expected)\n"
+        "import subprocess\nfrom confmig.swap import EachFile\n"
+        "swap = EachFile.swap_in\n"
+        "def once(self, file):\n"
+        "    swap(self, file)\n"
         "    subprocess.run(['chattr', '+i', WORLD + '/config/a.yaml'], check=True)\n"
         "    subprocess.run(['chattr', '+i', WORLD + '/config/b.yaml'], check=True)\n"
-        "Transactor._swap_in = once\n"
+        "EachFile.swap_in = once\n"
     )
     try:
         done = odd.orderly(made.drive(shut, "run", "--once"))

@@ -14,12 +14,12 @@ pytestmark = pytest.mark.slow
 
 KILL_AFTER_FIRST = """
 import os, signal
-from confmig.transact import Transactor
-swap = Transactor._swap_in
-def once(self, file, expected):
-    swap(self, file, expected)
+from confmig.swap import EachFile
+swap = EachFile.swap_in
+def once(self, file):
+    swap(self, file)
     os.kill(os.getpid(), signal.SIGKILL)
-Transactor._swap_in = once
+EachFile.swap_in = once
 """
 THEIRS = b"schema_version: 2\nlisten: {port: 9999}\nfeature: mine\n"
 

@@ -14,7 +14,7 @@ import yaml
 
 from confmig.cli import run
 from confmig.errors import Fault
-from confmig.transact import replace_file
+from confmig.swap import replace_file
 from tests.e2e.world import FREE, Done, World, confmig, temporaries
 
 APP = """\
@@ -200,13 +200,14 @@ def test_a_rollback_restores_both_files_to_the_byte_and_holds_the_migration(
 
 KILL = """
 import os, signal
+from confmig.swap import EachFile
 from confmig.transact import Transactor
-inner = Transactor.{method}
+inner = {method}
 def patched(self, *args):
     if "{when}" == "after":
         inner(self, *args)
     os.kill(os.getpid(), signal.SIGKILL)
-Transactor.{method} = patched
+{method} = patched
 """
 
 
@@ -214,11 +215,11 @@ Transactor.{method} = patched
 @pytest.mark.parametrize(
     ("method", "when"),
     [
-        ("stage", "after"),
-        ("_swap_in", "before"),
-        ("_swap_in", "after"),
-        ("exchange", "after"),
-        ("commit", "after"),
+        ("EachFile.stage", "after"),
+        ("EachFile.swap_in", "before"),
+        ("EachFile.swap_in", "after"),
+        ("EachFile.exchange", "after"),
+        ("Transactor.commit", "after"),
     ],
 )
 def test_killed_anywhere_both_files_are_old_or_both_are_new_after_recovery(
@@ -227,7 +228,7 @@ def test_killed_anywhere_both_files_are_old_or_both_are_new_after_recovery(
     world = world_of(tmp_path)
     killed = world.drive(KILL.format(method=method, when=when), "run", "--once")
     assert killed.code == -signal.SIGKILL, killed
-    if (method, when) == ("_swap_in", "after"):
+    if (method, when) == ("EachFile.swap_in", "after"):
         assert sorted(stamps(world).values()) != [0, 0]
     done = world.once()
     assert done.code == 0, done

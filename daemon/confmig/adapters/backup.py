@@ -14,7 +14,7 @@ import tarfile
 from pathlib import Path
 
 from confmig.adapters import state_format
-from confmig.adapters.disk import fsync, make_folder
+from confmig.adapters.durable import fsync, make_folder
 from confmig.errors import Refused
 
 PARTS = ("objects", "packs", "checkpoints", "rescue")

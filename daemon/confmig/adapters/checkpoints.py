@@ -16,7 +16,8 @@ import os
 from pathlib import Path
 from typing import Any
 
-from confmig.adapters.disk import digest_of, fsync
+from confmig.adapters.disk import digest_of
+from confmig.adapters.durable import fsync
 from confmig.errors import Fault, Refused
 
 MANY = 64

@@ -13,33 +13,23 @@ import errno
 import fcntl
 import hashlib
 import os
-import re
+import signal
 import stat
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
-from pathlib import Path
 
-from confmig.errors import Fault, Refused, Unfinished
+from confmig.adapters.beneath import NO_MOUNTS, mount_of, open_beneath
+from confmig.adapters.durable import fsync, sync_filesystem
+from confmig.adapters.patterns import pattern, way
+from confmig.errors import Fault, Refused
 
 PREFIX = ".confmig-"
+_TRIES = 8
 _EXCHANGE = 2
-_OPENAT2 = 437
-_NO_MAGICLINKS, _NO_SYMLINKS, _BENEATH = 2, 4, 8
+_F_SETSIG = 10
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-class _OpenHow(ctypes.Structure):
-    _fields_ = (
-        ("flags", ctypes.c_uint64),
-        ("mode", ctypes.c_uint64),
-        ("resolve", ctypes.c_uint64),
-    )
-
-
-class FsyncFailed(Unfinished):
-    """The kernel could not make something durable. Never retried in this process."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +44,27 @@ class Metadata:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One file as it was read: content, its SHA-256 and metadata."""
+    """One file as it was read: content, its SHA-256 and metadata, and whether it is a mount of
+    its own."""
 
     path: str
     data: bytes
     digest: str
     metadata: Metadata
+    mounted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ways:
+    """What the operator allows beyond the exchange of single files.
+
+    ``weak``: link and rename where the filesystem cannot exchange. ``mounted``: write into files
+    that are mounts of their own. ``directory``: exchange the directory of several files instead.
+    """
+
+    weak: bool = False
+    mounted: bool = False
+    directory: bool = False
 
 
 def digest_of(data: bytes) -> str:
@@ -67,51 +72,15 @@ def digest_of(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-@lru_cache(maxsize=256)
-def pattern(text: str) -> re.Pattern[str]:
-    """A file pattern as a regular expression: ``*`` and ``?`` stay within a name, ``**/`` crosses
-    directories."""
-    out, at = "", 0
-    while at < len(text):
-        if text.startswith("**/", at):
-            out += "(?:[^/]+/)*"
-            at += 3
-        elif text[at] == "*":
-            out += "[^/]*"
-            at += 1
-        elif text[at] == "?":
-            out += "[^/]"
-            at += 1
-        else:
-            out += re.escape(text[at])
-            at += 1
-    return re.compile(out + r"\Z")
-
-
-def _way(text: str) -> Callable[[str], str | None]:
-    """Whether a pattern leads through a directory: ``named`` by its own words, ``any`` through
-    ``**``, or None."""
-    *folders, _ = text.split("/")
-    deep = folders.index("**") if "**" in folders else None
-    fixed = [pattern(part) for part in (folders if deep is None else folders[:deep])]
-
-    def leads(name: str) -> str | None:
-        parts = name.split("/")
-        if not all(p.match(part) for p, part in zip(fixed, parts, strict=False)):
-            return None
-        if len(parts) <= len(fixed):
-            return "named"
-        return "any" if deep is not None else None
-
-    return leads
-
-
 class Disk:
     """An open configuration root. Use as a context manager."""
 
-    def __init__(self, root: str, *, size_cap: int = 8 * 1024 * 1024) -> None:
+    def __init__(
+        self, root: str, *, size_cap: int = 8 * 1024 * 1024, ways: Ways | None = None
+    ) -> None:
         self.root = root
         self.size_cap = size_cap
+        self.ways = ways or Ways()
         try:
             self.fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -140,7 +109,7 @@ class Disk:
         """Every name below the root that a pattern matches, sorted; directories are not entered
         through symlinks. What it is, ``read`` tells."""
         wanted = [pattern(p) for p in patterns]
-        ways = [_way(p) for p in patterns]
+        ways = [way(p) for p in patterns]
         out: list[str] = []
         stack = [""]
         while stack:
@@ -180,7 +149,7 @@ class Disk:
     def read(self, path: str) -> Snapshot:
         """One document. Raises ``Refused`` and says what is odd about the file."""
         try:
-            fd = self._open(path)
+            fd, mounted = self._open_document(path)
         except FileNotFoundError:
             raise Refused("document_missing", "the file is gone", place=path) from None
         except OSError as error:
@@ -188,13 +157,15 @@ class Disk:
         try:
             facts = os.fstat(fd)
             self._plain_file(path, facts)
-            data = _read_all(fd, facts.st_size)
-            metadata = _metadata(fd)
+            if mounted and not self.ways.mounted:
+                raise is_mount(path)
+            data = read_all(fd, facts.st_size)
+            metadata = metadata_of(fd)
         except OSError as error:
             raise _odd(path, error) from None
         finally:
             os.close(fd)
-        return Snapshot(path, data, digest_of(data), metadata)
+        return Snapshot(path, data, digest_of(data), metadata, mounted)
 
     def _plain_file(self, path: str, facts: os.stat_result) -> None:
         def odd(code: str, what: str) -> Refused:
@@ -231,7 +202,7 @@ class Disk:
             facts = os.fstat(fd)
             if not stat.S_ISREG(facts.st_mode):
                 return None
-            return digest_of(_read_all(fd, facts.st_size))
+            return digest_of(read_all(fd, facts.st_size))
         finally:
             os.close(fd)
 
@@ -242,19 +213,77 @@ class Disk:
         except OSError:
             return None
         try:
-            return _metadata(fd)
+            return metadata_of(fd)
         finally:
             os.close(fd)
 
     def content(self, path: str) -> bytes:
-        """The bytes of a temporary file of ours."""
+        """The bytes of a file."""
         fd = self._open(path)
         try:
-            return _read_all(fd, os.fstat(fd).st_size)
+            return read_all(fd, os.fstat(fd).st_size)
         finally:
             os.close(fd)
 
+    def entries(self, folder: str) -> dict[str, int]:
+        """All that is below a directory, by its name there: the inode of what is no directory, 0
+        for a directory, which comes before what is in it. Raises ``Refused`` if one is a mount."""
+        out: dict[str, int] = {}
+        mount = ""
+
+        def look(below: str) -> None:
+            nonlocal mount
+            with self._folder_of(f"{folder}{below}/x") as fd:
+                mount = mount or mount_of(fd)
+                if mount_of(fd) != mount:
+                    raise Refused(
+                        "target_is_mount",
+                        "a mounted directory is in the directory that is to be exchanged",
+                        place=f"{folder}{below}",
+                        fix="set `commit: files` for this target",
+                    )
+                with os.scandir(fd) as found:
+                    entries = sorted(found, key=lambda e: e.name)
+                for entry in entries:
+                    name = f"{below}/{entry.name}"
+                    if entry.is_dir(follow_symlinks=False):
+                        out[name.removeprefix("/")] = 0
+                        look(name)
+                    else:
+                        out[name.removeprefix("/")] = entry.inode()
+
+        look("")
+        return out
+
     # --- changing
+
+    def make_folder(self, path: str) -> None:
+        """A temporary directory of ours, for us alone until ``dress``."""
+        with self._folder_of(path) as folder:
+            os.mkdir(os.path.basename(path), 0o700, dir_fd=folder)
+
+    def dress(self, path: str, metadata: Metadata) -> None:
+        """Give a temporary directory the owner, attributes and mode of another."""
+        with self._folder_of(f"{path}/x") as fd:
+            _dress(fd, metadata)
+
+    def link(self, a: str, b: str) -> None:
+        """A second name for what is at ``a`` (a symlink itself, not where it leads)."""
+        with self._folder_of(a) as one, self._folder_of(b) as other:
+            os.link(
+                os.path.basename(a),
+                os.path.basename(b),
+                src_dir_fd=one,
+                dst_dir_fd=other,
+                follow_symlinks=False,
+            )
+
+    def remove_folder(self, path: str) -> None:
+        """Remove an empty temporary directory of ours; absent is fine."""
+        if not is_ours(path):
+            raise RuntimeError(f"only temporary directories are ever removed, not {path}")
+        with suppress(FileNotFoundError), self._folder_of(path) as folder:
+            os.rmdir(os.path.basename(path), dir_fd=folder)
 
     def stage(self, path: str, data: bytes, metadata: Metadata, *, durable: bool = True) -> None:
         """Write a new file beside a target, with the target's metadata, and make it durable
@@ -269,57 +298,85 @@ class Disk:
             view = memoryview(data)
             while view:
                 view = view[os.write(fd, view) :]
-            facts = os.fstat(fd)
-            if (facts.st_uid, facts.st_gid) != (metadata.uid, metadata.gid):
-                os.fchown(fd, metadata.uid, metadata.gid)
-            for key in os.listxattr(fd):  # the directory's default ACL must not open the file
-                if key not in metadata.xattrs:
-                    os.removexattr(fd, key)
-            for key, value in metadata.xattrs.items():
-                os.setxattr(fd, key, bytes.fromhex(value))
-            os.fchmod(fd, metadata.mode)
+            _dress(fd, metadata)
             if durable:
                 fsync(fd)
         finally:
             os.close(fd)
 
     def exchange(self, a: str, b: str) -> None:
-        """Swap two names of one directory, atomically. Raises ``Refused`` where the filesystem
-        cannot, or where the target is a mount of its own."""
+        """Swap two names of one directory, atomically: a temporary of ours and a target. Raises
+        ``Refused`` where the filesystem cannot, or where the target is a mount of its own.
+
+        With ``ways.weak`` a filesystem that cannot gets the next best: see ``_replace``.
+        """
         first, second = os.fsencode(os.path.basename(a)), os.fsencode(os.path.basename(b))
         with self._folder_of(a) as folder:
             failed = _libc.renameat2(folder, first, folder, second, _EXCHANGE) != 0
             code = ctypes.get_errno()
-        if not failed:
+            if not failed:
+                return
+            if code == errno.EBUSY:
+                raise is_mount(b)
+            if code not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
+                raise OSError(code, os.strerror(code), b)
+            if not self.ways.weak or not self._replace(folder, a, b):
+                raise Refused(
+                    "no_exchange",
+                    "this filesystem cannot exchange two files"
+                    + (", and has no hard links either" if self.ways.weak else ""),
+                    place=b,
+                    fix="put the configuration on ext4, xfs, btrfs, tmpfs or overlay"
+                    + ("" if self.ways.weak else ", or allow `cas: weak` for this target"),
+                )
+
+    def _replace(self, folder: int, a: str, b: str) -> bool:
+        """An exchange without the kernel's help: a second name keeps what is there, the stage is
+        renamed over it, and what was kept takes the stage's name. False without hard links.
+
+        Readers never see a missing or half-written file. What somebody renames to ``b`` between
+        the look and the rename is lost: that is the weakness.
+        """
+        stage, target = os.path.basename(a), os.path.basename(b)
+        kept = f"{stage}w"
+        for _ in range(_TRIES):
+            try:
+                os.link(target, kept, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+            except OSError as error:
+                if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
+                    return False
+                raise
+            if os.stat(kept, dir_fd=folder).st_ino == os.stat(target, dir_fd=folder).st_ino:
+                os.rename(stage, target, src_dir_fd=folder, dst_dir_fd=folder)
+                os.rename(kept, stage, src_dir_fd=folder, dst_dir_fd=folder)
+                return True
+            os.unlink(kept, dir_fd=folder)  # somebody renamed over it in between
+        raise Fault("target_busy", f"the file was replaced {_TRIES} times meanwhile", place=b)
+
+    def finish_exchange(self, a: str) -> None:
+        """Finish or take back a weak exchange that a crash or an error interrupted; without one
+        nothing happens."""
+        kept = f"{a}w"
+        if self.digest(kept) is None:
             return
-        if code == errno.EBUSY:
-            raise Refused(
-                "target_is_mount",
-                "the file is a mount of its own (subPath?)",
-                place=b,
-                fix="mount its directory instead",
-            )
-        if code in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
-            raise Refused(
-                "no_exchange",
-                "this filesystem cannot exchange two files",
-                place=b,
-                fix="put the configuration on ext4, xfs, btrfs, tmpfs or overlay",
-            )
-        raise OSError(code, os.strerror(code), b)
+        if self.digest(a) is None:
+            self.rename(kept, a)
+        else:
+            self.unlink(kept)  # the stage was not renamed yet
 
     def rename(self, a: str, b: str) -> None:
         """Give one temporary file of ours the name of another."""
         first, second = os.path.basename(a), os.path.basename(b)
-        if not first.startswith(PREFIX) or not second.startswith(PREFIX):
+        if not is_ours(a) or not is_ours(b):
             raise RuntimeError("only temporary files are ever renamed over")
         with self._folder_of(a) as folder:
             os.rename(first, second, src_dir_fd=folder, dst_dir_fd=folder)
 
     def unlink(self, path: str) -> None:
-        """Remove a temporary file of ours; absent is fine."""
+        """Remove a temporary file of ours, or something in a temporary directory of ours; absent
+        is fine."""
         name = os.path.basename(path)
-        if not name.startswith(PREFIX):
+        if not is_ours(path):
             raise RuntimeError(f"only temporary files are ever removed, not {name}")
         try:
             with self._folder_of(path) as folder:
@@ -346,9 +403,8 @@ class Disk:
             try:
                 with self._folder_of(f"{folder}/x" if folder else "x") as fd:
                     device = os.fstat(fd).st_dev
-                    if device not in done and _libc.syncfs(fd) != 0:
-                        code = ctypes.get_errno()
-                        raise _fsync_failed(OSError(code, os.strerror(code)))
+                    if device not in done:
+                        sync_filesystem(fd)
                     done.add(device)
             except (FileNotFoundError, NotADirectoryError):
                 if not gone_is_fine:
@@ -366,6 +422,7 @@ class Disk:
         except OSError:
             return False
         try:
+            quiet_leases(fd)
             fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
             fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
         except OSError as error:
@@ -380,44 +437,76 @@ class Disk:
     def _folder_of(self, path: str) -> Iterator[int]:
         """The directory of a path, open while it is used: thousands of them must not add up."""
         flags = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
-        fd = self._beneath(os.path.dirname(path) or ".", flags)
+        fd = open_beneath(self.fd, os.path.dirname(path) or ".", flags)
         try:
             yield fd
         finally:
             os.close(fd)
 
     def _open(self, path: str) -> int:
-        return self._beneath(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
-
-    def _beneath(self, path: str, flags: int) -> int:
-        how = _OpenHow(flags, 0, _BENEATH | _NO_SYMLINKS | _NO_MAGICLINKS)
-        fd = _libc.syscall(
-            _OPENAT2, self.fd, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how)
+        return open_beneath(
+            self.fd, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         )
-        if fd >= 0:
-            return int(fd)
-        code = ctypes.get_errno()
-        if code in (errno.ENOSYS, errno.EPERM):
-            return self._walk(path, flags)
-        raise OSError(code, os.strerror(code), path)
 
-    def _walk(self, path: str, flags: int) -> int:
-        """``openat2`` by hand, for kernels (or sandboxes) without it."""
-        *folders, last = path.split("/")
-        here = os.dup(self.fd)
+    def check_writable(self, path: str) -> None:
+        """Raises ``OSError`` if a file cannot be opened for writing."""
+        os.close(self.open_to_write(path))
+
+    def open_to_write(self, path: str) -> int:
+        """A file that is there, to be read and written; the caller closes it."""
+        return open_beneath(self.fd, path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
+
+    def _open_document(self, path: str) -> tuple[int, bool]:
+        """A file, and whether it is a mount of its own."""
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            for folder in folders:
-                if folder == "..":
-                    raise OSError(errno.EXDEV, "the path leaves the root", path)
-                below = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
-                os.close(here)
-                here = below
-            return os.open(last, flags | os.O_NOFOLLOW, dir_fd=here)
-        finally:
-            os.close(here)
+            return open_beneath(self.fd, path, flags, NO_MOUNTS), False
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+        with self._folder_of(path) as folder:  # there is a mount on the way: the file itself?
+            fd = self._open(path)
+            try:
+                return fd, mount_of(fd) != mount_of(folder)
+            except BaseException:
+                os.close(fd)
+                raise
 
 
-def _metadata(fd: int) -> Metadata:
+def _dress(fd: int, metadata: Metadata) -> None:
+    facts = os.fstat(fd)
+    if (facts.st_uid, facts.st_gid) != (metadata.uid, metadata.gid):
+        os.fchown(fd, metadata.uid, metadata.gid)
+    for key in os.listxattr(fd):  # the directory's default ACL must not open the file
+        if key not in metadata.xattrs:
+            os.removexattr(fd, key)
+    for key, value in metadata.xattrs.items():
+        os.setxattr(fd, key, bytes.fromhex(value))
+    os.fchmod(fd, metadata.mode)
+
+
+def is_ours(path: str) -> bool:
+    """Whether a name below the root is a temporary of ours, or in one."""
+    return any(part.startswith(PREFIX) for part in path.split("/"))
+
+
+def quiet_leases(fd: int) -> None:
+    """When somebody opens a file on which we hold a lease the kernel sends a signal, SIGIO unless
+    told otherwise, and that ends the process. SIGURG is ignored."""
+    fcntl.fcntl(fd, _F_SETSIG, signal.SIGURG)
+
+
+def is_mount(path: str) -> Refused:
+    """The refusal of a file that cannot be exchanged, because it is a mount."""
+    return Refused(
+        "target_is_mount",
+        "the file is a mount of its own (a single-file bind mount, a subPath?)",
+        place=path,
+        fix="mount its directory instead, or allow `mounted_files: rewrite` for this target",
+    )
+
+
+def metadata_of(fd: int) -> Metadata:
     facts = os.fstat(fd)
     xattrs = {name: os.getxattr(fd, name).hex() for name in sorted(os.listxattr(fd))}
     return Metadata(stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid, xattrs)
@@ -433,40 +522,7 @@ def about(path: str) -> Iterator[None]:
         raise
 
 
-def make_folder(folder: Path) -> None:
-    """Make a directory of our own (0700), and every name on the way durable."""
-    made = []
-    for part in (folder, *folder.parents):
-        if part.exists():
-            break
-        made.append(part)
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    for part in made:
-        fd = os.open(part.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fsync(fd)
-        finally:
-            os.close(fd)
-
-
-def fsync(fd: int) -> None:
-    """Make a file or directory durable, or fail for good: after a failed fsync the kernel may
-    have dropped the pages, so a second one that succeeds proves nothing."""
-    try:
-        os.fsync(fd)
-    except OSError as error:
-        raise _fsync_failed(error) from error
-
-
-def _fsync_failed(error: OSError) -> FsyncFailed:
-    return FsyncFailed(
-        "fsync_failed",
-        f"the disk did not take the data: {error.strerror}",
-        fix="check the disk, then run again: the transaction is finished or undone first",
-    )
-
-
-def _read_all(fd: int, size: int) -> bytes:
+def read_all(fd: int, size: int) -> bytes:
     chunks = []
     while chunk := os.read(fd, max(size, 4096) + 1):
         chunks.append(chunk)

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from confmig.adapters import audit
-from confmig.adapters.disk import fsync
+from confmig.adapters.durable import fsync
 from confmig.errors import Fault, Refused
 
 FORMAT = 2

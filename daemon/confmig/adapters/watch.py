@@ -26,7 +26,7 @@ from watchdog.events import (
 from watchdog.observers import Observer
 from watchdog.observers.api import ObservedWatch
 
-from confmig.adapters.disk import PREFIX
+from confmig.adapters.disk import is_ours
 
 _FILTER: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
@@ -51,11 +51,7 @@ class _Handler(FileSystemEventHandler):
     def on_any_event(self, event: FileSystemEvent) -> None:
         """Pass it on, unless it is ours or about something else."""
         paths = [os.fsdecode(p) for p in (event.src_path, event.dest_path) if p]
-        foreign = [
-            p
-            for p in paths
-            if not os.path.basename(p).startswith(PREFIX) and not p.startswith(self._not_below)
-        ]
+        foreign = [p for p in paths if not is_ours(p) and not p.startswith(self._not_below)]
         if self._only is not None:
             # a mounted ConfigMap changes by moving its link ..data, never the file itself
             foreign = [p for p in foreign if os.path.basename(p) in self._only | {"..data"}]

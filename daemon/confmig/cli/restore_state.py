@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from confmig.adapters.backup import restore
-from confmig.adapters.disk import make_folder
+from confmig.adapters.durable import make_folder
 from confmig.adapters.lock import DirectoryLock
 from confmig.cli import session
 

@@ -46,10 +46,12 @@ def check_move(before: Phase, after: Phase) -> None:
 
 
 class Image(StrEnum):
-    """What a target holds, told by its hash and by what its temporary file holds."""
+    """What a target holds, told by its hash and by what its temporary file holds. ``TORN``: only
+    of a file that is rewritten in place."""
 
     OLD = "old"
     NEW = "new"
+    TORN = "half-written by a crash"
     EDITED_OLD = "edited, ours was never there"
     EDITED_NEW = "edited after ours was there"
 
@@ -66,8 +68,8 @@ class Recovery(StrEnum):
 def recovery(phase: Phase, images: Sequence[Image]) -> Recovery:
     """The move of recovery for an unfinished transaction.
 
-    PREPARED: all known and one new: roll forward; none applied: abort, the next pass plans under
-    today's policy; an edited one: undo ours.
+    PREPARED: all known and one new, or begun: roll forward; none applied: abort, the next pass
+    plans under today's policy; an edited one: undo ours.
     """
     if phase is Phase.COMMITTED:
         return Recovery.CLEAN_UP
@@ -77,7 +79,8 @@ def recovery(phase: Phase, images: Sequence[Image]) -> Recovery:
         raise RuntimeError(f"nothing to recover in phase {phase}")
     if Image.EDITED_OLD in images or Image.EDITED_NEW in images:
         return Recovery.UNDO
-    return Recovery.ROLL_FORWARD if Image.NEW in images else Recovery.ABORT
+    begun = Image.NEW in images or Image.TORN in images
+    return Recovery.ROLL_FORWARD if begun else Recovery.ABORT
 
 
 def after_undo(images: Sequence[Image]) -> Phase:
@@ -88,7 +91,8 @@ def after_undo(images: Sequence[Image]) -> Phase:
     """
     new = [i in (Image.NEW, Image.EDITED_NEW) for i in images]
     mixed = any(new) and not all(new)
-    return Phase.CONFLICT if mixed or Image.NEW in images else Phase.ABORTED
+    half_done = Image.NEW in images or Image.TORN in images
+    return Phase.CONFLICT if mixed or half_done else Phase.ABORTED
 
 
 def settled(images: Sequence[Image]) -> Phase | None:

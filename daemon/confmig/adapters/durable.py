@@ -1,0 +1,55 @@
+"""Making things durable, or failing for good: an fsync that failed is never tried again."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from pathlib import Path
+
+from confmig.errors import Unfinished
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+
+class FsyncFailed(Unfinished):
+    """The kernel could not make something durable. Never retried in this process."""
+
+
+def fsync(fd: int) -> None:
+    """Make a file or directory durable, or fail for good: after a failed fsync the kernel may
+    have dropped the pages, so a second one that succeeds proves nothing."""
+    try:
+        os.fsync(fd)
+    except OSError as error:
+        raise _fsync_failed(error) from error
+
+
+def _fsync_failed(error: OSError) -> FsyncFailed:
+    return FsyncFailed(
+        "fsync_failed",
+        f"the disk did not take the data: {error.strerror}",
+        fix="check the disk, then run again: the transaction is finished or undone first",
+    )
+
+
+def sync_filesystem(fd: int) -> None:
+    """Make everything durable on the filesystem of an open file, as ``fsync`` does for one."""
+    if _libc.syncfs(fd) != 0:
+        code = ctypes.get_errno()
+        raise _fsync_failed(OSError(code, os.strerror(code)))
+
+
+def make_folder(folder: Path) -> None:
+    """Make a directory of our own (0700), and every name on the way durable."""
+    made = []
+    for part in (folder, *folder.parents):
+        if part.exists():
+            break
+        made.append(part)
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    for part in made:
+        fd = os.open(part.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fsync(fd)
+        finally:
+            os.close(fd)

@@ -1,0 +1,133 @@
+"""What a transaction intends: the plan that is durable before anything is done.
+
+It is enough for recovery: every image by hash, the metadata, and the names of all temporary files.
+The bundle is not needed to finish or to undo it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+from confmig.adapters.disk import PREFIX, Disk, Metadata, is_mount
+from confmig.adapters.store import Transaction
+from confmig.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class FilePlan:
+    """One file of a transaction. ``temporary`` is the name of its stage.
+
+    ``mounted``: the file is a mount of its own. It cannot be exchanged and is rewritten in place;
+    then there is no temporary.
+    """
+
+    path: str
+    temporary: str
+    config: str
+    format: str
+    old: str
+    new: str
+    before: int
+    after: int
+    migrations: tuple[str, ...]
+    metadata: Metadata
+    mounted: bool = False
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> FilePlan:
+        """The inverse of ``dataclasses.asdict``."""
+        fields = dict(data)
+        fields["migrations"] = tuple(fields["migrations"])
+        fields["metadata"] = Metadata(**fields["metadata"])
+        return cls(**fields)
+
+
+@dataclass(frozen=True, slots=True)
+class Directory:
+    """A directory that is exchanged as a whole, and the one that is built beside it.
+
+    ``entries`` is all that is in it, by name below it: the inode of what is no directory, 0 for a
+    directory. What of it differs at the exchange was changed by somebody.
+    """
+
+    path: str
+    temporary: str
+    entries: dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A transaction to be run. ``details`` is what the commit records about the migrations (see
+    ``apply`` and ``rollback``). ``directory``: the files change by the exchange of that."""
+
+    id: str
+    target: str
+    kind: str
+    class_: str
+    files: tuple[FilePlan, ...]
+    checkpoint: str
+    details: dict[str, Any]
+    reverses: str | None = None
+    directory: Directory | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """What the state keeps of it."""
+        said = {"files": [asdict(f) for f in self.files], "details": self.details}
+        if self.directory is not None:
+            said["directory"] = asdict(self.directory)
+        return said
+
+    @classmethod
+    def of(cls, row: Transaction) -> Plan:
+        """The plan of a recorded transaction."""
+        directory = row.plan.get("directory")
+        return cls(
+            row.id,
+            row.target,
+            row.kind,
+            row.class_,
+            tuple(FilePlan.from_json(f) for f in row.plan["files"]),
+            row.checkpoint,
+            row.plan["details"],
+            row.reverses,
+            Directory(**directory) if directory is not None else None,
+        )
+
+
+def lay_out(
+    disk: Disk, transaction: str, files: Sequence[FilePlan]
+) -> tuple[tuple[FilePlan, ...], Directory | None]:
+    """Name the temporaries of a transaction's files: one beside each, or, for several files where
+    the target says ``commit: directory``, a directory beside the one they are in."""
+    if disk.ways.directory and len(files) > 1:
+        return _whole(disk, transaction, files)
+    out = []
+    for number, file in enumerate(files):
+        folder, slash, _ = file.path.rpartition("/")
+        name = "" if file.mounted else f"{folder}{slash}{PREFIX}{transaction}-{number}"
+        out.append(replace(file, temporary=name))
+    return tuple(out), None
+
+
+def _whole(
+    disk: Disk, transaction: str, files: Sequence[FilePlan]
+) -> tuple[tuple[FilePlan, ...], Directory | None]:
+    path = os.path.commonpath([os.path.dirname(f.path) for f in files])
+    if not path:
+        raise Refused(
+            "directory_is_root",
+            "`commit: directory` exchanges the directory that the files have in common, and that "
+            "is the target's root",
+            place=files[0].path,
+            fix="set the target's root one directory higher, or `commit: files`",
+        )
+    for file in files:
+        if file.mounted:
+            raise is_mount(file.path)
+    above, slash, _ = path.rpartition("/")
+    temporary = f"{above}{slash}{PREFIX}{transaction}-d"
+    moved = tuple(replace(f, temporary=f"{temporary}{f.path.removeprefix(path)}") for f in files)
+    return moved, Directory(path, temporary, disk.entries(path))

@@ -1,0 +1,318 @@
+"""How the files of a transaction get their new images, and their old ones back: each by itself.
+
+A file is exchanged with its stage, in one step of the kernel, and what came out is identified. If
+it is neither ours nor the image we expected, somebody wrote in between, and it is exchanged again
+so that their edit stands. Nobody's bytes are ever unlinked: what is no recorded image goes to
+``rescue/``. A file that is a mount of its own cannot be exchanged; it is rewritten in place
+(``adapters.rewrite``) if the operator allows it.
+
+``whole`` has the other way: all files of a directory at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Sequence
+from typing import Protocol
+
+from confmig.adapters.checkpoints import Checkpoints
+from confmig.adapters.disk import Disk, Metadata, Snapshot, about, digest_of
+from confmig.adapters.rewrite import rewrite
+from confmig.core.torn import is_torn
+from confmig.core.transaction import Image
+from confmig.errors import Fault, Refused
+from confmig.intent import FilePlan
+
+_SWAPS = 8
+MANY = 32
+"""Above this many files one flush of the whole filesystem takes the place of one a file."""
+
+LINGER = 1.0
+"""Seconds that clean-up waits for processes that still write into a file we exchanged."""
+_LOOK = 0.02
+
+
+class Drifted(Refused):
+    """A target was changed by somebody between plan and commit; their edit stands."""
+
+
+class Swap(Protocol):
+    """A way to change the files of one plan. ``rescued`` are the paths of which somebody's bytes
+    went to ``rescue/`` since it was last emptied."""
+
+    rescued: list[str]
+
+    def stage(self) -> None:
+        """Make the new images, durably, where no reader looks."""
+
+    def exchange(self) -> None:
+        """Put them in place, durably; raises ``Drifted`` if a file is not what was read."""
+
+    def return_edits(self) -> None:
+        """A crash may have come between an exchange and the look at what came out: if that was
+        somebody's edit, it goes back to its place before anything else is decided."""
+
+    def image(self, file: FilePlan) -> Image:
+        """What a file holds."""
+
+    def finish(self) -> None:
+        """Give the files that are old their new image, durably; as ``exchange``."""
+
+    def put_back(self) -> None:
+        """Give the files that are new their old image, durably. Somebody's edit of our image is
+        left alone."""
+
+    def remove(self, *, staging: bool = False) -> None:
+        """Remove what is ours, durably, after a wait for late writers, whose bytes are kept.
+        ``staging``: no target was touched, so that what is half-written is ours, too."""
+
+
+class EachFile:
+    """Every file by an exchange of its own."""
+
+    def __init__(
+        self,
+        files: Sequence[FilePlan],
+        checkpoints: Checkpoints,
+        disk: Disk,
+        beat: Callable[[], None],
+        pause: Callable[[float], None],
+        *,
+        recovering: bool = False,
+    ) -> None:
+        self.files = files
+        self.checkpoints = checkpoints
+        self.disk = disk
+        self.beat = beat
+        self.pause = pause
+        self.rescued: list[str] = []
+        self._perhaps_ours = {f.path for f in files if recovering and f.mounted}
+
+    def stage(self) -> None:
+        many = len(self.files) > MANY
+        for file in self.files:
+            self.beat()
+            with about(file.path):
+                if file.mounted:
+                    self.disk.check_writable(file.path)
+                else:
+                    image = self.checkpoints.image(file.new)
+                    self.disk.stage(file.temporary, image, file.metadata, durable=not many)
+        self._sync()
+
+    def exchange(self) -> None:
+        for file in self.files:
+            self.beat()
+            with about(file.path):
+                self.swap_in(file)
+        self._sync()
+
+    def return_edits(self) -> None:
+        for file in self._exchanged():
+            self.disk.finish_exchange(file.temporary)
+            held = self.disk.digest(file.temporary)
+            if held not in (None, file.old, file.new) and self.image(file) is Image.NEW:
+                give_back(self.disk, file.temporary, file.path, file.new)
+
+    def image(self, file: FilePlan) -> Image:
+        digest = self.disk.digest(file.path)
+        if digest == file.new:
+            return Image.NEW
+        if digest == file.old:
+            return Image.OLD
+        # somebody's edit: if our temporary holds the old image, ours had been there before
+        if not file.mounted:
+            ours = self.disk.digest(file.temporary) == file.old
+        else:
+            if digest is not None and self._torn(file, self.disk.content(file.path)):
+                return Image.TORN
+            # after a crash nothing tells; of several files that makes a conflict
+            ours = file.path in self._perhaps_ours
+        return Image.EDITED_NEW if ours else Image.EDITED_OLD
+
+    def finish(self) -> None:
+        for file in self.files:
+            if self.image(file) in (Image.OLD, Image.TORN):
+                self.restage(file, file.new)
+                self.swap_in(file)
+        self._sync()
+
+    def put_back(self) -> None:
+        for file in reversed(self.files):
+            if self.image(file) in (Image.NEW, Image.TORN):
+                self.swap_out(file)
+        self._sync(gone_is_fine=True)
+
+    def remove(self, *, staging: bool = False) -> None:
+        files = self._exchanged()
+        if not staging:
+            self.beat()
+            linger(self.disk, [f.temporary for f in files], self.pause)
+        for file in files:
+            self.beat()
+            self._remove(file, staging)
+        self._sync(gone_is_fine=True)
+
+    # --- one file
+
+    def swap_in(self, file: FilePlan) -> None:
+        """Exchange target and stage; raise ``Drifted`` if the target was not what we read."""
+        drifted = Drifted(
+            "target_drifted",
+            "the file was changed while it was being migrated",
+            place=file.path,
+            fix="nothing: it is planned again",
+        )
+        if file.mounted:
+            if not self._rewrite(file, file.new, file.old):
+                raise drifted
+            self._perhaps_ours.add(file.path)
+            return
+        mine = file.metadata  # somebody's chmod is an edit, too
+        if self.disk.digest(file.path) != file.old or self.disk.metadata(file.path) != mine:
+            raise drifted
+        self.disk.exchange(file.temporary, file.path)
+        if self.disk.digest(file.temporary) != file.old or (
+            self.disk.metadata(file.temporary) != mine
+        ):
+            give_back(self.disk, file.temporary, file.path, file.new)
+            raise drifted
+
+    def swap_out(self, file: FilePlan) -> None:
+        """Put the old image back, unless somebody edits at that moment: then theirs stands."""
+        if file.mounted:
+            self._rewrite(file, file.old, file.new)
+            return
+        self.restage(file, file.old)
+        self.disk.exchange(file.temporary, file.path)
+        if self.disk.digest(file.temporary) != file.new:
+            give_back(self.disk, file.temporary, file.path, file.old)
+
+    def restage(self, file: FilePlan, digest: str) -> None:
+        """Make sure that the temporary file holds an image.
+
+        Made under another name first: a crash meanwhile must not leave half an image where an
+        edit of somebody might be looked for.
+        """
+        if file.mounted:
+            return
+        held = self.disk.digest(file.temporary)
+        if held == digest:
+            return
+        if held not in (None, file.old, file.new):
+            self._rescue(file, self.disk.content(file.temporary))
+        making = file.temporary + "r"
+        self.disk.unlink(making)
+        self.disk.stage(making, self.checkpoints.image(digest), file.metadata)
+        self.disk.rename(making, file.temporary)
+
+    def _rewrite(self, file: FilePlan, to: str, expected: str) -> bool:
+        """Write an image over another one, or over what a crash left of such a writing; False,
+        and nothing is written, if somebody's edit is there. Owner, mode and attributes are not
+        touched, so that somebody's stay."""
+
+        def choose(held: bytes, _: Metadata) -> bytes | None:
+            if digest_of(held) != expected:
+                if not self._torn(file, held):
+                    return None
+                self.checkpoints.save_rescue(f"{file.path.replace('/', '-')}-torn", held)
+            return self.checkpoints.image(to)
+
+        return rewrite(self.disk, file.path, choose, self.pause)
+
+    def _torn(self, file: FilePlan, held: bytes) -> bool:
+        old, new = self.checkpoints.image(file.old), self.checkpoints.image(file.new)
+        return is_torn(held, old, new)
+
+    def _exchanged(self) -> list[FilePlan]:
+        return [f for f in self.files if not f.mounted]
+
+    def _rescue(self, file: FilePlan, data: bytes) -> None:
+        self.checkpoints.save_rescue(file.temporary.rpartition("/")[2], data)
+        self.rescued.append(file.path)
+
+    def _remove(self, file: FilePlan, staging: bool) -> None:
+        """Unlink a temporary; somebody's late write in it is kept."""
+        self.disk.unlink(file.temporary + "r")
+        held = self.disk.digest(file.temporary)
+        if held is None:
+            return
+        if held not in (file.old, file.new) and not staging:
+            self._rescue(file, self.disk.content(file.temporary))
+        self.disk.unlink(file.temporary)
+
+    def _sync(self, *, gone_is_fine: bool = False) -> None:
+        """Make what was done to the files' names durable: a flush a directory, or one for all.
+        What was rewritten is durable already."""
+        sync = self.disk.sync_all if len(self.files) > MANY else self.disk.sync_dirs
+        sync((f.path for f in self._exchanged()), gone_is_fine=gone_is_fine)
+
+
+def linger(disk: Disk, temporaries: Iterable[str], pause: Callable[[float], None]) -> None:
+    """Wait up to ``LINGER`` for those who still write into files that are to be removed."""
+    names = list(temporaries)
+    waited = 0.0
+    while waited < LINGER and any(disk.being_written(name) for name in names):
+        pause(_LOOK)
+        waited += _LOOK
+
+
+def give_back(disk: Disk, temporary: str, path: str, placed: str) -> None:
+    """What came out of an exchange is somebody's edit: exchange until what comes out is what we
+    put there.
+
+    ``placed`` is the hash of what we put at ``path``. If yet another edit comes out, it is the
+    newer one and goes back in turn; the older one stays in ``temporary`` for ``rescue/``. Raises
+    ``Fault`` (``target_busy``) after 8 exchanges.
+    """
+    for _ in range(_SWAPS):
+        theirs = disk.digest(temporary)
+        disk.exchange(temporary, path)
+        if disk.digest(temporary) == placed:
+            return
+        placed = theirs or ""
+    raise Fault("target_busy", f"the file changed {_SWAPS} times during one exchange", place=path)
+
+
+def replace_file(disk: Disk, snapshot: Snapshot, data: bytes, temporary: str) -> None:
+    """Replace one file without any state, for the stateless ``migrate --write``.
+
+    An edit that comes in between stands (``Drifted``); bytes that are neither the old nor the
+    new image are never unlinked: the message names the file that keeps them.
+    """
+    new = digest_of(data)
+    try:
+        with about(snapshot.path):
+            disk.stage(temporary, data, snapshot.metadata)
+    except BaseException:
+        disk.unlink(temporary)  # half of it, and nobody's
+        raise
+    try:
+        disk.exchange(temporary, snapshot.path)
+    except BaseException:
+        disk.unlink(temporary)  # the target was not touched
+        raise
+    try:
+        if disk.digest(temporary) != snapshot.digest or (
+            disk.metadata(temporary) != snapshot.metadata
+        ):
+            give_back(disk, temporary, snapshot.path, new)
+            raise Drifted(
+                "target_drifted",
+                "the file was changed meanwhile; that edit stands",
+                place=snapshot.path,
+                fix="run it again",
+            )
+    finally:
+        linger(disk, [temporary], time.sleep)
+        held = disk.digest(temporary)
+        if held in (snapshot.digest, new):
+            disk.unlink(temporary)
+    if held not in (None, snapshot.digest, new):
+        raise Drifted(
+            "target_drifted",
+            f"an edit that came in between is kept in {temporary}",
+            place=snapshot.path,
+            fix="compare the two, then run it again",
+        )
+    disk.sync_dirs([snapshot.path])
