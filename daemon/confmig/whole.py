@@ -216,6 +216,8 @@ class WholeDirectory:
             now = self.disk.entries(beside)
         except FileNotFoundError:
             return
+        for name in ["", *(f"/{name}" for name, inode in now.items() if not inode)]:
+            self.disk.open_up(f"{beside}{name}")
         for name in _inner_first(now):
             self.beat()
             if now[name]:

@@ -14,7 +14,7 @@ import tarfile
 from pathlib import Path
 
 from confmig.adapters import state_format
-from confmig.adapters.durable import fsync, make_folder
+from confmig.adapters.durable import fsync, make_folder, sync_folder
 from confmig.errors import Refused
 
 PARTS = ("objects", "packs", "checkpoints", "rescue")
@@ -96,7 +96,7 @@ def restore(file: Path, folder: Path) -> int:
             (building / part).rename(folder / part)
         _sync_below(folder)
         database.rename(folder / "state.db")  # last: this is what makes it a state
-        _sync(folder)
+        sync_folder(folder)
     finally:
         shutil.rmtree(building, ignore_errors=True)
     return count
@@ -137,12 +137,4 @@ def _extract(file: Path, folder: Path) -> int:
 
 def _sync_below(folder: Path) -> None:
     for part in PARTS:
-        _sync(folder / part)
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fsync(fd)
-    finally:
-        os.close(fd)
+        sync_folder(folder / part)

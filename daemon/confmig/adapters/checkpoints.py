@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from confmig.adapters.disk import digest_of
-from confmig.adapters.durable import fsync
+from confmig.adapters.durable import fsync, sync_folder
 from confmig.errors import Fault, Refused
 
 MANY = 64
@@ -53,7 +53,7 @@ class Checkpoints:
             if not self._intact(digest):
                 (self.objects / digest).unlink(missing_ok=True)
                 _write_once(self.objects, digest, data)
-        _sync(self.objects)  # also for images that a crash left without it
+        sync_folder(self.objects)  # also for images that a crash left without it
 
     def _pack(self, images: dict[str, bytes], transaction: str) -> None:
         index, at = [], 0
@@ -62,7 +62,7 @@ class Checkpoints:
             at += len(data)
         head = json.dumps({"format": 1, "images": index}).encode() + b"\n"
         _write_once(self.packs, transaction, b"".join([head, *images.values()]))
-        _sync(self.packs)
+        sync_folder(self.packs)
 
     def _packed(self, digest: str) -> bytes | None:
         """An image from a pack, or None."""
@@ -122,7 +122,7 @@ class Checkpoints:
         """Write the file of a checkpoint durably; returns its path."""
         data = json.dumps(description, sort_keys=True, separators=(",", ":")).encode()
         _write_once(self.folder, f"{transaction}.json", data)
-        _sync(self.folder)
+        sync_folder(self.folder)
         return str(self.folder / f"{transaction}.json")
 
     def exists(self, path: str) -> bool:
@@ -177,7 +177,7 @@ class Checkpoints:
         """Keep bytes of somebody that must not be lost; returns the path."""
         name = f"{name}-{digest_of(data)[:16]}"  # two writers of one file are both kept
         _write_once(self.rescue, name, data)
-        _sync(self.rescue)
+        sync_folder(self.rescue)
         return str(self.rescue / name)
 
 
@@ -207,11 +207,3 @@ def _write_once(folder: Path, name: str, data: bytes) -> bool:
         os.close(fd)
     temporary.rename(target)
     return True
-
-
-def _sync(folder: Path) -> None:
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fsync(fd)
-    finally:
-        os.close(fd)

@@ -267,6 +267,13 @@ class Disk:
         with self._folder_of(f"{path}/x") as fd:
             _dress(fd, metadata)
 
+    def open_up(self, path: str) -> None:
+        """Let us remove what is in a temporary directory that was dressed as one where nobody may
+        write."""
+        with self._folder_of(f"{path}/x") as fd:
+            if is_ours(path) and not os.fstat(fd).st_mode & stat.S_IWUSR:
+                os.fchmod(fd, 0o700)
+
     def link(self, a: str, b: str) -> None:
         """A second name for what is at ``a`` (a symlink itself, not where it leads)."""
         with self._folder_of(a) as one, self._folder_of(b) as other:

@@ -32,6 +32,15 @@ def _fsync_failed(error: OSError) -> FsyncFailed:
     )
 
 
+def sync_folder(folder: Path) -> None:
+    """Make the names in a directory durable."""
+    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    try:
+        fsync(fd)
+    finally:
+        os.close(fd)
+
+
 def sync_filesystem(fd: int) -> None:
     """Make everything durable on the filesystem of an open file, as ``fsync`` does for one."""
     if _libc.syncfs(fd) != 0:
@@ -48,8 +57,4 @@ def make_folder(folder: Path) -> None:
         made.append(part)
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for part in made:
-        fd = os.open(part.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        try:
-            fsync(fd)
-        finally:
-            os.close(fd)
+        sync_folder(part.parent)

@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any
 
 from confmig.adapters import audit
-from confmig.adapters.durable import fsync
+from confmig.adapters.durable import sync_folder
 from confmig.errors import Fault, Refused
 
 FORMAT = 2
@@ -86,11 +86,7 @@ def create(folder: Path, path: Path) -> None:
     finally:
         db.close()
     building.rename(path)
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-    try:
-        fsync(fd)
-    finally:
-        os.close(fd)
+    sync_folder(folder)
 
 
 def check(db: sqlite3.Connection) -> int:

@@ -8,7 +8,6 @@ state written by a newer confmig is refused.
 from __future__ import annotations
 
 import ctypes
-import errno
 import json
 import os
 import sqlite3
@@ -19,7 +18,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from confmig.adapters import audit, state_format
+from confmig.adapters import audit, state_file
 from confmig.core.gate import Approval
 from confmig.core.transaction import UNFINISHED, Phase, check_move
 from confmig.errors import Unfinished
@@ -100,36 +99,14 @@ class Store:
     @classmethod
     def open(cls, folder: Path) -> Store:
         """Open the state for writing (the caller holds the lock); make it if it is not there."""
-        path = folder / "state.db"
-        new = not path.exists()
-        if new:
-            state_format.create(folder, path)
-        db = sqlite3.connect(path, isolation_level=None)
-        try:
-            db.execute("PRAGMA synchronous=FULL")
-            db.execute("PRAGMA foreign_keys=ON")
-            state_format.upgrade(db)
-            index = _allocated_index(path)
-        except (sqlite3.DatabaseError, OSError) as error:
-            db.close()
-            raise state_format.unreadable(path, error) from None
-        except BaseException:
-            db.close()
-            raise
+        db, index = state_file.to_write(folder)
         return cls(db, folder, index)
 
     @classmethod
     def read_only(cls, folder: Path) -> Store | None:
         """Open the state for reading only, at any time; None if there is none yet."""
-        path = folder / "state.db"
-        try:
-            if not path.exists():
-                return None
-            idle = os.statvfs(folder).f_flag & os.ST_RDONLY and not _has_log(path)
-            db = _reader(path, "mode=ro&immutable=1" if idle else "mode=ro")
-        except (sqlite3.DatabaseError, OSError) as error:
-            raise state_format.unreadable(path, error) from None
-        return cls(db, folder)
+        db = state_file.to_read(folder)
+        return cls(db, folder) if db is not None else None
 
     def close(self) -> None:
         """Close the file; not after a failed commit: SQLite would write its log into the database
@@ -526,49 +503,3 @@ class Store:
             (target,),
         )
         return tuple(Approval(r[0], r[1], r[2], r[3], r[4], r[5], _moment(r[6])) for r in rows)
-
-
-_INDEX = 32_768
-
-
-def _allocated_index(path: Path) -> int | None:
-    """Give SQLite's index of its log its room on the disk now: it is mapped into memory, and a
-    full disk would end the process with a signal in the midst of a commit.
-
-    Returns the open file, which must stay open as long as the connection: closing it would
-    release the locks that SQLite has on it in this process.
-    """
-    try:
-        fd = os.open(path.with_name(path.name + "-shm"), os.O_RDWR | os.O_CLOEXEC)
-    except FileNotFoundError:
-        return None
-    try:
-        os.posix_fallocate(fd, 0, _INDEX)
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            os.close(fd)
-            raise
-    return fd
-
-
-def _has_log(path: Path) -> bool:
-    log = path.with_name(path.name + "-wal")
-    return log.exists() and log.stat().st_size > 0
-
-
-def _reader(path: Path, how: str) -> sqlite3.Connection:
-    """A read-only connection. Where the filesystem is read-only, nobody changes an idle file, and
-    SQLite needs not (and cannot) make its index beside it."""
-    db = sqlite3.connect(f"file:{_quoted(path)}?{how}", uri=True, isolation_level=None)
-    try:
-        state_format.check(db)
-    except BaseException:
-        db.close()
-        raise
-    return db
-
-
-def _quoted(path: Path) -> str:
-    from urllib.parse import quote
-
-    return quote(str(path.absolute()))
