@@ -168,7 +168,7 @@ class Workspace:
         outcomes: list[forward.Outcome] = []
         replans = 0
         excluded: set[str] = set()
-        rollout = forward.new_id(self.clock())
+        rollout = ""
         while True:
             now = self.clock()
             seen = view(
@@ -186,10 +186,12 @@ class Workspace:
                 break
             late = _late(seen)
             used = tuple(a for m in segment.migrations for a in decisions[m.id].approvals)
+            rollout = rollout or forward.new_id(self.clock())
+            whole = len(segment.steps)
             if target.atomic == "document":
-                group, late = segment.head(GROUP), lambda path, migration: True
-                used = used if len(group.steps) == len(segment.steps) else ()  # spent at the end
-                segment = group
+                segment, late = segment.head(GROUP), lambda path, migration: True
+            last = len(segment.steps) == whole
+            used = used if last else ()  # approvals are spent at the end
             digests = {d.path: d.digest for d in seen.documents}
             job = forward.Job(
                 target.name,
@@ -205,6 +207,7 @@ class Workspace:
             )
             outcome = forward.apply(job, segment, digests, used, late)
             outcomes.append(outcome)
+            rollout = "" if last else rollout
             if outcome.kind == "drifted":
                 replans += 1
                 if replans > REPLANS:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
+from confmig.reconcile import GROUP
 from tests.e2e.test_partial_failure import KILL_AFTER_FIRST
-from tests.e2e.world import FREE, TWO, World, document, write_bundle
+from tests.e2e.world import FREE, TWO, Step, World, document, write_bundle
 
 pytestmark = pytest.mark.slow
 
@@ -89,3 +90,37 @@ def test_a_dry_run_of_a_rollback_settles_nothing(tmp_path: Path) -> None:
     assert world.once().code == 0
     done = world.run("rollback", "--last", "--dry-run")
     assert done.code == 0, done
+
+
+def _rollouts(world: World) -> list[tuple[str, str]]:
+    """Class and rollout of each transaction, in order."""
+    return [
+        (
+            e["attributes"]["config.migration.class"],
+            e["attributes"]["config.migration.rollout.id"],
+        )
+        for e in world.events("config.migration.completed")
+    ]
+
+
+def test_many_independent_documents_are_one_rollout_of_several_transactions(tmp_path: Path) -> None:
+    names = [f"{n:03}.yaml" for n in range(GROUP * 2 + 2)]
+    world = _world(tmp_path, "atomic: document", *names)
+    world.put("007.yaml", "schema_version: 0\nserver: [not, a, map]\n")
+    done = world.once()
+    assert done.code == 4, done
+    assert {world.version(n) for n in names if n != "007.yaml"} == {2}
+    assert world.version("007.yaml") == 0
+    rollouts = _rollouts(world)
+    assert len(rollouts) == 3
+    assert len(set(rollouts)) == 1
+
+
+def test_every_class_segment_is_a_rollout_of_its_own(tmp_path: Path) -> None:
+    world = _world(tmp_path, "commit: files", "a.yaml")
+    later = Step("0003_later", ({"set": {"path": "later", "value": 1}},), kind="post_deploy")
+    write_bundle(world.bundle, (*TWO, later), {"app": ["**/*.yaml"]})
+    assert world.once().code == 0
+    (online, first), (post_deploy, second) = _rollouts(world)
+    assert (online, post_deploy) == ("online", "post_deploy")
+    assert first != second
