@@ -10,7 +10,7 @@ from datetime import datetime
 from typing import Any
 
 from confmig import apply as forward
-from confmig import masking
+from confmig import masking, restore, undo
 from confmig import rollback as backward
 from confmig.adapters import bundle as bundles
 from confmig.adapters.bundle import Bundle
@@ -59,7 +59,7 @@ def rollback(
                 f"a transaction of {target.name} was interrupted, and a dry run settles nothing",
                 fix="`confmig run --once` settles it; then ask again",
             )
-        job = backward.Job(
+        job = undo.Job(
             target.name,
             space.store,
             space.checkpoints,
@@ -71,16 +71,16 @@ def rollback(
             discard,
         )
         if to is not None:
-            undoing = backward.undo_to(job, None if to == "none" else to)
+            undoing = undo.undo_to(job, None if to == "none" else to)
         elif checkpoint is not None:
-            undoing = backward.undo_one(
+            undoing = undo.undo_one(
                 job,
-                backward.choose_checkpoint(space.store, space.checkpoints, target.name, checkpoint),
+                undo.choose_checkpoint(space.store, space.checkpoints, target.name, checkpoint),
             )
         else:
-            row = backward.choose(space.store, target.name, transaction=transaction)
-            undoing = backward.undo_one(job, row)
-        restored = backward.restore(job, undoing)
+            row = undo.choose(space.store, target.name, transaction=transaction)
+            undoing = undo.undo_one(job, row)
+        restored = restore.restore(job, undoing)
         answer: dict[str, Any] = {
             "reverses": undoing.row.id,
             "files": [r.part.path for r in restored],
@@ -103,7 +103,7 @@ def _bundle(space: Workspace, target: Target) -> Bundle | None:
         return None  # a rollback to the byte needs none
 
 
-def _diffs(bundle: Bundle | None, restored: list[backward.Restored]) -> str:
+def _diffs(bundle: Bundle | None, restored: list[restore.Restored]) -> str:
     """What a rollback would change, secrets masked. Without the bundle nothing says which
     values are secret, so nothing is shown."""
     if bundle is None:

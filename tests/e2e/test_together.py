@@ -198,6 +198,88 @@ def test_a_rollback_restores_both_files_to_the_byte_and_holds_the_migration(
     assert stamps(world) == {"app.yaml": 2, "logging.toml": 2}
 
 
+def test_a_rollback_places_later_edits_in_files_that_were_migrated_as_one(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    assert world.once().code == 0
+    now = files(world)
+    app = now["app.yaml"].replace("# app: by hand", "# app: edited").replace("/app", "/app2")
+    world.put("app.yaml", app.replace("port: 8080", "port: 8081"))
+    world.put("logging.toml", now["logging.toml"].replace('"plain"', '"json"'))
+    done = world.run("rollback", "--last", "--json")
+    assert done.code == 0, done
+    assert set(done.json["how"].values()) == {"merged"}
+    old = APP.replace("# app: by hand", "# app: edited").replace("/app", "/app2")
+    assert files(world) == {
+        "app.yaml": old.replace("port: 8080", "port: 8081"),
+        "logging.toml": LOGGING.replace('"plain"', '"json"'),
+    }
+    for name in ("0001_app", BOTH, "0004_logging"):
+        assert world.run("retry", name).code == 0
+    assert world.once().code == 0
+    assert tomllib.loads(files(world)["logging.toml"])["log"] == {
+        "format": "json",
+        "level": "info",
+        "new": 1,
+    }
+
+
+@pytest.mark.slow
+def test_an_edit_of_one_of_them_leaves_the_other_to_the_byte(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    assert world.once().code == 0
+    world.put("app.yaml", files(world)["app.yaml"].replace("8080", "9090"))
+    done = world.run("rollback", "--last", "--json")
+    assert done.json["how"] == {"app.yaml": "merged", "logging.toml": "restored"}
+    assert files(world) == {"app.yaml": APP.replace("8080", "9090"), "logging.toml": LOGGING}
+
+
+@pytest.mark.slow
+def test_an_edit_of_a_value_that_came_from_the_other_file_is_a_conflict_by_name(
+    tmp_path: Path,
+) -> None:
+    """Its place in the old files is in the other one; that is not guessed."""
+    world = world_of(tmp_path)
+    assert world.once().code == 0
+    now = files(world)
+    edited = now["logging.toml"].replace('"info"', "'debug'").replace("'info'", "'debug'")
+    assert edited != now["logging.toml"]
+    world.put("logging.toml", edited)
+    done = world.run("rollback", "--last")
+    assert done.code == 1, done
+    assert "rollback_conflict" in done.err
+    assert "logging.toml" in done.err
+    assert files(world) == now | {"logging.toml": edited}
+    done = world.run("rollback", "--last", "--discard-later-edits", "--json")
+    assert done.json["how"] == {"app.yaml": "restored", "logging.toml": "discarded"}
+    assert files(world) == {"app.yaml": APP, "logging.toml": LOGGING}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("edited", [False, True])
+@pytest.mark.parametrize(
+    ("to", "versions"), [("0001_app", (1, 0)), (BOTH, (2, 1)), ("none", (0, 0))]
+)
+def test_a_part_of_a_fused_chain_goes_back_in_both(
+    tmp_path: Path, to: str, versions: tuple[int, int], edited: bool
+) -> None:
+    world = world_of(tmp_path)
+    assert world.once().code == 0
+    if edited:
+        world.put("app.yaml", files(world)["app.yaml"].replace("8080", "9090"))
+        world.put("logging.toml", files(world)["logging.toml"].replace('"plain"', '"json"'))
+    done = world.run("rollback", "--to", to, "--json")
+    assert done.code == 0, done
+    assert (stamps(world)["app.yaml"], stamps(world)["logging.toml"]) == versions
+    app = yaml.safe_load(files(world)["app.yaml"])
+    logging = tomllib.loads(files(world)["logging.toml"])
+    assert ("listen" if versions[0] else "server") in app
+    assert (app.get("listen") or app["server"])["port"] == (9090 if edited else 8080)
+    assert ("level" in app["log"]) == (versions[1] == 0)
+    assert logging["log"].get("level") == ("info" if versions[1] else None)
+    assert logging["log"]["format"] == ("json" if edited else "plain")
+    assert "new" not in logging["log"]
+
+
 KILL = """
 import os, signal
 from confmig.swap import EachFile

@@ -9,7 +9,7 @@ prefix of steps of one class.
 from __future__ import annotations
 
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -78,19 +78,24 @@ class Segment:
     @property
     def groups(self) -> tuple[tuple[str, ...], ...]:
         """The paths, those together that a migration of several configurations binds."""
-        group: dict[str, tuple[str, ...]] = {path: (path,) for path in self.steps}
-        for migration in self.migrations:
-            if migration.together:
-                bound = [p for p, steps in self.steps.items() if migration in steps]
-                merged = tuple(dict.fromkeys(q for p in bound for q in group[p]))
-                group |= dict.fromkeys(merged, merged)
-        return tuple(dict.fromkeys(group.values()))
+        return tuple(dict.fromkeys(bound(self.steps).values()))
 
     @property
     def migrations(self) -> tuple[Migration, ...]:
         """All migrations of the segment in order."""
         unique = {m.id: m for steps in self.steps.values() for m in steps}
         return tuple(sorted(unique.values(), key=lambda m: m.order))
+
+
+def bound(steps: Mapping[str, Sequence[Migration]]) -> dict[str, tuple[str, ...]]:
+    """For each document, by its path, all those that a migration of several configurations binds
+    to it, itself included; ``steps`` are the migrations of each."""
+    groups: dict[str, tuple[str, ...]] = {path: (path,) for path in steps}
+    for migration in dict.fromkeys(m for own in steps.values() for m in own if m.together):
+        meant = [p for p, own in steps.items() if migration in own]
+        merged = tuple(dict.fromkeys(q for p in meant for q in groups[p]))
+        groups |= dict.fromkeys(merged, merged)
+    return groups
 
 
 def standings(manifest: Manifest, documents: Sequence[DocumentFact]) -> list[Standing]:
