@@ -12,7 +12,8 @@ from confmig.adapters.disk import Snapshot, digest_of
 from confmig.core.manifest import Config
 from confmig.core.plan import bound
 from confmig.documents.document import Document
-from confmig.documents.rebase import Forwarded, rebase
+from confmig.documents.rebase import rebase
+from confmig.documents.rebase_values import Forwarded
 from confmig.documents.rope import Segment
 from confmig.documents.tree import plain, same_value
 from confmig.errors import Refused

@@ -13,7 +13,8 @@ from confmig.adapters import regex
 from confmig.documents import formats
 from confmig.documents.document import Document
 from confmig.documents.operations import Context, Operation, load
-from confmig.documents.rebase import Conflict, Forwarded, rebase
+from confmig.documents.rebase import Conflict, rebase
+from confmig.documents.rebase_values import Forwarded
 from confmig.documents.rope import Segment
 from confmig.documents.tree import plain, same_value
 from confmig.errors import Refused

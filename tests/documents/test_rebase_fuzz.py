@@ -23,7 +23,8 @@ import yaml
 from confmig.documents import formats
 from confmig.documents.document import Document
 from confmig.documents.path import show
-from confmig.documents.rebase import Conflict, Forwarded, rebase
+from confmig.documents.rebase import Conflict, rebase
+from confmig.documents.rebase_values import Forwarded
 from confmig.errors import Refused
 from tests.documents.fuzzing import Entry, Maker, Node, Session, walk
 from tests.documents.helpers import Ordered, parse, read11, read12
