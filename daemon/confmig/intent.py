@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from confmig.adapters.disk import PREFIX, Disk, Metadata, is_mount
+from confmig.adapters.disk import PREFIX, Disk, Metadata
 from confmig.adapters.store import Transaction
 from confmig.errors import Refused
 
@@ -126,7 +126,12 @@ def _whole(
         )
     for file in files:
         if file.mounted:
-            raise is_mount(file.path)
+            raise Refused(
+                "target_is_mount",
+                "the file is a mount of its own, and its directory is to be exchanged",
+                place=file.path,
+                fix="set `commit: files` for this target",
+            )
     above, slash, _ = path.rpartition("/")
     temporary = f"{above}{slash}{PREFIX}{transaction}-d"
     moved = tuple(replace(f, temporary=f"{temporary}{f.path.removeprefix(path)}") for f in files)

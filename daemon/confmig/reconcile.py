@@ -299,27 +299,17 @@ class Workspace:
             begun = outcome.transaction is not None and self.store.transaction(outcome.transaction)
             if news and not begun:  # what was begun has told of its end itself
                 migration = seen.bundle.manifest.by_id[outcome.migration]
-                self.store.add_events(
-                    [
-                        ev.event(
-                            ev.FAILED,
-                            {
-                                ev.TARGET: target,
-                                ev.ID: migration.id,
-                                ev.CLASS: migration.kind,
-                                ev.ROLLOUT: None,
-                                ev.MANIFEST_DIGEST: f"sha256:{seen.bundle.manifest.digest}",
-                                **forward.failure(
-                                    error,
-                                    "checkpoint" if outcome.transaction else "transform",
-                                    "failed",
-                                ),
-                                ev.PATH: outcome.document,
-                            },
-                        )
-                    ],
-                    now,
-                )
+                phase = "checkpoint" if outcome.transaction else "transform"
+                said = forward.failure(error, phase, "failed")
+                if outcome.document is not None:
+                    said[ev.PATH] = outcome.document
+                attributes = {
+                    ev.TARGET: target,
+                    ev.ID: migration.id,
+                    ev.CLASS: migration.kind,
+                    ev.MANIFEST_DIGEST: f"sha256:{seen.bundle.manifest.digest}",
+                }
+                self.store.add_events([ev.event(ev.FAILED, attributes | said)], now)
 
     # --- saying
 

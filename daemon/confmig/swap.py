@@ -17,7 +17,7 @@ from typing import Protocol
 
 from confmig.adapters.checkpoints import Checkpoints
 from confmig.adapters.disk import Disk, Metadata, Snapshot, about, digest_of
-from confmig.adapters.rewrite import rewrite
+from confmig.adapters.rewrite import check, rewrite
 from confmig.core.torn import is_torn
 from confmig.core.transaction import Image
 from confmig.errors import Fault, Refused
@@ -41,6 +41,9 @@ class Swap(Protocol):
     went to ``rescue/`` since it was last emptied."""
 
     rescued: list[str]
+
+    def ready(self) -> None:
+        """Raises what stands in the way and can be known before anything is begun."""
 
     def stage(self) -> None:
         """Make the new images, durably, where no reader looks."""
@@ -68,7 +71,8 @@ class Swap(Protocol):
 
 
 class EachFile:
-    """Every file by an exchange of its own."""
+    """Every file by an exchange of its own. ``crashed``: a process may have ended in the midst of
+    it, so that a mounted file may be half-written, or written and not durable."""
 
     def __init__(
         self,
@@ -78,7 +82,7 @@ class EachFile:
         beat: Callable[[], None],
         pause: Callable[[float], None],
         *,
-        recovering: bool = False,
+        crashed: bool = False,
     ) -> None:
         self.files = files
         self.checkpoints = checkpoints
@@ -86,16 +90,20 @@ class EachFile:
         self.beat = beat
         self.pause = pause
         self.rescued: list[str] = []
-        self._perhaps_ours = {f.path for f in files if recovering and f.mounted}
+        self.crashed = crashed
+        self._written: set[str] = set()
+
+    def ready(self) -> None:
+        for file in self.files:
+            if file.mounted:
+                check(self.disk, file.path, self.pause)
 
     def stage(self) -> None:
         many = len(self.files) > MANY
         for file in self.files:
             self.beat()
             with about(file.path):
-                if file.mounted:
-                    self.disk.check_writable(file.path)
-                else:
+                if not file.mounted:
                     image = self.checkpoints.image(file.new)
                     self.disk.stage(file.temporary, image, file.metadata, durable=not many)
         self._sync()
@@ -110,8 +118,10 @@ class EachFile:
     def return_edits(self) -> None:
         for file in self._exchanged():
             self.disk.finish_exchange(file.temporary)
-            held = self.disk.digest(file.temporary)
-            if held not in (None, file.old, file.new) and self.image(file) is Image.NEW:
+            if not self.disk.exists(file.temporary):
+                continue
+            held = self.disk.digest(file.temporary)  # None: not even a file
+            if held not in (file.old, file.new) and self.image(file) is Image.NEW:
                 give_back(self.disk, file.temporary, file.path, file.new)
 
     def image(self, file: FilePlan) -> Image:
@@ -127,19 +137,23 @@ class EachFile:
             if digest is not None and self._torn(file, self.disk.content(file.path)):
                 return Image.TORN
             # after a crash nothing tells; of several files that makes a conflict
-            ours = file.path in self._perhaps_ours
+            ours = self.crashed or file.path in self._written
         return Image.EDITED_NEW if ours else Image.EDITED_OLD
 
     def finish(self) -> None:
         for file in self.files:
-            if self.image(file) in (Image.OLD, Image.TORN):
+            image = self.image(file)
+            # a mounted file that is new was perhaps not durable when the process ended
+            if image in (Image.OLD, Image.TORN) or (file.mounted and image is Image.NEW):
                 self.restage(file, file.new)
                 self.swap_in(file)
         self._sync()
 
     def put_back(self) -> None:
         for file in reversed(self.files):
-            if self.image(file) in (Image.NEW, Image.TORN):
+            image = self.image(file)
+            again = self.crashed and file.mounted and image is Image.OLD
+            if again or image in (Image.NEW, Image.TORN):
                 self.swap_out(file)
         self._sync(gone_is_fine=True)
 
@@ -166,7 +180,7 @@ class EachFile:
         if file.mounted:
             if not self._rewrite(file, file.new, file.old):
                 raise drifted
-            self._perhaps_ours.add(file.path)
+            self._written.add(file.path)
             return
         mine = file.metadata  # somebody's chmod is an edit, too
         if self.disk.digest(file.path) != file.old or self.disk.metadata(file.path) != mine:
@@ -207,12 +221,12 @@ class EachFile:
         self.disk.rename(making, file.temporary)
 
     def _rewrite(self, file: FilePlan, to: str, expected: str) -> bool:
-        """Write an image over another one, or over what a crash left of such a writing; False,
-        and nothing is written, if somebody's edit is there. Owner, mode and attributes are not
-        touched, so that somebody's stay."""
+        """Write an image over another one, over itself (it is durable then), or over what a crash
+        left of such a writing; False, and nothing is written, if somebody's edit is there. Owner,
+        mode and attributes are not touched, so that somebody's stay."""
 
         def choose(held: bytes, _: Metadata) -> bytes | None:
-            if digest_of(held) != expected:
+            if digest_of(held) not in (expected, to):
                 if not self._torn(file, held):
                     return None
                 self.checkpoints.save_rescue(f"{file.path.replace('/', '-')}-torn", held)
@@ -221,8 +235,12 @@ class EachFile:
         return rewrite(self.disk, file.path, choose, self.pause)
 
     def _torn(self, file: FilePlan, held: bytes) -> bool:
+        """Whether a writing, or its undoing, was cut off. Without a crash it was not, and what
+        looks like it is somebody's edit."""
+        if not self.crashed:
+            return False
         old, new = self.checkpoints.image(file.old), self.checkpoints.image(file.new)
-        return is_torn(held, old, new)
+        return is_torn(held, old, new) or is_torn(held, new, old)
 
     def _exchanged(self) -> list[FilePlan]:
         return [f for f in self.files if not f.mounted]
@@ -234,9 +252,9 @@ class EachFile:
     def _remove(self, file: FilePlan, staging: bool) -> None:
         """Unlink a temporary; somebody's late write in it is kept."""
         self.disk.unlink(file.temporary + "r")
-        held = self.disk.digest(file.temporary)
-        if held is None:
+        if not self.disk.exists(file.temporary):
             return
+        held = self.disk.digest(file.temporary)
         if held not in (file.old, file.new) and not staging:
             self._rescue(file, self.disk.content(file.temporary))
         self.disk.unlink(file.temporary)

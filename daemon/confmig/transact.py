@@ -91,14 +91,14 @@ class Transactor:
         self.beat = beat
         self.pause = pause
 
-    def swap(self, plan: Plan, *, recovering: bool = False) -> Swap:
-        """The way of a plan's files. ``recovering``: after a crash, which leaves doubts."""
+    def swap(self, plan: Plan, *, crashed: bool = False) -> Swap:
+        """The way of a plan's files. ``crashed``: see ``EachFile``."""
         if plan.directory is not None:
             return WholeDirectory(
                 plan.files, plan.directory, self.checkpoints, self.disk, self.beat, self.pause
             )
         return EachFile(
-            plan.files, self.checkpoints, self.disk, self.beat, self.pause, recovering=recovering
+            plan.files, self.checkpoints, self.disk, self.beat, self.pause, crashed=crashed
         )
 
     # --- forward
@@ -111,6 +111,7 @@ class Transactor:
         process).
         """
         swap = self.swap(plan)
+        swap.ready()
         self.intend(plan, records)
         try:
             swap.stage()
@@ -241,7 +242,7 @@ class Transactor:
     def recover(self, row: Transaction, records: Records) -> Phase:
         """Finish or undo a transaction that a crash interrupted. Twice is a no-op."""
         plan = Plan.of(row)
-        swap = self.swap(plan, recovering=True)
+        swap = self.swap(plan, crashed=True)
         if row.phase is Phase.PREPARED:
             swap.return_edits()
         move = recovery(row.phase, [swap.image(f) for f in plan.files])
@@ -263,14 +264,16 @@ class Transactor:
         """``--verify-and-clear``: end a conflict whose files are all old or all new by now.
         Raises ``Conflict`` (``files_mixed``) if they are not."""
         plan = Plan.of(row)
-        swap = self.swap(plan)
+        swap = self._after_conflict(plan)
         phase = settled([swap.image(f) for f in plan.files])
         if phase is None:
             raise self._mixed(row, plan, "the files are neither all old nor all new")
         if phase is Phase.COMMITTED:
+            swap.finish()  # there is nothing to do but to make it durable
             self.commit(plan, records)
             self.clean_up(plan, swap)
         else:
+            swap.put_back()
             self._abort(plan, swap)
         return phase
 
@@ -278,7 +281,7 @@ class Transactor:
         """``--resume``: give the files that are old their new image, and commit. Raises
         ``Conflict`` (``files_mixed``) if somebody's edit stands in one of them."""
         plan = Plan.of(row)
-        swap = self.swap(plan)
+        swap = self._after_conflict(plan)
         if {swap.image(f) for f in plan.files} & {Image.EDITED_OLD, Image.EDITED_NEW}:
             raise self._mixed(row, plan, "somebody's edit stands in the way of the new image")
         swap.finish()
@@ -290,9 +293,9 @@ class Transactor:
         """``--restore``: give the files that are new their old image back. An edit of an old
         image stays. Raises ``Conflict`` (``files_mixed``) if a new image was edited."""
         plan = Plan.of(row)
+        swap = self._after_conflict(plan)
         if Image.EDITED_NEW in self.held(row).values():
             raise self._mixed(row, plan, "somebody edited a file that is new already")
-        swap = self.swap(plan)
         swap.put_back()
         if {swap.image(f) for f in plan.files} & {Image.NEW, Image.TORN}:
             raise self._mixed(row, plan, "somebody edited a file meanwhile")
@@ -312,25 +315,29 @@ class Transactor:
                         plan.target, file.config, file.path, version, digest, plan.id
                     )
 
-        self._abort(plan, self.swap(plan), record)
+        self._abort(plan, self._after_conflict(plan), record)
         return Phase.ABORTED
 
     def held(self, row: Transaction) -> dict[str, Image]:
         """What each file of a conflict holds now. What was edited is known from the time of the
         conflict, when the temporaries were still there."""
         plan = Plan.of(row)
-        swap = self.swap(plan)
+        swap = self.swap(plan, crashed=True)
         then = (row.error or {}).get("files", {})
         out = {}
         for file in plan.files:
             image = swap.image(file)
-            if image not in (Image.OLD, Image.NEW) and then.get(file.path) in (
-                Image.NEW,
-                Image.EDITED_NEW,
-            ):
-                image = Image.EDITED_NEW
+            if image in (Image.EDITED_OLD, Image.EDITED_NEW) and file.path in then:
+                ours = then[file.path] in (Image.NEW, Image.EDITED_NEW)
+                image = Image.EDITED_NEW if ours else Image.EDITED_OLD
             out[file.path] = image
         return out
+
+    def _after_conflict(self, plan: Plan) -> Swap:
+        """The way of a conflict's files; a resolution before this one may have been cut off."""
+        swap = self.swap(plan, crashed=True)
+        swap.return_edits()
+        return swap
 
     def _mixed(self, row: Transaction, plan: Plan, why: str) -> Conflict:
         listed = "; ".join(f"{path}: {image.value}" for path, image in self.held(row).items())

@@ -47,6 +47,9 @@ class WholeDirectory:
         self.rescued: list[str] = []
         self._planned = {f.path.removeprefix(f"{directory.path}/"): f for f in files}
 
+    def ready(self) -> None:
+        """Nothing is known before the directory is built."""
+
     def stage(self) -> None:
         self._build()
         self._sync()

@@ -15,18 +15,23 @@ import hashlib
 import os
 import signal
 import stat
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import lru_cache
+from pathlib import Path
 
 from confmig.adapters.beneath import NO_MOUNTS, mount_of, open_beneath
 from confmig.adapters.durable import fsync, sync_filesystem
+from confmig.adapters.mounts import filesystem_of, is_network
 from confmig.adapters.patterns import pattern, way
 from confmig.errors import Fault, Refused
 
 PREFIX = ".confmig-"
 _TRIES = 8
+_PATIENCE = 50
+_FORCE_SYNC, _BASIC_STATS = 0x1000 | 0x2000, 0x7FF
 _EXCHANGE = 2
 _F_SETSIG = 10
 _libc = ctypes.CDLL(None, use_errno=True)
@@ -81,6 +86,7 @@ class Disk:
         self.root = root
         self.size_cap = size_cap
         self.ways = ways or Ways()
+        self.replaced = False
         try:
             self.fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except OSError as error:
@@ -158,7 +164,7 @@ class Disk:
             facts = os.fstat(fd)
             self._plain_file(path, facts)
             if mounted and not self.ways.mounted:
-                raise is_mount(path)
+                raise _is_mount(path)
             data = read_all(fd, facts.st_size)
             metadata = metadata_of(fd)
         except OSError as error:
@@ -190,6 +196,14 @@ class Disk:
                 "give files away; run as that user",
             )
 
+    def exists(self, path: str) -> bool:
+        """Whether anything is there, a symlink that leads nowhere too."""
+        try:
+            with self._folder_of(path) as folder:
+                return _is_there(os.path.basename(path), folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return False
+
     def digest(self, folder_and_name: str) -> str | None:
         """The hash of a file's content, None if it is not there or no regular file."""
         try:
@@ -202,6 +216,7 @@ class Disk:
             facts = os.fstat(fd)
             if not stat.S_ISREG(facts.st_mode):
                 return None
+            self._refresh(fd)
             return digest_of(read_all(fd, facts.st_size))
         finally:
             os.close(fd)
@@ -218,9 +233,16 @@ class Disk:
             os.close(fd)
 
     def content(self, path: str) -> bytes:
-        """The bytes of a file."""
-        fd = self._open(path)
+        """The bytes of a file; of a symlink, where it leads."""
         try:
+            fd = self._open(path)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            with self._folder_of(path) as folder:
+                return os.fsencode(os.readlink(os.path.basename(path), dir_fd=folder))
+        try:
+            self._refresh(fd)
             return read_all(fd, os.fstat(fd).st_size)
         finally:
             os.close(fd)
@@ -324,7 +346,7 @@ class Disk:
             if not failed:
                 return
             if code == errno.EBUSY:
-                raise is_mount(b)
+                raise _is_mount(b)
             if code not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
                 raise OSError(code, os.strerror(code), b)
             if not self.ways.weak or not self._replace(folder, a, b):
@@ -334,7 +356,11 @@ class Disk:
                     + (", and has no hard links either" if self.ways.weak else ""),
                     place=b,
                     fix="put the configuration on ext4, xfs, btrfs, tmpfs or overlay"
-                    + ("" if self.ways.weak else ", or allow `cas: weak` for this target"),
+                    + (
+                        ""
+                        if self.ways.weak
+                        else ", or allow `cas: weak` in the settings of the target"
+                    ),
                 )
 
     def _replace(self, folder: int, a: str, b: str) -> bool:
@@ -349,24 +375,32 @@ class Disk:
         for _ in range(_TRIES):
             try:
                 os.link(target, kept, src_dir_fd=folder, dst_dir_fd=folder, follow_symlinks=False)
+                same = _inode(kept, folder) == _inode(target, folder)
+            except FileNotFoundError:
+                # a file that is replaced just now has no name for a moment, says the kernel
+                same = False
+                if not _is_there(target, folder):
+                    self.unlink(f"{a}w")
+                    raise
             except OSError as error:
                 if error.errno in (errno.EPERM, errno.ENOTSUP, errno.ENOSYS, errno.EMLINK):
                     return False
                 raise
-            if os.stat(kept, dir_fd=folder).st_ino == os.stat(target, dir_fd=folder).st_ino:
+            if same:
                 os.rename(stage, target, src_dir_fd=folder, dst_dir_fd=folder)
                 os.rename(kept, stage, src_dir_fd=folder, dst_dir_fd=folder)
+                self.replaced = True
                 return True
-            os.unlink(kept, dir_fd=folder)  # somebody renamed over it in between
+            self.unlink(f"{a}w")  # somebody renamed over it in between
         raise Fault("target_busy", f"the file was replaced {_TRIES} times meanwhile", place=b)
 
     def finish_exchange(self, a: str) -> None:
         """Finish or take back a weak exchange that a crash or an error interrupted; without one
         nothing happens."""
         kept = f"{a}w"
-        if self.digest(kept) is None:
+        if not self.exists(kept):
             return
-        if self.digest(a) is None:
+        if not self.exists(a):
             self.rename(kept, a)
         else:
             self.unlink(kept)  # the stage was not renamed yet
@@ -418,12 +452,14 @@ class Disk:
                     raise
 
     def being_written(self, path: str) -> bool:
-        """Whether some process has a temporary file of ours open for writing: it was a target
-        before the exchange, and they go on writing into what is now ours.
+        """Whether some process has, or may have, a temporary file of ours open for writing: it was
+        a target before the exchange, and they go on writing into what is now ours.
 
         The kernel grants a read lease only on a file that nobody can write to. False where it
-        gives no leases.
+        gives no leases; true where it knows the two names of a replaced file as two files.
         """
+        if self.replaced and self._two_faced():
+            return True
         try:
             fd = self._open(path)
         except OSError:
@@ -440,6 +476,16 @@ class Disk:
 
     # --- inside
 
+    def _two_faced(self) -> bool:
+        """Whether this filesystem may have several inodes in memory for one file."""
+        kind = filesystem_of(Path(self.root)) or ""
+        return kind.startswith("fuse") or is_network(kind)
+
+    def _refresh(self, fd: int) -> None:
+        """Make such a filesystem ask for the size again: another name may have changed it."""
+        if self.ways.weak:
+            _libc.statx(fd, b"", _FORCE_SYNC, _BASIC_STATS, ctypes.create_string_buffer(256))
+
     @contextmanager
     def _folder_of(self, path: str) -> Iterator[int]:
         """The directory of a path, open while it is used: thousands of them must not add up."""
@@ -450,14 +496,18 @@ class Disk:
         finally:
             os.close(fd)
 
-    def _open(self, path: str) -> int:
-        return open_beneath(
-            self.fd, path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        )
+    def _open(self, path: str, more: int = 0) -> int:
+        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+        for _ in range(_PATIENCE):
+            try:
+                return open_beneath(self.fd, path, flags, more)
+            except BlockingIOError:  # somebody holds a lease on it, as we do in ``rewrite``
+                time.sleep(0.02)
+        return open_beneath(self.fd, path, flags, more)
 
-    def check_writable(self, path: str) -> None:
-        """Raises ``OSError`` if a file cannot be opened for writing."""
-        os.close(self.open_to_write(path))
+    def open_to_read(self, path: str) -> int:
+        """A file that is there, to be read; the caller closes it."""
+        return self._open(path)
 
     def open_to_write(self, path: str) -> int:
         """A file that is there, to be read and written; the caller closes it."""
@@ -465,9 +515,8 @@ class Disk:
 
     def _open_document(self, path: str) -> tuple[int, bool]:
         """A file, and whether it is a mount of its own."""
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         try:
-            return open_beneath(self.fd, path, flags, NO_MOUNTS), False
+            return self._open(path, NO_MOUNTS), False
         except OSError as error:
             if error.errno != errno.EXDEV:
                 raise
@@ -503,13 +552,24 @@ def quiet_leases(fd: int) -> None:
     fcntl.fcntl(fd, _F_SETSIG, signal.SIGURG)
 
 
-def is_mount(path: str) -> Refused:
-    """The refusal of a file that cannot be exchanged, because it is a mount."""
+def _inode(name: str, folder: int) -> int:
+    return os.stat(name, dir_fd=folder, follow_symlinks=False).st_ino
+
+
+def _is_there(name: str, folder: int) -> bool:
+    try:
+        os.stat(name, dir_fd=folder, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _is_mount(path: str) -> Refused:
     return Refused(
         "target_is_mount",
         "the file is a mount of its own (a single-file bind mount, a subPath?)",
         place=path,
-        fix="mount its directory instead, or allow `mounted_files: rewrite` for this target",
+        fix="mount its directory instead, or set `mounted_files: rewrite` for the target",
     )
 
 

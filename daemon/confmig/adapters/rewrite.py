@@ -22,6 +22,20 @@ WAIT = 1.0
 _LOOK = 0.02
 
 
+def check(disk: Disk, path: str, pause: Callable[[float], None]) -> None:
+    """Raises what would stand in the way of ``rewrite`` now; it opens the file to read only, so
+    that nobody who watches it takes that for a change."""
+    fd = disk.open_to_read(path)
+    try:
+        _lease(fd, path, pause)
+        if not os.access(f"/proc/self/fd/{fd}", os.W_OK, effective_ids=True):
+            read_only = os.fstatvfs(fd).f_flag & os.ST_RDONLY
+            code = errno.EROFS if read_only else errno.EACCES
+            raise OSError(code, os.strerror(code), path)
+    finally:
+        os.close(fd)
+
+
 def rewrite(
     disk: Disk,
     path: str,
