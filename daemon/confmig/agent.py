@@ -17,6 +17,8 @@ from typing import TYPE_CHECKING, Any
 
 from confmig.adapters import signals
 from confmig.adapters.control import ControlServer
+from confmig.adapters.disk import Ways
+from confmig.adapters.mounts import is_remote
 from confmig.adapters.notify import Notify
 from confmig.adapters.probes import Measured, ProbeServer, Snapshot
 from confmig.adapters.telemetry import Telemetry, instance_id, plan, settle
@@ -139,6 +141,7 @@ class Agent:
             ],
             self._settings.state_dir,
             lambda: self._inbox.put(Wake("file event", settle=True)),
+            polled=[t.root for t in self._targets if t.ways() != Ways() or is_remote(t.root)],
         )
         watcher.start()
         self._start_relay(telemetry)

@@ -50,12 +50,21 @@ class Directory:
     """A directory that is exchanged as a whole, and the one that is built beside it.
 
     ``entries`` is all that is in it, by name below it: the inode of what is no directory, 0 for a
-    directory. What of it differs at the exchange was changed by somebody.
+    directory. ``folders`` is the metadata of the directory and of those in it, the outer ones
+    first, by the end of their path (the directory itself: empty). What of it differs at the
+    exchange was changed by somebody.
     """
 
     path: str
     temporary: str
     entries: dict[str, int]
+    folders: dict[str, Metadata]
+
+    @classmethod
+    def from_json(cls, data: dict[str, Any]) -> Directory:
+        """The inverse of ``dataclasses.asdict``."""
+        folders = {name: Metadata(**m) for name, m in data["folders"].items()}
+        return cls(data["path"], data["temporary"], data["entries"], folders)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +102,7 @@ class Plan:
             row.checkpoint,
             row.plan["details"],
             row.reverses,
-            Directory(**directory) if directory is not None else None,
+            Directory.from_json(directory) if directory is not None else None,
         )
 
 
@@ -135,4 +144,11 @@ def _whole(
     above, slash, _ = path.rpartition("/")
     temporary = f"{above}{slash}{PREFIX}{transaction}-d"
     moved = tuple(replace(f, temporary=f"{temporary}{f.path.removeprefix(path)}") for f in files)
-    return moved, Directory(path, temporary, disk.entries(path))
+    entries = disk.entries(path)
+    folders = {}
+    for end in ("", *(f"/{name}" for name, inode in entries.items() if not inode)):
+        metadata = disk.metadata(f"{path}{end}")
+        if metadata is None:
+            raise Refused("document_missing", "a directory is gone", place=f"{path}{end}")
+        folders[end] = metadata
+    return moved, Directory(path, temporary, entries, folders)

@@ -64,13 +64,16 @@ class WholeDirectory:
         if self._foreign(self.directory.path, Image.OLD):
             raise drifted
         self._swap()
-        if self._foreign(self.directory.temporary, Image.OLD) or not self._dressed():
+        if self._foreign(self.directory.temporary, Image.OLD):
             self._swap()
             raise drifted
         self._sync()
 
     def return_edits(self) -> None:
-        if not self._exchanged() or not self._foreign(self.directory.temporary, Image.OLD):
+        beside = self.directory.temporary
+        if not self.disk.exists(beside) or not self._exchanged():
+            return
+        if not self._foreign(beside, Image.OLD):
             return
         if not self._foreign(self.directory.path, Image.NEW):
             self._swap()
@@ -106,13 +109,9 @@ class WholeDirectory:
         """One flush, whatever the number of files; nothing is there to flush if all is gone."""
         self.disk.sync_all([self.directory.path], gone_is_fine=True)
 
-    def _folders(self) -> list[str]:
-        """The directory and those in it, the outer ones first, as ends of a path."""
-        return ["", *(f"/{name}" for name, inode in self.directory.entries.items() if not inode)]
-
     def _build(self) -> None:
         here, beside = self.directory.path, self.directory.temporary
-        for folder in self._folders():
+        for folder in self.directory.folders:
             self.disk.make_folder(f"{beside}{folder}")
         for name, inode in self.directory.entries.items():
             self.beat()
@@ -125,11 +124,8 @@ class WholeDirectory:
                 else:
                     image = self.checkpoints.image(file.new)
                     self.disk.stage(file.temporary, image, file.metadata, durable=False)
-        for folder in reversed(self._folders()):
-            metadata = self.disk.metadata(f"{here}{folder}")
-            if metadata is None:
-                raise Drifted("target_drifted", "a directory is gone", place=f"{here}{folder}")
-            self.disk.dress(f"{beside}{folder}", metadata)
+        for folder in reversed(self.directory.folders):
+            self.disk.dress(f"{beside}{folder}", self.directory.folders[folder])
 
     def _link(self, a: str, b: str) -> None:
         try:
@@ -157,16 +153,18 @@ class WholeDirectory:
 
     def _swap(self) -> None:
         """What somebody did meanwhile to the directory that goes out is kept by ``remove``."""
-        with about(self.directory.path):
-            self.disk.exchange(self.directory.temporary, self.directory.path)
-
-    def _dressed(self) -> bool:
-        """Whether owner, mode and attributes of the directories are still those we copied."""
-        here, beside = self.directory.path, self.directory.temporary
-        return all(
-            self.disk.metadata(f"{here}{folder}") == self.disk.metadata(f"{beside}{folder}")
-            for folder in self._folders()
-        )
+        try:
+            with about(self.directory.path):
+                self.disk.exchange(self.directory.temporary, self.directory.path)
+        except OSError as error:
+            if error.errno != errno.EXDEV:
+                raise
+            raise Refused(
+                "no_exchange",
+                "this filesystem cannot exchange these directories (a lower layer of overlay?)",
+                place=self.directory.path,
+                fix="set `commit: files` for this target",
+            ) from None
 
     def _foreign(self, folder: str, image: Image) -> list[str]:
         """What is not in a directory as the plan recorded it, with the old images or the new: the
@@ -174,6 +172,9 @@ class WholeDirectory:
         now = self.disk.entries(folder)
         then = self.directory.entries
         out = [name for name in then if name not in now]
+        for name, metadata in self.directory.folders.items():
+            if self.disk.metadata(f"{folder}{name}") != metadata:
+                out.append(name)
         for name, inode in now.items():
             file = self._planned.get(name)
             if name not in then:
@@ -198,13 +199,13 @@ class WholeDirectory:
             return
         for name, inode in now.items():
             file = self._planned.get(name)
+            if not inode or (file is None and inode == self.directory.entries.get(name)):
+                continue  # a directory, or the very file that is in place, too
             digest = self.disk.digest(f"{beside}/{name}")
-            if digest is None or inode == self.directory.entries.get(name):
-                continue  # nothing to keep, or the very file that is in place
             if file is not None and digest in (file.old, file.new):
                 continue
             if file is None and digest == self.disk.digest(f"{self.directory.path}/{name}"):
-                continue
+                continue  # nothing to keep, or kept in its place
             place = f"{self.directory.path}/{name}"
             self.checkpoints.save_rescue(
                 f"{beside.rpartition('/')[2]}-{name.replace('/', '-')}",

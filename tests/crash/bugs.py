@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from confmig.adapters.disk import Disk
 from confmig.adapters.store import Transaction
 from confmig.core.transaction import Image, Phase
 from confmig.errors import ConfmigError
@@ -63,9 +64,16 @@ def _settled_first(self: Transactor, row: Transaction, records: Records) -> Phas
         return _recover(self, row, records)
     with self.store.commit():
         self.store.move(plan.id, Phase.ABORTED, now=self.clock())
-    for file in plan.files:
-        self.disk.unlink(file.temporary)
+    self.swap(plan).remove(staging=True)
     return Phase.ABORTED
+
+
+def _renamed_twice(disk: Disk, a: str, b: str) -> None:
+    """An exchange of three steps."""
+    one, other = os.path.join(disk.root, a), os.path.join(disk.root, b)
+    os.rename(other, f"{one}-away")
+    os.rename(one, other)
+    os.rename(f"{one}-away", one)
 
 
 def _not_undone(
@@ -121,4 +129,5 @@ SEEDS: dict[str, Callable[[], None]] = {
     "not undone": _method("undo", _not_undone),
     "errors ignored": _ignore_errors,
     "sync again": _sync_again,
+    "renamed twice": lambda: setattr(Disk, "exchange", _renamed_twice),
 }

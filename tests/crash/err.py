@@ -178,6 +178,7 @@ def _judged(
         found.append((ENDED, f"the run after the error ended with {code}: {said}"))
         return found + [(WHOLE, said) for said in _whole(shared, run)]
     after = promises.after_the_run(run.config, run.state, shared.new, shared.migrations)
+    after += promises.untouched(shared.others, run.config)
     found += [(ENDED, said) for said in after]
     return found + [(IDLE, said) for said in server.idle(run)]
 
@@ -238,6 +239,7 @@ def _again(run: Scenario, point: Point) -> list[str]:
 
 def _whole(shared: Sweep, run: Scenario) -> list[str]:
     bad = promises.after_the_kill(run.config, run.state, shared.old, shared.new, shared.migrations)
+    bad += promises.untouched(shared.others, run.config)
     now = promises.images(run.config)
     new = [name for name, image in shared.new.items() if now.get(name) == image]
     if 0 < len(new) < len(shared.new) and not promises.read_state(run.state).unsettled:

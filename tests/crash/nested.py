@@ -189,10 +189,12 @@ def _judged(server: Forks, shared: Sweep, world: Scenario, point: Point) -> list
     problems = promises.after_the_kill(
         world.config, world.state, shared.old, shared.new, shared.migrations
     )
+    problems += promises.untouched(shared.others, world.config)
     code, said = server.run(world)
     if code != 0:
         problems.append(f"the run after the second kill ended with {code}: {said}")
     problems += promises.after_the_run(world.config, world.state, shared.new, shared.migrations)
+    problems += promises.untouched(shared.others, world.config)
     return problems + server.idle(world)
 
 

@@ -15,7 +15,7 @@ not durable is *pending*, and any subset of what is pending may be on the disk:
 - a truncation, a mode, an owner, an attribute may be lost or kept, each by itself;
 - a changed directory entry may be lost or kept, each by itself, but one rename and one exchange are
   atomic, as they are in every file system that has a journal. States in which a file has two names
-  are left out (`skipped`): nobody has linked it.
+  are left out (`skipped`), unless somebody has linked it.
 
 That is more than any one file system does, and contains what each of them does: the orders of
 ext4, xfs and btrfs are subsets. A state that is legal after k and in which something done later is
@@ -47,7 +47,7 @@ import subprocess
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -88,7 +88,8 @@ _STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A file (`data`) or a directory (`entries`, numbers of nodes by name)."""
+    """A file (`data`) or a directory (`entries`, numbers of nodes by name). In `Facts`, `same` is
+    another path of the same file."""
 
     mode: int
     uid: int
@@ -96,6 +97,7 @@ class Node:
     attributes: Mapping[str, bytes] = field(default_factory=dict)
     data: bytes = b""
     entries: Mapping[str, int] | None = None
+    same: str = ""
 
 
 Nodes = dict[int, Node]
@@ -167,13 +169,14 @@ class Torn:
 class Recording:
     """What one run did. `calls` are the calls behind `ops`, for messages. Of a run that follows
     after one that was killed, `resumed` is the number of its first operation: what the killed one
-    has done is pending still."""
+    has done is pending still. `linked` are the files that were given a second name."""
 
     first: Nodes
     born: Nodes
     ops: tuple[Op, ...]
     calls: tuple[str, ...]
     resumed: int = 0
+    linked: frozenset[int] = frozenset()
 
     def pending(self, k: int) -> list[int]:
         """Which of the first `k` operations are not durable after them."""
@@ -261,10 +264,12 @@ def _dressed(node: Node, op: Meta) -> Node:
     return replace(node, attributes=attributes if value is None else {**attributes, name: value})
 
 
-def facts(nodes: Nodes, *, top: Sequence[str] = MODELLED) -> Facts | None:
-    """What a tree holds, by path; None if a file has two names."""
+def facts(
+    nodes: Nodes, *, top: Sequence[str] = MODELLED, linked: Container[int] = ()
+) -> Facts | None:
+    """What a tree holds, by path; None if a file that is not `linked` has two names."""
     found: Facts = {}
-    seen: set[int] = set()
+    seen: dict[int, str] = {}
 
     def walk(number: int, path: str) -> bool:
         node = nodes[number]
@@ -273,11 +278,11 @@ def facts(nodes: Nodes, *, top: Sequence[str] = MODELLED) -> Facts | None:
                 continue
             if name.endswith(SHARED_MEMORY):
                 continue
-            if below in seen:
+            if below in seen and below not in linked:
                 return False
-            seen.add(below)
             here = f"{path}{name}"
-            child = nodes[below]
+            child = replace(nodes[below], same=seen.get(below, ""))
+            seen.setdefault(below, here)
             found[here] = child if child.entries is None else replace(child, entries={})
             if child.entries is not None and not walk(below, f"{here}/"):
                 return False
@@ -290,9 +295,8 @@ def digest(found: Facts) -> str:
     """The hash of a state."""
     out = hashlib.blake2b(digest_size=16)
     for path, node in found.items():
-        out.update(
-            repr((path, node.mode, node.uid, node.gid, sorted(node.attributes.items()))).encode()
-        )
+        about = (path, node.mode, node.uid, node.gid, sorted(node.attributes.items()), node.same)
+        out.update(repr(about).encode())
         out.update(len(node.data).to_bytes(8, "big") + node.data)
     return out.hexdigest()
 
@@ -316,10 +320,15 @@ class _Open:
 def read_tree(directory: Path) -> Nodes:
     """The modelled part of a real tree as nodes; the directory itself is number 0."""
     nodes: Nodes = {}
+    linked: dict[int, int] = {}
 
     def walk(path: Path) -> int:
         number = len(nodes)
         is_now = path.lstat()
+        if is_now.st_nlink > 1 and stat.S_ISREG(is_now.st_mode):
+            if is_now.st_ino in linked:
+                return linked[is_now.st_ino]
+            linked[is_now.st_ino] = number
         attributes = {name: os.getxattr(path, name) for name in os.listxattr(path)}
         about = (stat.S_IMODE(is_now.st_mode), is_now.st_uid, is_now.st_gid, attributes)
         nodes[number] = Node(*about)
@@ -351,6 +360,7 @@ class Recorder:
         # Names only; the contents are `Recording.tree`'s.
         self._now = before.tree(len(before.ops))
         self._resumed = len(before.ops)
+        self._linked = set(before.linked)
         self._open: dict[int, _Open] = {}
         self._tracee: str | None = None
         self._call = ""
@@ -360,7 +370,14 @@ class Recorder:
         with open(log, encoding="ascii", errors="replace") as lines:
             for line in lines:
                 self._line(line)
-        return Recording(self.first, self.born, tuple(self.ops), tuple(self.calls), self._resumed)
+        return Recording(
+            self.first,
+            self.born,
+            tuple(self.ops),
+            tuple(self.calls),
+            self._resumed,
+            frozenset(self._linked),
+        )
 
     def _line(self, line: str) -> None:
         if " <unfinished ...>" in line or " resumed>" in line:
@@ -647,6 +664,17 @@ class Recorder:
         if place is not None:
             self._did(Entries(((*place, None),)))
 
+    def _on_linkat(self, arguments: list[str], result: int) -> None:
+        base, old, other, new, _ = arguments
+        source, target = self._place(base, _text(old)), self._place(other, _text(new))
+        if source is None and target is None:
+            return
+        node = None if source is None else self._node(source)
+        if node is None or target is None:
+            raise Unmodelled(self._call)
+        self._linked.add(node)
+        self._did(Entries(((*target, node),)))
+
     def _on_rename(self, arguments: list[str], result: int) -> None:
         self._renamed("AT_FDCWD", arguments[0], "AT_FDCWD", arguments[1], "0")
 
@@ -748,8 +776,9 @@ def record(
     assert done.returncode == 0, f"the recorded run ended with {done.returncode}: {said[-2000:]}"
     recording = recorder.recording(log)
     log.unlink()
-    mine = facts(recording.tree(len(recording.ops)))
-    real = facts(read_tree(directory))
+    mine = facts(recording.tree(len(recording.ops)), linked=recording.linked)
+    nodes = read_tree(directory)
+    real = facts(nodes, linked=nodes.keys())
     assert mine is not None
     assert real is not None
     wrong = [path for path in sorted(mine.keys() | real.keys()) if mine.get(path) != real.get(path)]
@@ -927,7 +956,7 @@ def power(
         if interrupted:
             k = 1 + next(n for n, call in enumerate(recording.calls) if interrupted in call)
             killed = replace(recording, ops=recording.ops[:k], calls=recording.calls[:k])
-            found = facts(killed.tree(k))
+            found = facts(killed.tree(k), linked=killed.linked)
             assert found is not None
             world = Scenario(shared.workdir / "rec01", shared.template.spec)
             _materialise(shared, found, world)
@@ -976,7 +1005,8 @@ def replay(
             if (kept, cut.torn, cut.k > reported) in done:
                 continue
             done.add((kept, cut.torn, cut.k > reported))
-            found = facts(recording.tree(cut.k, cut.lost, dict(cut.torn)))
+            tree = recording.tree(cut.k, cut.lost, dict(cut.torn))
+            found = facts(tree, linked=recording.linked)
             if found is None:
                 count["skipped"] += 1
                 continue
@@ -1092,6 +1122,8 @@ def _materialise(shared: Sweep, found: Facts, run: Scenario, *, links: bool = Tr
         place = directory / path
         if node.entries is not None:
             place.mkdir()
+        elif node.same:
+            os.link(directory / node.same, place)
         else:
             place.write_bytes(node.data)
     for path, node in reversed(found.items()):
@@ -1111,6 +1143,7 @@ def _judged(
     new = sum(now.get(name) == image for name, image in shared.new.items())
     before = "all old" if new == 0 else "all new" if new == len(shared.new) else "mixed"
     bad = promises.after_the_kill(run.config, run.state, shared.old, shared.new, shared.migrations)
+    bad += promises.untouched(shared.others, run.config)
     if reported:
         done = promises.after_the_run(run.config, run.state, shared.new, shared.migrations)
         bad += [f"reported as completed, but {one}" for one in done]
@@ -1120,7 +1153,6 @@ def _judged(
     if code != 0:
         bad.append(f"the run after the cut ended with {code}: {said}")
         return before, bad
-    return before, bad + [
-        f"after the run: {one}"
-        for one in promises.after_the_run(run.config, run.state, shared.new, shared.migrations)
-    ]
+    after = promises.after_the_run(run.config, run.state, shared.new, shared.migrations)
+    after += promises.untouched(shared.others, run.config)
+    return before, bad + [f"after the run: {one}" for one in after]

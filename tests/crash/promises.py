@@ -36,6 +36,8 @@ MIGRATION_ID = "config.migration.id"
 FILE_PATH = "config.file.path"
 SETTLED = frozenset({"DONE", "ABORTED"})
 TEMPORARY = ".confmig-"
+OTHER = ".other"
+"""How the names of files end that are no documents."""
 
 _STAMP = re.compile(rb"^schema_version:[ \t]*(\d+)[ \t]*(?:#.*)?\r?$", re.MULTILINE)
 _OBJECT = re.compile(r"[0-9a-f]{64}")
@@ -81,8 +83,25 @@ class State:
 
 
 def images(config: Path) -> dict[str, Image]:
-    """Every file below `config` but the engine's temporaries, by relative path."""
-    return {name: _image(config / name) for name in _files(config) if not _temporary(name)}
+    """Every file below `config` but `others` and the engine's temporaries, by relative path."""
+    return {
+        name: _image(config / name)
+        for name in _files(config)
+        if not _temporary(name) and not name.endswith(OTHER)
+    }
+
+
+def others(config: Path) -> dict[str, Image]:
+    """What no migration touches: files that are no documents, symbolic links (where they lead),
+    directories (what is in them is found by itself)."""
+    found = {}
+    for directory, folders, names in os.walk(config):
+        for name in (*folders, *names):
+            path = Path(directory) / name
+            relative = os.path.relpath(path, config)
+            if not _temporary(relative) and (name.endswith(OTHER) or path.is_dir()):
+                found[relative] = _image(path)
+    return found
 
 
 def read_state(directory: Path) -> State:
@@ -232,6 +251,22 @@ def _leftovers(config: Path, state: Path) -> list[str]:
     return bad + [f"rescued without need: {name}" for name in _files(state / "rescue")]
 
 
+def untouched(were: Mapping[str, Image], config: Path) -> list[str]:
+    """What has become of that which no migration touches, at any moment."""
+    bad = []
+    now = others(config)
+    for name in sorted(now.keys() | were.keys()):
+        if name not in now:
+            bad.append(f"{name} is gone")
+        elif name not in were:
+            bad.append(f"{name} appeared")
+        elif now[name].content != were[name].content:
+            bad.append(f"{name} is changed")
+        else:
+            bad += _kept(name, were[name], now[name])
+    return bad
+
+
 def fingerprint(config: Path, state: Path) -> dict[str, object]:
     """All that a run with nothing to do must leave as it is, down to inodes and times."""
     found: dict[str, object] = {"state": read_state(state).dump}
@@ -267,10 +302,11 @@ def _kept(name: str, was: Image, now: Image) -> list[str]:
 
 def _image(file: Path) -> Image:
     is_now = file.lstat()
+    about = (is_now.st_mode & 0o7777, is_now.st_uid, is_now.st_gid)
+    if file.is_symlink():
+        return Image(os.fsencode(os.readlink(file)), *about, {})
     attributes = {name: os.getxattr(file, name) for name in os.listxattr(file)}
-    return Image(
-        file.read_bytes(), is_now.st_mode & 0o7777, is_now.st_uid, is_now.st_gid, attributes
-    )
+    return Image(b"" if file.is_dir() else file.read_bytes(), *about, attributes)
 
 
 def _files(root: Path) -> list[str]:

@@ -73,7 +73,11 @@ def _text(name: str, extra: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Spec:
-    """What to build. The default: three commented documents, two migrations, always open."""
+    """What to build. The default: three commented documents, two migrations, always open.
+
+    `others` are files that no migration touches (their names end with `promises.OTHER`), `links`
+    symbolic links, and `folders` directories that have something that is easily lost, too.
+    """
 
     documents: tuple[Document, ...] = (
         Document("a.yaml", _text("a", 3), 0o640, {"user.confmig-test": b"kept"}),
@@ -86,6 +90,9 @@ class Spec:
     )
     settings: str = SETTINGS
     policy: str = POLICY
+    others: tuple[Document, ...] = ()
+    folders: tuple[Document, ...] = ()
+    links: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def version(self) -> int:
@@ -129,17 +136,14 @@ def build(directory: Path, env: Mapping[str, str], spec: Spec | None = None) -> 
     scenario = Scenario(directory.resolve(), spec)
     _write(directory / "confmig.yaml", spec.settings)
     _write(directory / "policy.yaml", spec.policy)
-    for document in spec.documents:
-        file = scenario.config / document.path
-        _write(file, document.text)
-        if document.owner is not None and os.geteuid() == 0:
-            os.chown(file, *document.owner)
-        for name, value in document.attributes.items():
-            try:
-                os.setxattr(file, name, value)
-            except OSError:
-                continue  # no user attributes on this filesystem; then there are none to lose
-        file.chmod(document.mode)
+    for document in (*spec.documents, *spec.others):
+        _write(scenario.config / document.path, document.text)
+        _dress(scenario.config / document.path, document)
+    for name, leads in spec.links.items():
+        (scenario.config / name).symlink_to(leads)
+    for folder in spec.folders:
+        (scenario.config / folder.path).mkdir(parents=True, exist_ok=True)
+        _dress(scenario.config / folder.path, folder)
     _bundle(directory / "bundle", spec)
     code, said = _run((*ENGINE, "sum", "--bundle", "bundle"), directory, env)
     assert code == 0, f"confmig sum ended with {code}: {said}"
@@ -148,15 +152,16 @@ def build(directory: Path, env: Mapping[str, str], spec: Spec | None = None) -> 
 
 def copy(scenario: Scenario, to: Path) -> Scenario:
     """An independent copy in `to`, which must not exist: contents, modes, times, owners, xattrs."""
-    shutil.copytree(scenario.directory, to)
+    shutil.copytree(scenario.directory, to, symlinks=True)
     if os.geteuid() == 0:
         # Every file, not only the documents: a temporary holds somebody's old document.
-        for directory, _, names in os.walk(scenario.config):
-            for name in names:
-                was = os.stat(os.path.join(directory, name))
+        for directory, folders, names in os.walk(scenario.config):
+            for name in (*folders, *names):
+                was = os.lstat(os.path.join(directory, name))
                 file = to / "config" / os.path.relpath(directory, scenario.config) / name
-                os.chown(file, was.st_uid, was.st_gid)
-                file.chmod(was.st_mode & 0o7777)
+                os.chown(file, was.st_uid, was.st_gid, follow_symlinks=False)
+                if not file.is_symlink():
+                    file.chmod(was.st_mode & 0o7777)
     return Scenario(to.resolve(), scenario.spec)
 
 
@@ -207,6 +212,17 @@ def _bundle(bundle: Path, spec: Spec) -> None:
     _write(bundle / "manifest.json", json.dumps(manifest, indent=2) + "\n")
     contract: dict[str, object] = {"configs": {"app": {"versions": {}}}}
     _write(bundle / "migrations/schemas/contract.json", json.dumps(contract, indent=2) + "\n")
+
+
+def _dress(file: Path, document: Document) -> None:
+    if document.owner is not None and os.geteuid() == 0:
+        os.chown(file, *document.owner)
+    for name, value in document.attributes.items():
+        try:
+            os.setxattr(file, name, value)
+        except OSError:
+            continue  # no user attributes on this filesystem; then there are none to lose
+    file.chmod(document.mode)
 
 
 def _write(file: Path, text: str) -> None:

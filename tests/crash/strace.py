@@ -59,6 +59,7 @@ TRACER = ("strace", "-f", "-qq", "-y", "-s", "64", "-e", "signal=none")
 LISTING = ("-e", "trace=" + ",".join(f"?{name}" for name in sorted(ON_DESCRIPTORS | ON_PATHS)))
 TIMEOUT = 120.0  # seconds; a run takes a few
 
+_TEMPORARY = re.compile(r"(\.confmig-)[^/]*")
 _CALL = re.compile(r"(?P<tracee>\d+) +(?P<syscall>\w+)\((?P<arguments>.*)")
 _TOKEN = re.compile(
     r"(?P<descriptor>\d+|AT_FDCWD)<(?P<behind>[^>]*)>(?:\(deleted\))?"
@@ -153,7 +154,8 @@ def places(line: str, roots: Sequence[Path], *, cwd: Path, opens: bool = False) 
     """The directories at or below `roots` in which the call of `line` writes, as "<root>:<dir>".
 
     Empty: it writes nothing there. Directories and not names, since the names of temporary files
-    differ from run to run. With `opens` an `openat2` counts even if it only reads.
+    differ from run to run; those of temporary directories are cut for that. With `opens` an
+    `openat2` counts even if it only reads.
     """
     call = _CALL.match(line)
     if call is None:
@@ -170,7 +172,8 @@ def places(line: str, roots: Sequence[Path], *, cwd: Path, opens: bool = False) 
             if path == root:
                 found.append(f"{number}:")
             elif path.is_relative_to(root):
-                found.append(f"{number}:{path.relative_to(root).parent}")
+                folder = _TEMPORARY.sub(r"\1", str(path.relative_to(root).parent))
+                found.append(f"{number}:{folder}")
     return tuple(found)
 
 

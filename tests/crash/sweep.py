@@ -20,7 +20,7 @@ import subprocess
 from collections import Counter
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from tests.crash import promises, scenario, strace
@@ -70,6 +70,7 @@ class Sweep:
     old: Mapping[str, Image]
     new: Mapping[str, Image]
     probe: Scenario
+    others: Mapping[str, Image] = field(default_factory=dict)
 
     @property
     def migrations(self) -> tuple[str, ...]:
@@ -107,8 +108,9 @@ def prepare(workdir: Path, spec: Spec | None = None) -> Sweep:
         version = promises.stamp(image.content)
         assert version == template.spec.version, f"undisturbed, {name} is at {version}"
         assert image.content != old[name].content
-    shared = Sweep(template, workdir, env, old, new, probe)
+    shared = Sweep(template, workdir, env, old, new, probe, promises.others(template.config))
     undisturbed = promises.after_the_run(reference.config, reference.state, new, shared.migrations)
+    undisturbed += promises.untouched(shared.others, reference.config)
     undisturbed += _once_more(shared, reference)
     assert not undisturbed, "without any kill:\n" + "\n".join(undisturbed)
     return shared
@@ -139,6 +141,7 @@ def _judged(shared: Sweep, run: Scenario, point: Point) -> list[str]:
     problems = promises.after_the_kill(
         run.config, run.state, shared.old, shared.new, shared.migrations
     )
+    problems += promises.untouched(shared.others, run.config)
     code, said = run.run(shared.env)
     if code != 0:
         problems.append(f"the run after the kill ended with {code}: {said}")

@@ -179,7 +179,7 @@ class Disk:
 
         if not stat.S_ISREG(facts.st_mode):
             raise odd("not_a_file", "it is no regular file")
-        if facts.st_nlink != 1:
+        if facts.st_nlink != 1 and not self._linked_by_us(path, facts):
             raise odd(
                 "hard_link", f"the file has {facts.st_nlink} links; an exchange would part them"
             )
@@ -203,6 +203,24 @@ class Disk:
                 return _is_there(os.path.basename(path), folder)
         except (FileNotFoundError, NotADirectoryError):
             return False
+
+    def _linked_by_us(self, path: str, facts: os.stat_result) -> bool:
+        """Whether the only other name of a file is in a directory that we build for an exchange:
+        a report must not take that for something odd."""
+        parts = path.split("/")
+        for depth in range(len(parts) - 1):
+            above = "".join(f"{part}/" for part in parts[:depth])
+            for entry in self._entries(above):
+                if not entry.name.startswith(PREFIX) or not entry.is_dir(follow_symlinks=False):
+                    continue
+                other = "/".join([entry.name, *parts[depth + 1 :]])
+                try:
+                    found = os.stat(os.path.join(self.root, above, other), follow_symlinks=False)
+                except OSError:
+                    continue
+                if facts.st_nlink == 2 and os.path.samestat(found, facts):
+                    return True
+        return False
 
     def digest(self, folder_and_name: str) -> str | None:
         """The hash of a file's content, None if it is not there or no regular file."""
@@ -251,16 +269,15 @@ class Disk:
         """All that is below a directory, by its name there: the inode of what is no directory, 0
         for a directory, which comes before what is in it. Raises ``Refused`` if one is a mount."""
         out: dict[str, int] = {}
-        mount = ""
+        with self._folder_of(folder) as above:
+            mount = mount_of(above)
 
         def look(below: str) -> None:
-            nonlocal mount
             with self._folder_of(f"{folder}{below}/x") as fd:
-                mount = mount or mount_of(fd)
                 if mount_of(fd) != mount:
                     raise Refused(
                         "target_is_mount",
-                        "a mounted directory is in the directory that is to be exchanged",
+                        "the directory that is to be exchanged is a mount, or holds one",
                         place=f"{folder}{below}",
                         fix="set `commit: files` for this target",
                     )

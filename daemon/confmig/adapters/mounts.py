@@ -30,3 +30,12 @@ def is_network(kind: str | None) -> bool:
     """Whether files of that filesystem live on another machine: locks and SQLite's log cannot be
     trusted there."""
     return kind is not None and (kind in NETWORK or kind.startswith(_REMOTE_FUSE))
+
+
+def is_remote(folder: Path) -> bool:
+    """Whether others may change the files of a directory from another machine, of which the kernel
+    here does not tell. False for one that is not there."""
+    try:
+        return is_network(filesystem_of(folder))
+    except OSError:
+        return False

@@ -1,14 +1,17 @@
 """File events as wake-ups: something changed, look again. They decide nothing.
 
 Directories are watched, not files, and an event only means "rescan"; losing one delays until the
-next rescan. Events of our own temporary files are not passed on. The event filter leaves out
-opened and closed-without-write events, which livelock watchdog on large trees.
+next rescan. Roots of which the kernel does not tell all (files mounted from elsewhere, filesystems
+on other machines), or too much (an exchange of directories ends watchdog's thread), are looked at
+every second instead. Events of our own temporary files are not passed on. The event filter leaves
+out opened and closed-without-write events, which livelock watchdog on large trees.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from pathlib import Path
 
 from watchdog.events import (
@@ -25,8 +28,12 @@ from watchdog.events import (
 )
 from watchdog.observers import Observer
 from watchdog.observers.api import ObservedWatch
+from watchdog.observers.polling import PollingObserver
 
 from confmig.adapters.disk import is_ours
+
+_EVERY = 1.0
+"""Seconds between two looks at a root that is polled."""
 
 _FILTER: list[type[FileSystemEvent]] = [
     FileCreatedEvent,
@@ -68,8 +75,11 @@ class Watcher:
         files: Iterable[Path],
         state_dir: Path,
         wake: Callable[[], None],
+        polled: Iterable[Path] = (),
     ) -> None:
         self._observer = Observer()
+        self._poller = PollingObserver(timeout=_EVERY)
+        self._polled = frozenset(polled)
         self._below = f"{state_dir}{os.sep}"
         self._wake = wake
         names: dict[Path, set[str]] = {}
@@ -85,6 +95,8 @@ class Watcher:
     def start(self) -> None:
         """Begin to watch. What is not there yet is looked for again by ``retry``."""
         self._observer.start()
+        if self._polled:
+            self._poller.start()
         self.retry()
 
     def retry(self) -> None:
@@ -96,11 +108,12 @@ class Watcher:
                 known = self._watched.get(number)
                 if known is not None and known[1] == inode:
                     continue
+                observer = self._poller if path in self._polled and recursive else self._observer
                 if known is not None:
                     del self._watched[number]
-                    self._observer.unschedule(known[0])
+                    observer.unschedule(known[0])
                 handler = _Handler(self._wake, only, self._below)
-                watch = self._observer.schedule(
+                watch = observer.schedule(
                     handler, str(path), recursive=recursive, event_filter=_FILTER
                 )
                 self._watched[number] = (watch, inode)
@@ -109,5 +122,8 @@ class Watcher:
 
     def stop(self) -> None:
         """End the threads."""
-        self._observer.stop()
-        self._observer.join(2.0)
+        for observer in (self._observer, self._poller):
+            with suppress(KeyError):  # of watchdog's, after somebody exchanged two directories
+                observer.stop()
+            if observer.is_alive():
+                observer.join(2.0)
