@@ -154,7 +154,8 @@ def _checked(
     return replace(
         document,
         problem="version_regressed",
-        message=f"it fell below version {version} {len(history)} times within an hour",
+        message=f"{len(history)} times within an hour somebody put it back below version {version}",
+        fix="upgrade the service that writes the old version; within an hour it is tried again",
     )
 
 
