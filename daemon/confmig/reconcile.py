@@ -143,9 +143,10 @@ class Workspace:
                 spans.RUN, "run_config_migrations", {ev.TARGET: target.name}
             ) as span,
         ):
-            bundle = bundles.load(target.bundle, self.settings.limits.caps(), target.parameters)
-            span.set(ev.MANIFEST_DIGEST, f"sha256:{bundle.manifest.digest}")
             with self.open(target) as disk:
+                self.recover(target, disk)  # needs no bundle: a broken one must not stop it
+                bundle = bundles.load(target.bundle, self.settings.limits.caps(), target.parameters)
+                span.set(ev.MANIFEST_DIGEST, f"sha256:{bundle.manifest.digest}")
                 result = self._pass(target, bundle, disk)
             if result.exit_code not in (DONE, DEFERRED):
                 span.fail(_error_type(result))
@@ -162,7 +163,6 @@ class Workspace:
         return _Locked(disk, lock)
 
     def _pass(self, target: Target, bundle: Bundle, disk: Disk) -> Pass:
-        self.recover(target, disk)
         policy = load_policy(target)
         self._announce_policy(target, policy)
         outcomes: list[forward.Outcome] = []

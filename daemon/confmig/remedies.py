@@ -69,6 +69,7 @@ def rollback(
             space.actor,
             _bundle(space, target),
             discard,
+            space.beat,
         )
         if to is not None:
             undoing = undo.undo_to(job, None if to == "none" else to)
@@ -80,6 +81,9 @@ def rollback(
         else:
             row = undo.choose(space.store, target.name, transaction=transaction)
             undoing = undo.undo_one(job, row)
+        if undoing.row.phase is Phase.CONFLICT and not dry_run:
+            row = Transactor(space.store, space.checkpoints, disk, space.clock).tidy(undoing.row)
+            undoing = undo.undo_one(job, row)  # an edit may have come back to its place
         restored = restore.restore(job, undoing)
         answer: dict[str, Any] = {
             "reverses": undoing.row.id,
@@ -128,6 +132,7 @@ def resolve(
     """End a partial failure: ``verify_and_clear``, ``resume``, ``restore`` or
     ``accept_changed``, see ``Transactor``."""
     with translated(space.settings.state_dir), space.open(target) as disk:
+        space.recover(target, disk)
         row = space.store.transaction(transaction)
         if row is None or row.target != target.name:
             raise Refused(

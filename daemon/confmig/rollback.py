@@ -41,29 +41,31 @@ def rollback(job: Job, undoing: Undoing, restored: list[Restored], transaction: 
     }
     class_ = undoing.row.class_
     with job.recorder.span(spans.ROLLBACK, f"rollback {attributes[ev.ID]}", attributes) as span:
+        outcome = "failed"
         try:
             plan = _plan(job, undoing, restored, transaction)
-            Transactor(job.store, job.checkpoints, job.disk, job.clock, span.context).run(
-                plan, RECORDS
-            )
+            Transactor(
+                job.store, job.checkpoints, job.disk, job.clock, span.context, beat=job.beat
+            ).run(plan, RECORDS)
+            outcome = "rolled_back"
         except ConfmigError as error:
             span.fail(error.code)
             raise
         finally:
-            job.recorder.duration(
-                time.monotonic() - began, {ev.CLASS: class_, ev.OUTCOME: "rolled_back"}
-            )
+            job.recorder.duration(time.monotonic() - began, {ev.CLASS: class_, ev.OUTCOME: outcome})
     return plan
 
 
 def _plan(job: Job, undoing: Undoing, restored: list[Restored], transaction: str) -> Plan:
     files, images = [], []
+    already = []
     for number, one in enumerate(restored):
         part, snapshot = one.part, one.snapshot
         if one.how == "discarded":
             name = f"{transaction}-{number}"
             job.checkpoints.save_rescue(name, snapshot.data)
         if one.data == snapshot.data:
+            already.append([part.config, part.path, part.after, snapshot.digest])
             continue
         images += [snapshot.data, one.data]
         files.append(
@@ -108,6 +110,7 @@ def _plan(job: Job, undoing: Undoing, restored: list[Restored], transaction: str
     )
     details = {
         "migrations": list(undoing.migrations),
+        "already": already,
         "manifest": row.plan["details"]["manifest"],
         "actor": job.actor,
         "trigger": "operator",
@@ -149,6 +152,8 @@ def _started(plan: Plan) -> list[ev.Event]:
 
 
 def _commit(store: Store, plan: Plan, now: datetime) -> list[ev.Event]:
+    for config, path, version, digest in plan.details.get("already", ()):
+        store.record_document(plan.target, config, path, version, digest, plan.id)
     if plan.details["redo"]:
         record_applied(store, plan, now, 0.0)  # as before it
     else:
@@ -183,7 +188,7 @@ def _in_effect_again(store: Store, name: str, plan: Plan) -> None:
 
 def _taken_back(store: Store, plan: Plan, now: datetime) -> None:
     # what other documents still hold stays recorded as applied
-    configs = {f.config for f in plan.files}
+    configs = {config for m in plan.details["migrations"] for config in m["sets"]}
     versions = {config: store.versions(plan.target, config) for config in configs}
     for m in plan.details["migrations"]:
         sets = m["sets"].items()

@@ -11,6 +11,7 @@ so that their edit stands. Nobody's bytes are ever unlinked: what is no recorded
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
@@ -20,7 +21,7 @@ from confmig.adapters.disk import Disk, Metadata, Snapshot, about, digest_of
 from confmig.adapters.rewrite import check, rewrite
 from confmig.core.torn import is_torn
 from confmig.core.transaction import Image
-from confmig.errors import Fault, Refused
+from confmig.errors import ConfmigError, Fault, Refused
 from confmig.intent import FilePlan
 
 _SWAPS = 8
@@ -30,17 +31,19 @@ MANY = 32
 LINGER = 1.0
 """Seconds that clean-up waits for processes that still write into a file we exchanged."""
 _LOOK = 0.02
+_UNREADABLE = "unreadable"
 
 
 class Drifted(Refused):
     """A target was changed by somebody between plan and commit; their edit stands."""
 
 
-class Swap(Protocol):
-    """A way to change the files of one plan. ``rescued`` are the paths of which somebody's bytes
-    went to ``rescue/`` since it was last emptied."""
+Rescue = Callable[[str, str, bytes], None]
+"""Keeps somebody's bytes durably, with an event: the path they were for, a name, the bytes."""
 
-    rescued: list[str]
+
+class Swap(Protocol):
+    """A way to change the files of one plan."""
 
     def ready(self) -> None:
         """Raises what stands in the way and can be known before anything is begun."""
@@ -70,6 +73,14 @@ class Swap(Protocol):
         ``staging``: no target was touched, so that what is half-written is ours, too."""
 
 
+def told(disk: Disk, path: str) -> str | None:
+    """The hash of a file that may be somebody's. One that we may not read is not ours."""
+    try:
+        return disk.digest(path)
+    except PermissionError:
+        return _UNREADABLE
+
+
 class EachFile:
     """Every file by an exchange of its own. ``crashed``: a process may have ended in the midst of
     it, so that a mounted file may be half-written, or written and not durable."""
@@ -79,6 +90,7 @@ class EachFile:
         files: Sequence[FilePlan],
         checkpoints: Checkpoints,
         disk: Disk,
+        rescue: Rescue,
         beat: Callable[[], None],
         pause: Callable[[float], None],
         *,
@@ -87,9 +99,9 @@ class EachFile:
         self.files = files
         self.checkpoints = checkpoints
         self.disk = disk
+        self.rescue = rescue
         self.beat = beat
         self.pause = pause
-        self.rescued: list[str] = []
         self.crashed = crashed
         self._written: set[str] = set()
 
@@ -120,21 +132,25 @@ class EachFile:
             self.disk.finish_exchange(file.temporary)
             if not self.disk.exists(file.temporary):
                 continue
-            held = self.disk.digest(file.temporary)  # None: not even a file
-            if held not in (file.old, file.new) and self.image(file) is Image.NEW:
+            held = told(self.disk, file.temporary)  # None: not even a file
+            chmod = held == file.old and self.disk.metadata(file.temporary) != file.metadata
+            foreign = held not in (file.old, file.new) or chmod
+            if foreign and self.image(file) is Image.NEW:
                 give_back(self.disk, file.temporary, file.path, file.new)
 
     def image(self, file: FilePlan) -> Image:
-        digest = self.disk.digest(file.path)
+        digest = told(self.disk, file.path)
         if digest == file.new:
             return Image.NEW
         if digest == file.old:
             return Image.OLD
         # somebody's edit: if our temporary holds the old image, ours had been there before
         if not file.mounted:
-            ours = self.disk.digest(file.temporary) == file.old
+            ours = told(self.disk, file.temporary) == file.old
         else:
-            if digest is not None and self._torn(file, self.disk.content(file.path)):
+            if digest not in (None, "unreadable") and self._torn(
+                file, self.disk.content(file.path)
+            ):
                 return Image.TORN
             # after a crash nothing tells; of several files that makes a conflict
             ours = self.crashed or file.path in self._written
@@ -175,7 +191,8 @@ class EachFile:
             "target_drifted",
             "the file was changed while it was being migrated",
             place=file.path,
-            fix="nothing: it is planned again",
+            fix="nothing: a migration is planned again; after resolve or rollback, see what "
+            "changed (content, owner, mode), then say it again",
         )
         if file.mounted:
             if not self._rewrite(file, file.new, file.old):
@@ -186,7 +203,7 @@ class EachFile:
         if self.disk.digest(file.path) != file.old or self.disk.metadata(file.path) != mine:
             raise drifted
         self.disk.exchange(file.temporary, file.path)
-        if self.disk.digest(file.temporary) != file.old or (
+        if told(self.disk, file.temporary) != file.old or (
             self.disk.metadata(file.temporary) != mine
         ):
             give_back(self.disk, file.temporary, file.path, file.new)
@@ -198,8 +215,11 @@ class EachFile:
             self._rewrite(file, file.old, file.new)
             return
         self.restage(file, file.old)
+        today = self.disk.metadata(file.path)
+        if today is not None and today != self.disk.metadata(file.temporary):
+            self.disk.dress(file.temporary, today)  # somebody's chmod stays
         self.disk.exchange(file.temporary, file.path)
-        if self.disk.digest(file.temporary) != file.new:
+        if told(self.disk, file.temporary) != file.new:
             give_back(self.disk, file.temporary, file.path, file.old)
 
     def restage(self, file: FilePlan, digest: str) -> None:
@@ -210,11 +230,11 @@ class EachFile:
         """
         if file.mounted:
             return
-        held = self.disk.digest(file.temporary)
+        held = told(self.disk, file.temporary)
         if held == digest:
             return
         if held not in (None, file.old, file.new):
-            self._rescue(file, self.disk.content(file.temporary))
+            self._keep(file)
         making = file.temporary + "r"
         self.disk.unlink(making)
         self.disk.stage(making, self.checkpoints.image(digest), file.metadata)
@@ -229,7 +249,7 @@ class EachFile:
             if digest_of(held) not in (expected, to):
                 if not self._torn(file, held):
                     return None
-                self.checkpoints.save_rescue(f"{file.path.replace('/', '-')}-torn", held)
+                self.rescue(file.path, f"torn-{os.path.basename(file.path)}", held)
             return self.checkpoints.image(to)
 
         return rewrite(self.disk, file.path, choose, self.pause)
@@ -245,18 +265,18 @@ class EachFile:
     def _exchanged(self) -> list[FilePlan]:
         return [f for f in self.files if not f.mounted]
 
-    def _rescue(self, file: FilePlan, data: bytes) -> None:
-        self.checkpoints.save_rescue(file.temporary.rpartition("/")[2], data)
-        self.rescued.append(file.path)
+    def _keep(self, file: FilePlan) -> None:
+        data = self.disk.content(file.temporary)
+        self.rescue(file.path, os.path.basename(file.temporary), data)
 
     def _remove(self, file: FilePlan, staging: bool) -> None:
         """Unlink a temporary; somebody's late write in it is kept."""
         self.disk.unlink(file.temporary + "r")
         if not self.disk.exists(file.temporary):
             return
-        held = self.disk.digest(file.temporary)
+        held = told(self.disk, file.temporary)
         if held not in (file.old, file.new) and not staging:
-            self._rescue(file, self.disk.content(file.temporary))
+            self._keep(file)
         self.disk.unlink(file.temporary)
 
     def _sync(self, *, gone_is_fine: bool = False) -> None:
@@ -284,9 +304,9 @@ def give_back(disk: Disk, temporary: str, path: str, placed: str) -> None:
     ``Fault`` (``target_busy``) after 8 exchanges.
     """
     for _ in range(_SWAPS):
-        theirs = disk.digest(temporary)
+        theirs = told(disk, temporary)
         disk.exchange(temporary, path)
-        if disk.digest(temporary) == placed:
+        if told(disk, temporary) == placed:
             return
         placed = theirs or ""
     raise Fault("target_busy", f"the file changed {_SWAPS} times during one exchange", place=path)
@@ -310,27 +330,30 @@ def replace_file(disk: Disk, snapshot: Snapshot, data: bytes, temporary: str) ->
     except BaseException:
         disk.unlink(temporary)  # the target was not touched
         raise
+    failed: ConfmigError | OSError | None = None
     try:
-        if disk.digest(temporary) != snapshot.digest or (
+        if told(disk, temporary) != snapshot.digest or (
             disk.metadata(temporary) != snapshot.metadata
         ):
             give_back(disk, temporary, snapshot.path, new)
-            raise Drifted(
+            failed = Drifted(
                 "target_drifted",
                 "the file was changed meanwhile; that edit stands",
                 place=snapshot.path,
                 fix="run it again",
             )
-    finally:
-        linger(disk, [temporary], time.sleep)
-        held = disk.digest(temporary)
-        if held in (snapshot.digest, new):
-            disk.unlink(temporary)
-    if held not in (None, snapshot.digest, new):
+    except (ConfmigError, OSError) as error:
+        failed = error
+    linger(disk, [temporary], time.sleep)
+    if told(disk, temporary) in (snapshot.digest, new):
+        disk.unlink(temporary)
+    elif disk.exists(temporary):
         raise Drifted(
             "target_drifted",
             f"an edit that came in between is kept in {temporary}",
             place=snapshot.path,
             fix="compare the two, then run it again",
-        )
+        ) from failed
+    if failed is not None:
+        raise failed
     disk.sync_dirs([snapshot.path])

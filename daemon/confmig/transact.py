@@ -93,12 +93,20 @@ class Transactor:
 
     def swap(self, plan: Plan, *, crashed: bool = False) -> Swap:
         """The way of a plan's files. ``crashed``: see ``EachFile``."""
+
+        def keep(path: str, name: str, data: bytes) -> None:
+            kept = self.checkpoints.save_rescue(name, data)
+            with self.store.commit():  # before the bytes go elsewhere, and once
+                if self.store.announce(plan.target, f"rescue:{kept}", "told"):
+                    event = drift(plan.target, path, "late_write")
+                    self.store.add_events([event], self.clock())
+
         if plan.directory is not None:
             return WholeDirectory(
-                plan.files, plan.directory, self.checkpoints, self.disk, self.beat, self.pause
+                plan.files, plan.directory, self.checkpoints, self.disk, keep, self.beat, self.pause
             )
         return EachFile(
-            plan.files, self.checkpoints, self.disk, self.beat, self.pause, crashed=crashed
+            plan.files, self.checkpoints, self.disk, keep, self.beat, self.pause, crashed=crashed
         )
 
     # --- forward
@@ -200,10 +208,8 @@ class Transactor:
     def clean_up(self, plan: Plan, swap: Swap) -> None:
         """Step 6: remove the swapped-out files; a late writer's bytes are kept, with an event."""
         swap.remove()
-        now = self.clock()
         with self.store.commit():
             self.store.move(plan.id, Phase.DONE)
-            self.store.add_events(_late_writes(plan, swap), now)
 
     # --- backward
 
@@ -229,7 +235,6 @@ class Transactor:
                 said["files"] = {path: image.value for path, image in held.items()}
             self.store.move(plan.id, phase, now=now, error=said)
             self.store.add_events(records.failed(plan, error, phase, before.value), now, self.trace)
-            self.store.add_events(_late_writes(plan, swap), now)
         if phase is Phase.CONFLICT:
             raise Conflict(
                 "partial_failure",
@@ -297,7 +302,7 @@ class Transactor:
         if Image.EDITED_NEW in self.held(row).values():
             raise self._mixed(row, plan, "somebody edited a file that is new already")
         swap.put_back()
-        if {swap.image(f) for f in plan.files} & {Image.NEW, Image.TORN}:
+        if set(self.held(row).values()) & {Image.NEW, Image.TORN, Image.EDITED_NEW}:
             raise self._mixed(row, plan, "somebody edited a file meanwhile")
         self._abort(plan, swap)
         return Phase.ABORTED
@@ -328,10 +333,25 @@ class Transactor:
         for file in plan.files:
             image = swap.image(file)
             if image in (Image.EDITED_OLD, Image.EDITED_NEW) and file.path in then:
+                # what is in the temporary now may tell more, but not of a mounted file
                 ours = then[file.path] in (Image.NEW, Image.EDITED_NEW)
-                image = Image.EDITED_NEW if ours else Image.EDITED_OLD
+                seen = image is Image.EDITED_NEW and not file.mounted
+                image = Image.EDITED_NEW if ours or seen else Image.EDITED_OLD
             out[file.path] = image
         return out
+
+    def tidy(self, row: Transaction) -> Transaction:
+        """Before something else than a resolution ends a conflict: what a resolution that was cut
+        off left is put in its place or kept, and what the files hold is noted."""
+        plan = Plan.of(row)
+        swap = self._after_conflict(plan)
+        held = {path: image.value for path, image in self.held(row).items()}
+        swap.remove()
+        with self.store.commit():
+            self.store.note_error(plan.id, (row.error or {}) | {"files": held})
+        found = self.store.transaction(plan.id)
+        assert found is not None
+        return found
 
     def _after_conflict(self, plan: Plan) -> Swap:
         """The way of a conflict's files; a resolution before this one may have been cut off."""
@@ -355,18 +375,11 @@ class Transactor:
         with self.store.commit():
             record()
             self.store.move(plan.id, Phase.ABORTED, now=now)
-            self.store.add_events(_late_writes(plan, swap), now)
 
     def _phase(self, plan: Plan) -> Phase:
         row = self.store.transaction(plan.id)
         assert row is not None
         return row.phase
-
-
-def _late_writes(plan: Plan, swap: Swap) -> list[ev.Event]:
-    """The events of bytes that were moved to ``rescue/`` since the last commit."""
-    late, swap.rescued = swap.rescued, []
-    return [drift(plan.target, path, "late_write") for path in late]
 
 
 def as_error(error: ConfmigError | OSError) -> ConfmigError:

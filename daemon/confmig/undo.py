@@ -32,6 +32,7 @@ class Job:
     actor: str
     bundle: Bundle | None
     discard: bool = False
+    beat: Callable[[], None] = lambda: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +107,7 @@ def undo_one(job: Job, row: Transaction) -> Undoing:
         found = job.disk.digest(file.path)
         if found == file.old and row.phase is Phase.CONFLICT:
             continue  # half-way: this one was never changed, or was put back
-        by = _changed_later(job, done.id, file.path, found)
+        by = _changed_later(job, done.id, file.path)
         if found != file.new and by is not None:
             raise Refused(
                 "rollback_conflict",
@@ -129,12 +130,13 @@ def undo_one(job: Job, row: Transaction) -> Undoing:
     return Undoing(row, tuple(parts), tuple(done.details["migrations"]), (row.id,))
 
 
-def _changed_later(job: Job, transaction: str, path: str, found: str | None) -> str | None:
-    """The later migration that left a file as it is, if there is one: it must be undone first. A
-    rollback in between is none: what it left is this transaction's result again, or older."""
-    _, recorded, by = job.store.documents(job.target).get(path, (0, "", ""))
-    row = job.store.transaction(by) if found == recorded and by != transaction else None
-    return by if row is not None and row.kind == "apply" else None
+def _changed_later(job: Job, transaction: str, path: str) -> str | None:
+    """The later migration of a file, if there is one, edited since or not: it must be undone first.
+    A rollback in between is none: what it left is this transaction's result again, or older."""
+    _, _, by = job.store.documents(job.target).get(path, (0, "", ""))
+    row = job.store.transaction(by) if by != transaction else None
+    later = row is not None and row.kind == "apply" and row.phase is not Phase.ABORTED
+    return by if later else None
 
 
 def _kept(job: Job, row: Transaction) -> None:

@@ -16,6 +16,7 @@ again, and a file that is renamed into it by such a process is found only while 
 from __future__ import annotations
 
 import errno
+import os
 from collections.abc import Callable, Iterable, Sequence
 
 from confmig.adapters.checkpoints import Checkpoints
@@ -23,7 +24,7 @@ from confmig.adapters.disk import Disk, about
 from confmig.core.transaction import Image
 from confmig.errors import Refused
 from confmig.intent import Directory, FilePlan
-from confmig.swap import Drifted, linger
+from confmig.swap import Drifted, Rescue, linger, told
 
 
 class WholeDirectory:
@@ -35,6 +36,7 @@ class WholeDirectory:
         directory: Directory,
         checkpoints: Checkpoints,
         disk: Disk,
+        rescue: Rescue,
         beat: Callable[[], None],
         pause: Callable[[float], None],
     ) -> None:
@@ -42,9 +44,9 @@ class WholeDirectory:
         self.directory = directory
         self.checkpoints = checkpoints
         self.disk = disk
+        self.rescue = rescue
         self.beat = beat
         self.pause = pause
-        self.rescued: list[str] = []
         self._planned = {f.path.removeprefix(f"{directory.path}/"): f for f in files}
 
     def ready(self) -> None:
@@ -84,10 +86,7 @@ class WholeDirectory:
         return Image.NEW if self._exchanged() else Image.OLD
 
     def finish(self) -> None:
-        if not self._exchanged():
-            self._clear()
-            self.stage()
-            self.exchange()
+        """There is nothing between old and new; only the names may not be durable yet."""
         self._sync()
 
     def put_back(self) -> None:
@@ -201,17 +200,20 @@ class WholeDirectory:
             file = self._planned.get(name)
             if not inode or (file is None and inode == self.directory.entries.get(name)):
                 continue  # a directory, or the very file that is in place, too
-            digest = self.disk.digest(f"{beside}/{name}")
+            digest = told(self.disk, f"{beside}/{name}")
             if file is not None and digest in (file.old, file.new):
                 continue
-            if file is None and digest == self.disk.digest(f"{self.directory.path}/{name}"):
-                continue  # nothing to keep, or kept in its place
             place = f"{self.directory.path}/{name}"
-            self.checkpoints.save_rescue(
-                f"{beside.rpartition('/')[2]}-{name.replace('/', '-')}",
-                self.disk.content(f"{beside}/{name}"),
-            )
-            self.rescued.append(place)
+            try:
+                data = self.disk.content(f"{beside}/{name}")
+                if file is None and self.disk.exists(place) and data == self.disk.content(place):
+                    continue  # it is kept in its place
+            except OSError as error:
+                if error.errno != errno.ENXIO:
+                    raise
+                continue  # a socket holds nothing
+            kept = f"{os.path.basename(beside)}-{os.path.basename(name)}"
+            self.rescue(place, kept, data)
 
     def _clear(self) -> None:
         """Remove the directory beside, whatever is in it; absent is fine."""

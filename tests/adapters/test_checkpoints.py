@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import stat
 from pathlib import Path
 
@@ -86,3 +87,35 @@ def test_rescued_bytes_are_all_kept(checkpoints: Checkpoints) -> None:
     checkpoints.save_rescue(".confmig-t-0", b"one")
     checkpoints.save_rescue(".confmig-t-0", b"two")
     assert {p.read_bytes() for p in checkpoints.rescue.iterdir()} == {b"one", b"two"}
+
+
+def test_a_rescued_file_may_have_any_name(checkpoints: Checkpoints) -> None:
+    """As long as a path may be, and like one of our own half-written ones."""
+    for name in ("tmp-app.yaml", "x" * 250, "\u00e4" * 200):
+        checkpoints.save_rescue(name, b"theirs")
+    checkpoints.prepare()
+    assert [f.read_bytes() for f in checkpoints.rescue.iterdir()] == [b"theirs"] * 3
+
+
+def test_a_pack_that_was_not_written_whole_takes_no_image_from_another(
+    checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = [b"image %d" % n for n in range(100)]
+    checkpoints.put(images, "A")
+    real, written = os.write, [0]
+
+    def write(fd: int, data: bytes) -> int:
+        if written[0] > 1:
+            raise OSError(27, "File too large")
+        written[0] += 1
+        return real(fd, bytes(data[: len(data) // 2]))
+
+    monkeypatch.setattr(os, "write", write)
+    with pytest.raises(OSError, match="too large"):
+        checkpoints.put(images, "B")
+    monkeypatch.setattr(os, "write", real)
+    needed = {digest_of(image) for image in images}
+    for _ in range(2):
+        assert checkpoints.drop_images(needed) == 0
+    assert [checkpoints.image(digest_of(image)) for image in images] == images
+    assert [p.name for p in checkpoints.packs.iterdir()] == ["A"]

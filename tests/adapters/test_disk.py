@@ -227,4 +227,6 @@ def test_no_descriptor_is_lost(root: Path) -> None:
             disk.sync_dirs(["s/a.yaml"])
             with pytest.raises(OSError):
                 walk(disk.fd, "s/../../x", os.O_RDONLY)
+            with pytest.raises(OSError):
+                walk(disk.fd, "..", os.O_RDONLY)
     assert len(os.listdir("/proc/self/fd")) == before

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,12 +16,12 @@ import pytest
 
 from confmig.adapters.checkpoints import Checkpoints
 from confmig.adapters.disk import Disk, Metadata, digest_of
-from confmig.adapters.store import Store
-from confmig.core.transaction import Phase
+from confmig.adapters.store import Store, Transaction
+from confmig.core.transaction import Image, Phase
 from confmig.errors import LATE_FAILURE, ConfmigError, Unfinished
 from confmig.intent import FilePlan, Plan
-from confmig.swap import Drifted, replace_file
-from confmig.transact import CleanUpFailed, Records, Transactor
+from confmig.swap import Drifted, EachFile, replace_file
+from confmig.transact import CleanUpFailed, Conflict, Records, Transactor
 from confmig_otel import events as ev
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
@@ -250,3 +250,194 @@ def test_the_stateless_replace_keeps_both_of_two_racing_edits(
         replace_file(world.disk, snapshot, b"ours", ".confmig-w")
     assert world.read("a.yaml") == b"edit two"
     assert (world.root / ".confmig-w").read_bytes() == b"edit one"
+
+
+# --- what a review found
+
+
+class _Killed(BaseException):
+    """The process ends here."""
+
+
+def _by_rename(world: World, name: str, data: bytes) -> None:
+    (world.root / f"{name}.tmp").write_bytes(data)
+    os.rename(world.root / f"{name}.tmp", world.root / name)
+
+
+def _conflict(world: World) -> Plan:
+    """a.yaml was new and was edited, b.yaml is old; then somebody puts a.yaml's new bytes back."""
+    plan = _prepared(world)
+    swap = EachFile(
+        plan.files, world.checkpoints, world.disk, lambda *_: None, lambda: None, lambda _: None
+    )
+    swap.swap_in(plan.files[0])
+    _by_rename(world, "a.yaml", b"an edit of new")
+    [row] = world.store.unfinished("home")
+    with pytest.raises(Conflict):
+        world.transactor().recover(row, RECORDS)
+    _by_rename(world, "a.yaml", b"new a.yaml")
+    return plan
+
+
+def _killed_after_the_exchange(monkeypatch: pytest.MonkeyPatch, before: Callable[[], None]) -> None:
+    real = Disk.exchange
+
+    def exchange(disk: Disk, a: str, b: str) -> None:
+        monkeypatch.setattr(Disk, "exchange", real)
+        before()
+        real(disk, a, b)
+        raise _Killed
+
+    monkeypatch.setattr(Disk, "exchange", exchange)
+
+
+def _row(world: World, plan: Plan) -> Transaction:
+    row = world.store.transaction(plan.id)
+    assert row is not None
+    return row
+
+
+def test_a_restore_after_a_resume_that_was_cut_off_sees_an_edit_of_what_that_made_new(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The record says old; the temporary tells better."""
+    plan = _conflict(world)
+    _killed_after_the_exchange(monkeypatch, lambda: None)
+    with pytest.raises(_Killed):
+        world.transactor().resume(_row(world, plan), RECORDS)
+    _by_rename(world, "sub/b.yaml", b"another edit of new")
+    with pytest.raises(Conflict, match="edited after ours"):
+        world.transactor().restore(_row(world, plan))
+    assert _row(world, plan).phase is Phase.CONFLICT
+    assert world.read("sub/b.yaml") == b"another edit of new"
+
+
+def test_an_edit_while_a_conflict_is_restored_keeps_it_a_conflict(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = _conflict(world)
+    real = Disk.exchange
+
+    def exchange(disk: Disk, a: str, b: str) -> None:
+        monkeypatch.setattr(Disk, "exchange", real)
+        _by_rename(world, "a.yaml", b"an edit at this moment")
+        real(disk, a, b)
+
+    monkeypatch.setattr(Disk, "exchange", exchange)
+    with pytest.raises(Conflict):
+        world.transactor().restore(_row(world, plan))
+    assert _row(world, plan).phase is Phase.CONFLICT
+    assert world.read("a.yaml") == b"an edit at this moment"
+
+
+def test_what_a_resume_that_was_cut_off_took_out_is_put_back_before_a_rollback(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = _conflict(world)
+    _killed_after_the_exchange(
+        monkeypatch, lambda: _by_rename(world, "sub/b.yaml", b"the service's")
+    )
+    with pytest.raises(_Killed):
+        world.transactor().resume(_row(world, plan), RECORDS)
+    assert world.read("sub/b.yaml") == b"new sub/b.yaml"
+    row = world.transactor().tidy(_row(world, plan))
+    assert world.read("sub/b.yaml") == b"the service's"
+    assert world.left() == []
+    assert row.phase is Phase.CONFLICT
+    assert row.error is not None
+    assert row.error["files"] == {"a.yaml": Image.NEW.value, "sub/b.yaml": Image.EDITED_OLD.value}
+
+
+def test_a_rescue_is_told_once_although_the_process_ends_right_after_it(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = _prepared(world)
+    transactor = world.transactor()
+    swap = transactor.swap(plan)
+    swap.exchange()
+    transactor.commit(plan, RECORDS)
+    (world.root / plan.files[0].temporary).write_bytes(b"late")
+    real = Disk.unlink
+
+    def unlink(disk: Disk, path: str) -> None:
+        real(disk, path)
+        if path == plan.files[0].temporary:
+            raise _Killed
+
+    monkeypatch.setattr(Disk, "unlink", unlink)
+    with pytest.raises(_Killed):
+        transactor.clean_up(plan, transactor.swap(plan))
+    monkeypatch.setattr(Disk, "unlink", real)
+    assert world.recover() == [Phase.DONE]
+    assert world.rescued() == [b"late"]
+    assert world.events().count(ev.DRIFT) == 1
+
+
+def test_a_chmod_of_the_new_file_stays_when_it_is_taken_back(world: World) -> None:
+    plan = _prepared(world)
+    swap = world.transactor().swap(plan)
+    assert isinstance(swap, EachFile)
+    swap.swap_in(plan.files[0])
+    (world.root / "a.yaml").chmod(0o600)
+    (world.root / "sub/b.yaml").write_bytes(b"an edit")
+    assert world.recover() == [Phase.ABORTED]
+    assert world.read("a.yaml") == b"old a.yaml"
+    assert (world.root / "a.yaml").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_chmod_that_an_exchange_took_out_before_a_kill_is_put_back(world: World) -> None:
+    plan = _prepared(world)
+    (world.root / "a.yaml").chmod(0o600)
+    world.disk.exchange(plan.files[0].temporary, "a.yaml")
+    assert world.recover() == [Phase.ABORTED]
+    assert world.read("a.yaml") == b"old a.yaml"
+    assert (world.root / "a.yaml").stat().st_mode & 0o777 == 0o600
+    assert world.left() == []
+
+
+def test_an_edit_that_we_may_not_read_goes_back_to_its_place(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another user's file of mode 0600, renamed onto the target between the look and the
+    exchange."""
+    theirs: list[int] = []
+    real_digest, real_exchange = Disk.digest, Disk.exchange
+
+    def digest(disk: Disk, path: str) -> str | None:
+        file = world.root / path
+        if theirs and file.exists() and file.stat().st_ino in theirs:
+            raise PermissionError(13, "Permission denied", path)
+        return real_digest(disk, path)
+
+    def exchange(disk: Disk, a: str, b: str) -> None:
+        if not theirs:
+            _by_rename(world, "a.yaml", b"theirs")
+            theirs.append((world.root / "a.yaml").stat().st_ino)
+        real_exchange(disk, a, b)
+
+    monkeypatch.setattr(Disk, "digest", digest)
+    monkeypatch.setattr(Disk, "exchange", exchange)
+    with pytest.raises(Drifted):
+        world.transactor().run(world.plan(), RECORDS)
+    assert world.read("a.yaml") == b"theirs"
+    assert world.read("sub/b.yaml") == b"old sub/b.yaml"
+    assert world.left() == []
+    assert world.store.unfinished("home") == []
+
+
+def test_the_stateless_replace_names_the_file_that_keeps_an_older_edit(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = world.disk.read("a.yaml")
+    real, edits = Disk.exchange, [b"first", b"second"]
+
+    def exchange(disk: Disk, a: str, b: str) -> None:
+        if edits:
+            _by_rename(world, "a.yaml", edits.pop(0))
+        real(disk, a, b)
+
+    monkeypatch.setattr(Disk, "exchange", exchange)
+    with pytest.raises(Drifted, match=r"kept in \.confmig-x"):
+        replace_file(world.disk, snapshot, b"new", ".confmig-x")
+    assert world.read("a.yaml") == b"second"
+    assert (world.root / ".confmig-x").read_bytes() == b"first"

@@ -40,9 +40,9 @@ def walk(root: int, path: str, flags: int) -> int:
     *folders, last = path.split("/")
     here = os.dup(root)
     try:
+        if ".." in (*folders, last):
+            raise OSError(errno.EXDEV, "the path leaves the root", path)
         for folder in folders:
-            if folder == "..":
-                raise OSError(errno.EXDEV, "the path leaves the root", path)
             below = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
             os.close(here)
             here = below

@@ -20,6 +20,7 @@ from confmig.adapters.disk import digest_of
 from confmig.adapters.durable import fsync, sync_folder
 from confmig.errors import Fault, Refused
 
+_LONGEST = 160
 MANY = 64
 """Above this many images they are stored in one pack."""
 
@@ -133,6 +134,13 @@ class Checkpoints:
         """Remove a checkpoint's file. Its images stay for others; see ``drop_images``."""
         (self.folder / Path(path).name).unlink(missing_ok=True)
 
+    def forget_unknown(self, known: set[str]) -> None:
+        """Remove checkpoints of transactions that never began."""
+        names = {Path(path).name for path in known}
+        for file in self.folder.glob("*.json"):
+            if file.name not in names:
+                file.unlink()
+
     def size_of(self, digest: str) -> int:
         """The bytes of an image; 0 if it is not there."""
         try:
@@ -149,6 +157,8 @@ class Checkpoints:
                 file.unlink()
                 count += 1
         for pack in list(self.packs.iterdir()):
+            if pack.name.startswith("tmp-"):
+                continue
             if pack.name not in self._read:
                 self._index(pack)
             held = {d for d, (where, _, _) in self._places.items() if where == pack}
@@ -175,7 +185,9 @@ class Checkpoints:
 
     def save_rescue(self, name: str, data: bytes) -> str:
         """Keep bytes of somebody that must not be lost; returns the path."""
-        name = f"{name}-{digest_of(data)[:16]}"  # two writers of one file are both kept
+        short = name.encode()[:_LONGEST].decode(errors="ignore")
+        # no name that ``prepare`` takes for half a file; two writers of one file are both kept
+        name = f"{'kept-' * short.startswith('tmp-')}{short}-{digest_of(data)[:16]}"
         _write_once(self.rescue, name, data)
         sync_folder(self.rescue)
         return str(self.rescue / name)
@@ -203,6 +215,9 @@ def _write_once(folder: Path, name: str, data: bytes) -> bool:
         while view:
             view = view[os.write(fd, view) :]
         fsync(fd)
+    except BaseException:
+        temporary.unlink(missing_ok=True)  # half of it is nothing
+        raise
     finally:
         os.close(fd)
     temporary.rename(target)

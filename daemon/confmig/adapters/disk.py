@@ -302,9 +302,12 @@ class Disk:
             os.mkdir(os.path.basename(path), 0o700, dir_fd=folder)
 
     def dress(self, path: str, metadata: Metadata) -> None:
-        """Give a temporary directory the owner, attributes and mode of another."""
-        with self._folder_of(f"{path}/x") as fd:
+        """Give a temporary file or directory the owner, attributes and mode of another."""
+        fd = self._open(path)
+        try:
             _dress(fd, metadata)
+        finally:
+            os.close(fd)
 
     def open_up(self, path: str) -> None:
         """Let us remove what is in a temporary directory that was dressed as one where nobody may

@@ -40,7 +40,9 @@ def prune(
     store: Store, checkpoints: Checkpoints, keep: Keep, now: datetime, *, delivery: bool
 ) -> Pruned:
     """Let go what need not be kept. ``delivery``: events that wait for a receiver stay."""
-    rows = [r for r in store.newest(-1, None) if checkpoints.exists(r.checkpoint)]
+    every = store.newest(-1, None)
+    checkpoints.forget_unknown({r.checkpoint for r in every})
+    rows = [r for r in every if checkpoints.exists(r.checkpoint)]
     gone = _excess(rows, keep, now, checkpoints)
     for row in gone:
         checkpoints.forget(row.checkpoint)

@@ -317,6 +317,13 @@ class Store:
             ),
         )
 
+    def note_error(self, transaction: str, error: dict[str, Any]) -> None:
+        """What is known by now of a transaction that failed."""
+        self._inside()
+        self.db.execute(
+            "UPDATE transactions SET error=? WHERE id=?", (json.dumps(error), transaction)
+        )
+
     def mark_reversed(self, transaction: str, by: str | None) -> None:
         """A rollback undid this transaction; None: that rollback was undone."""
         self._inside()
