@@ -34,20 +34,17 @@ class Restored:
 def restore(job: Job, undoing: Undoing) -> list[Restored]:
     """What each file becomes. Nothing is written.
 
-    Raises ``Refused`` (``rollback_conflict``) with every path and place that stands in the way.
+    Raises ``Refused``: with its own code for files that cannot be read, and as
+    ``rollback_conflict`` with every path and place that stands in the way.
     """
+    found = _read(job, undoing.parts)
     out: list[Restored] = []
     conflicts: list[str] = []
     for group in _groups(job, undoing):
-        here = group[0].path
         try:
-            found = []
-            for part in group:
-                here = part.path
-                found.append((part, job.disk.read(here)))
-            out += _restored(job, undoing, found)
+            out += _restored(job, undoing, [(part, found[part.path]) for part in group])
         except Refused as error:
-            conflicts.append(f"{error.place or here} ({error.message})")
+            conflicts.append(f"{error.place or group[0].path} ({error.message})")
     if conflicts:
         raise Refused(
             "rollback_conflict",
@@ -57,6 +54,27 @@ def restore(job: Job, undoing: Undoing) -> list[Restored]:
             "files are kept in the state directory's rescue/ then",
         )
     return out
+
+
+def _read(job: Job, parts: Sequence[Part]) -> dict[str, Snapshot]:
+    """What the files hold now, by path."""
+    found = {}
+    refusals = []
+    for part in parts:
+        try:
+            found[part.path] = job.disk.read(part.path)
+        except Refused as error:
+            refusals.append(error)
+    if refusals:
+        first = refusals[0]
+        others = "".join(f"; {e.place}: {e.message}" for e in refusals[1:])
+        raise Refused(
+            first.code,
+            f"{first.message}{others}",
+            place=first.place,
+            fix=first.fix or "put the file back, then roll back again",
+        )
+    return found
 
 
 def _groups(job: Job, undoing: Undoing) -> list[list[Part]]:

@@ -431,22 +431,22 @@ def test_a_mount_that_becomes_read_only_in_the_middle_is_settled_by_the_next_run
 def test_a_single_file_bind_mount_is_refused_by_name(
     mounts: Mounts, place: Path, user: User
 ) -> None:
+    """It holds only itself, as every file that cannot be read does."""
     made = world(place, user, "a.yaml", "b.yaml")
     outside = place / "outside.yaml"
     outside.write_text(document("b"))
     os.chown(outside, user.uid, user.uid)
     mounts.bind(outside, made.config / "b.yaml")
-    before = made.content()
-    done = told(made.once(), "target_is_mount", "b.yaml", 4)
+    done = told(made.once(), "target_is_mount", "b.yaml", 1)
     assert "Fix: mount its directory instead" in done.out
-    assert made.content() == before
+    assert made.version("a.yaml") == 2
     assert outside.read_text() == document("b")
     made.clean()
     told(made.migrate(made.config / "b.yaml"), "target_is_mount", "b.yaml", 1)
-    assert made.content() == before
+    assert outside.read_text() == document("b")
     made.clean()
     mounts.unmount(made.config / "b.yaml")
-    mended(made, "a.yaml", "b.yaml")
+    made.ends_well("a.yaml", "b.yaml")
 
 
 def test_a_rollback_of_what_is_a_mount_by_now_changes_nothing(mounts: Mounts, place: Path) -> None:
@@ -454,7 +454,9 @@ def test_a_rollback_of_what_is_a_mount_by_now_changes_nothing(mounts: Mounts, pl
     made.ends_well("a.yaml", "b.yaml")
     mounts.bind(made.config / "b.yaml", made.config / "b.yaml")
     before = made.content()
-    told(made.run("rollback", "--last"), "target_is_mount", "b.yaml", 1)
+    for discard in ((), ("--discard-later-edits",)):
+        done = told(made.run("rollback", "--last", *discard), "target_is_mount", "b.yaml", 1)
+        assert "mount its directory instead" in done.out + done.err
     assert made.content() == before
     made.clean()
     mounts.unmount(made.config / "b.yaml")
@@ -708,6 +710,7 @@ def cannot(mounts: Mounts, made: Odd) -> Callable[[], object]:
 
 
 CAUSES = [full, shut, frozen, frozen_file, labelled, grouped, bound, cannot]
+EXITS = {bound: 1}  # found by reading: the file holds only itself. The others: a commit failed.
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda f: f.__name__)
@@ -720,7 +723,7 @@ def test_the_error_names_the_file_that_it_is_about(
         done = made.once()
     finally:
         end()
-    assert done.code == 4, done
+    assert done.code == EXITS.get(cause, 4), done
     [line] = [x for x in (done.out + done.err).splitlines() if " Fix: " in x]
     assert "a.yaml: " in line, line
 
@@ -759,7 +762,7 @@ def test_once_the_cause_is_gone_the_plain_next_run_ends_well(
         done = made.once()
     finally:
         end()
-    assert done.code == 4, done
+    assert done.code == EXITS.get(cause, 4), done
     originals(made, "a.yaml")
     if "confmig retry" in done.out:
         mended(made, "a.yaml")

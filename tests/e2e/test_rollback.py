@@ -102,11 +102,24 @@ def test_a_file_that_changed_since_refuses_the_whole(tmp_path: Path, how: str) -
     before, dump = world.facts(), world.dump()
     done = world.run("rollback", "--last", "--json")
     assert done.code == 1, done
-    assert done.json["error"]["code"] == "rollback_conflict"
-    assert "b.yaml" in done.json["error"]["message"]
+    codes = {"edited": "rollback_conflict", "gone": "document_missing", "directory": "not_a_file"}
+    error = done.json["error"]
+    assert error["code"] == codes[how]
+    assert error["place"] == "b.yaml"
+    assert error["fix"]
     assert world.facts() == before
     assert world.dump() == dump
     assert not list(temporaries(world.config))
+
+
+def test_every_file_that_cannot_be_read_is_listed(tmp_path: Path) -> None:
+    world, _ = migrated(tmp_path)
+    for name in ("a.yaml", "b.yaml"):
+        (world.config / name).unlink()
+    done = world.run("rollback", "--last", "--discard-later-edits")
+    assert done.code == 1, done
+    for expected in ("a.yaml", "b.yaml", "document_missing", "put the file back"):
+        assert expected in done.err
 
 
 def test_a_damaged_image_is_found_before_anything_is_written(tmp_path: Path) -> None:
