@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
+# a worker for each core; the tests of a file share what is made once for them
+PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 
 .PHONY: demo test check e2e bench crash-full clean
 
@@ -15,7 +17,7 @@ demo: $(VENV)/.ready ## a real old configuration, migrated step by step, with it
 	$(BIN)/python -m deploy.demo.demo
 
 test: $(VENV)/.ready ## the fast tests
-	$(BIN)/python -m pytest -m "not slow"
+	$(PYTEST) -m "not slow"
 
 check: $(VENV)/.ready ## lint, types, import contracts, and our own bundle
 	$(BIN)/ruff check .
@@ -26,10 +28,10 @@ check: $(VENV)/.ready ## lint, types, import contracts, and our own bundle
 	$(BIN)/confmig check
 
 e2e: $(VENV)/.ready ## the slow tests: kill sweep, seeded bugs, delivery
-	$(BIN)/python -m pytest -m slow
+	$(PYTEST) -m slow
 
 crash-full: $(VENV)/.ready ## every crash harness at every point; an hour
-	CONFMIG_CRASH_FULL=1 $(BIN)/python -m pytest -s -m "slow or not slow" tests/crash
+	CONFMIG_CRASH_FULL=1 $(PYTEST) -m "slow or not slow" tests/crash
 
 bench: $(VENV)/.ready ## measurements, as ratios
 	$(BIN)/python -m bench.documents

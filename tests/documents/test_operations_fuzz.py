@@ -575,9 +575,7 @@ def outcome(data: bytes, format: str, log: list[dict[str, Any]]) -> str:
 
 
 @pytest.mark.parametrize("format", FORMATS)
-def test_random_operations_do_or_refuse_and_what_is_written_reads_as_the_tree(
-    format: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_random_operations_do_or_refuse_and_what_is_written_reads_as_the_tree(format: str) -> None:
     outcomes: Counter[str] = Counter()
     found: dict[str, Run] = {}
     seen: Counter[str] = Counter()
@@ -596,11 +594,10 @@ def test_random_operations_do_or_refuse_and_what_is_written_reads_as_the_tree(
         seen[kind] += 1
         if kind not in found or len(str(run)) < len(str(found[kind])):
             found[kind] = run
-    with capsys.disabled():
-        print(f"\noperations on {format}: {dict(outcomes.most_common())}")
-        blamed = found.get("refused: verify_failed")
-        if blamed is not None and os.environ.get("CONFMIG_FUZZ_SHOW"):
-            print(f"verify_failed, the shortest:\n{blamed}")
+    print(f"\noperations on {format}: {dict(outcomes.most_common())}")
+    blamed = found.get("refused: verify_failed")
+    if blamed is not None and os.environ.get("CONFMIG_FUZZ_SHOW"):
+        print(f"verify_failed, the shortest:\n{blamed}")
     failures = [
         f"{kind} ({seen[kind]} times)\n{run}"
         for kind, run in found.items()

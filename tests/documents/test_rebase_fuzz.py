@@ -470,7 +470,7 @@ def _result(case: Case, result: str) -> str:
     return "other order of lines" if Counter(have) == Counter(want) else "other lines"
 
 
-def fuzz(count: int, capsys: pytest.CaptureFixture[str]) -> None:
+def fuzz(count: int) -> None:
     outcomes: Counter[str] = Counter()
     failures: list[str] = []
     for seed in range(START, START + count):
@@ -481,21 +481,16 @@ def fuzz(count: int, capsys: pytest.CaptureFixture[str]) -> None:
             failures.append(str(error))
     edited = sum(n for name, n in outcomes.items() if not name.startswith("no "))
     refused = outcomes["unnecessary conflict"] / max(edited, 1)
-    with capsys.disabled():
-        print(f"\nrebase: {edited} edited, {refused:.1%} refused needlessly; {dict(outcomes)}")
+    print(f"\nrebase: {edited} edited, {refused:.1%} refused needlessly; {dict(outcomes)}")
     assert not failures, f"{len(failures)} failures, first ones:\n" + "\n\n".join(failures[:3])
     assert refused < UNNECESSARY, f"{refused:.1%} are refused though each edit has a place"
     assert outcomes["exact"] > edited * 0.5
 
 
-def test_random_edits_after_random_migrations_are_placed_or_refused(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    fuzz(COUNT, capsys)
+def test_random_edits_after_random_migrations_are_placed_or_refused() -> None:
+    fuzz(COUNT)
 
 
 @pytest.mark.slow
-def test_many_random_edits_after_random_migrations_are_placed_or_refused(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    fuzz(SLOW, capsys)
+def test_many_random_edits_after_random_migrations_are_placed_or_refused() -> None:
+    fuzz(SLOW)

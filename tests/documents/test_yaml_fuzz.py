@@ -12,7 +12,6 @@ import random
 import re
 from collections import Counter
 
-import pytest
 import yaml
 
 from confmig.documents.journal import Change
@@ -109,9 +108,7 @@ def _blanks(text: str) -> int:
     return sum(1 for line in text.split("\n") if not line.strip("\r \ufeff"))
 
 
-def test_random_edits_of_random_documents_mean_what_was_asked_and_lose_nothing(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
+def test_random_edits_of_random_documents_mean_what_was_asked_and_lose_nothing() -> None:
     outcomes: Counter[str] = Counter()
     failures: list[str] = []
     for seed in range(START, START + COUNT):
@@ -125,6 +122,5 @@ def test_random_edits_of_random_documents_mean_what_was_asked_and_lose_nothing(
             failures.append(f"seed {seed}: crash: {error!r}")
     made = COUNT - outcomes["not both readers take the source"]
     refused = sum(n for name, n in outcomes.items() if name.startswith("refused"))
-    with capsys.disabled():
-        print(f"\nfuzz: {made} documents, {refused / max(made, 1):.1%} refused; {dict(outcomes)}")
+    print(f"\nfuzz: {made} documents, {refused / max(made, 1):.1%} refused; {dict(outcomes)}")
     assert not failures, f"{len(failures)} failures, first ones:\n" + "\n\n".join(failures[:3])

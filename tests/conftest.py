@@ -1,0 +1,19 @@
+"""The figures of sweeps and fuzzers: what they print is shown when they pass, too, at the end."""
+
+from __future__ import annotations
+
+import pytest
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    figures = [
+        report
+        for report in terminalreporter.getreports("passed")
+        if ("slow" in report.keywords or "fuzz" in report.nodeid) and report.capstdout.strip()
+    ]
+    if figures:
+        terminalreporter.write_sep("=", "figures")
+    for report in figures:
+        terminalreporter.write_line(report.nodeid, bold=True)
+        for line in report.capstdout.strip().splitlines():
+            terminalreporter.write_line(f"    {line}")
