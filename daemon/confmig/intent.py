@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from confmig.adapters.disk import PREFIX, Disk, Metadata
+from confmig.adapters.disk import PREFIX, Disk
+from confmig.adapters.metadata import Metadata
 from confmig.adapters.store import Transaction
 from confmig.errors import Refused
 

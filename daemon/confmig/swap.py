@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
 
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import Disk, Metadata, Snapshot, about, digest_of
+from confmig.adapters.disk import Disk, Snapshot, about, digest_of
+from confmig.adapters.metadata import Metadata
 from confmig.adapters.rewrite import check, rewrite
 from confmig.core.torn import is_torn
 from confmig.core.transaction import Image

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from confmig.adapters.beneath import walk
-from confmig.adapters.disk import Disk, Metadata, digest_of
+from confmig.adapters.disk import Disk, digest_of
+from confmig.adapters.metadata import Metadata
 from confmig.adapters.patterns import pattern
 from confmig.errors import Refused
 

@@ -39,7 +39,8 @@ from confmig import swap
 from confmig.adapters import disk as disks
 from confmig.adapters import rewrite as rewriting
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import PREFIX, Disk, Metadata, digest_of
+from confmig.adapters.disk import PREFIX, Disk, digest_of
+from confmig.adapters.metadata import Metadata
 from confmig.adapters.store import Store, Transaction
 from confmig.core.transaction import Image, Phase
 from confmig.errors import ConfmigError, Fault, Refused, Unfinished

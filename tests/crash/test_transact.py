@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import Disk, Metadata, digest_of
+from confmig.adapters.disk import Disk, digest_of
+from confmig.adapters.metadata import Metadata
 from confmig.adapters.store import Store, Transaction
 from confmig.core.transaction import Image, Phase
 from confmig.errors import LATE_FAILURE, ConfmigError, Unfinished

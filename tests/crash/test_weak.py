@@ -33,7 +33,8 @@ import pytest
 
 from confmig import swap
 from confmig.adapters import disk as disk_module
-from confmig.adapters.disk import PREFIX, Disk, Metadata, Ways
+from confmig.adapters.disk import PREFIX, Disk, Ways
+from confmig.adapters.metadata import Metadata
 from confmig.core.transaction import Phase
 from confmig.errors import Refused
 from confmig.intent import FilePlan, Plan

@@ -710,7 +710,8 @@ def cannot(mounts: Mounts, made: Odd) -> Callable[[], object]:
 
 
 CAUSES = [full, shut, frozen, frozen_file, labelled, grouped, bound, cannot]
-EXITS = {bound: 1}  # found by reading: the file holds only itself. The others: a commit failed.
+# found by reading: the file holds only itself. The others: a commit failed.
+EXITS: dict[object, int] = {bound: 1}
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda f: f.__name__)

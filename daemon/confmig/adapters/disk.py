@@ -18,12 +18,12 @@ import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
-from functools import lru_cache
+from dataclasses import dataclass
 from pathlib import Path
 
 from confmig.adapters.beneath import NO_MOUNTS, mount_of, open_beneath
 from confmig.adapters.durable import fsync, sync_filesystem
+from confmig.adapters.metadata import Metadata, dress, may_chown, metadata_of
 from confmig.adapters.mounts import filesystem_of, is_network
 from confmig.adapters.patterns import pattern, way
 from confmig.errors import Fault, Refused
@@ -35,16 +35,6 @@ _FORCE_SYNC, _BASIC_STATS = 0x1000 | 0x2000, 0x7FF
 _EXCHANGE = 2
 _F_SETSIG = 10
 _libc = ctypes.CDLL(None, use_errno=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Metadata:
-    """What a file has besides its content."""
-
-    mode: int
-    uid: int
-    gid: int
-    xattrs: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +179,7 @@ class Disk:
             raise odd(
                 "file_too_large", f"{facts.st_size} bytes are more than the cap of {self.size_cap}"
             )
-        if facts.st_uid != os.geteuid() and not _may_chown():
+        if facts.st_uid != os.geteuid() and not may_chown():
             raise odd(
                 "foreign_owner",
                 f"the file belongs to user {facts.st_uid} and this process may not "
@@ -305,7 +295,7 @@ class Disk:
         """Give a temporary file or directory the owner, attributes and mode of another."""
         fd = self._open(path)
         try:
-            _dress(fd, metadata)
+            dress(fd, metadata)
         finally:
             os.close(fd)
 
@@ -347,7 +337,7 @@ class Disk:
             view = memoryview(data)
             while view:
                 view = view[os.write(fd, view) :]
-            _dress(fd, metadata)
+            dress(fd, metadata)
             if durable:
                 fsync(fd)
         finally:
@@ -549,18 +539,6 @@ class Disk:
                 raise
 
 
-def _dress(fd: int, metadata: Metadata) -> None:
-    facts = os.fstat(fd)
-    if (facts.st_uid, facts.st_gid) != (metadata.uid, metadata.gid):
-        os.fchown(fd, metadata.uid, metadata.gid)
-    for key in os.listxattr(fd):  # the directory's default ACL must not open the file
-        if key not in metadata.xattrs:
-            os.removexattr(fd, key)
-    for key, value in metadata.xattrs.items():
-        os.setxattr(fd, key, bytes.fromhex(value))
-    os.fchmod(fd, metadata.mode)
-
-
 def is_ours(path: str) -> bool:
     """Whether a name below the root is a temporary of ours, or in one."""
     return any(part.startswith(PREFIX) for part in path.split("/"))
@@ -591,12 +569,6 @@ def _is_mount(path: str) -> Refused:
         place=path,
         fix="mount its directory instead, or set `mounted_files: rewrite` for the target",
     )
-
-
-def metadata_of(fd: int) -> Metadata:
-    facts = os.fstat(fd)
-    xattrs = {name: os.getxattr(fd, name).hex() for name in sorted(os.listxattr(fd))}
-    return Metadata(stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid, xattrs)
 
 
 @contextmanager
@@ -639,13 +611,3 @@ def _odd(path: str, error: OSError) -> Refused | Fault:
         place=path,
         fix="look at the disk, then run again",
     )
-
-
-@lru_cache(maxsize=1)
-def _may_chown() -> bool:
-    try:
-        with open("/proc/self/status", encoding="ascii") as status:
-            effective = next(line for line in status if line.startswith("CapEff:"))
-        return bool(int(effective.split()[1], 16) & 1)
-    except (OSError, StopIteration, ValueError):
-        return os.geteuid() == 0

@@ -13,8 +13,9 @@ import fcntl
 import os
 from collections.abc import Callable
 
-from confmig.adapters.disk import Disk, Metadata, metadata_of, quiet_leases, read_all
+from confmig.adapters.disk import Disk, quiet_leases, read_all
 from confmig.adapters.durable import fsync
+from confmig.adapters.metadata import Metadata, metadata_of
 from confmig.errors import Fault, Refused, Unfinished
 
 WAIT = 1.0
