@@ -447,7 +447,8 @@ def test_ctrl_c_ends_with_130_and_changes_nothing(tmp_path: Path) -> None:
         ["run", "--once", "--settings", str(world.settings)],
     ):
         process = subprocess.Popen(
-            [sys.executable, "-m", "confmig", *words],
+            # a shell's background jobs and the workers of the test runner ignore SIGINT
+            ["env", "--default-signal=INT", sys.executable, "-m", "confmig", *words],
             env=environment(),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
