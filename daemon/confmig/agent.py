@@ -39,6 +39,7 @@ from confmig.errors import (
 from confmig.reconcile import Pass, Workspace
 from confmig.reporting import event_text, readings
 from confmig.settings import Settings
+from confmig_otel.metrics import Readings
 
 if TYPE_CHECKING:
     from confmig_otel.relay import Delivery, RelayThread
@@ -99,6 +100,7 @@ class Agent:
         self._notify = Notify(os.environ, time.monotonic)
         self._trouble: dict[str, ConfmigError | None] = {}
         self._passes: dict[str, Pass] = {}
+        self._http: ProbeServer | None = None
         self._relay: RelayThread | None = None
         self._relay_busy = False
         self._said = 0
@@ -115,18 +117,55 @@ class Agent:
             os.environ.get("TRACEPARENT"),
         )
         recorder = Measured(telemetry.recorder)
+        signals.install(self._stop, lambda: self._inbox.put(Wake("SIGHUP")))
         try:
-            with Workspace(settings, _clock, recorder, f"uid:{os.getuid()}") as space:
+            space = self._open(telemetry, recorder)
+            if space is None:
+                return DONE
+            with space:
                 space.delivery = where.delivers_events
                 return self._serve(space, telemetry, recorder)
         finally:
+            self._end_probes()
             telemetry.close()
 
+    def _open(self, telemetry: Telemetry, recorder: Measured) -> Workspace | None:
+        """The state; None if asked to stop before it could be read.
+
+        While it cannot be read this process stays up, unready, so that an alert can fire. It holds
+        no lock then: ``confmig restore-state`` may run, and what it restores is taken up. A state
+        that was moved away is waited for; an empty one in its place would forget everything.
+        """
+        settings = self._settings
+        file = settings.state_dir / "state.db"
+        there = os.path.exists(file)
+        trouble: ConfmigError | None = None
+        while True:
+            try:
+                if os.path.exists(file) or not there:
+                    return Workspace(settings, _clock, recorder, f"uid:{os.getuid()}")
+            except ConfmigError as error:
+                taken = trouble is not None and error.code == "lock_held"
+                if self._exit_on_block or not (taken or error.code == "state_unreadable"):
+                    raise
+                self._probes(recorder)
+                if str(error) != str(trouble):
+                    self._log(f"{error}")
+                    self._log(f"nothing is migrated until the state is back{self._probes_at()}")
+                trouble = error
+                self._unready(error.code, telemetry)
+            self._beat()
+            try:
+                message = self._inbox.get(timeout=TICK)
+            except queue.Empty:
+                continue
+            if isinstance(message, Stop):
+                return None
+
     def _serve(self, space: Workspace, telemetry: Telemetry, recorder: Measured) -> int:
-        signals.install(self._stop, lambda: self._inbox.put(Wake("SIGHUP")))
         space.beat = self._beat
         space.stopping = lambda: self._stopping
-        http = self._probes(recorder) if self._settings.http.enabled else None
+        self._probes(recorder)
         control = ControlServer(self._settings.state_dir, self._ask)
         control.start()
         timer = Timer(lambda: self._inbox.put(Wake("timer")))
@@ -146,10 +185,8 @@ class Agent:
         watcher.start()
         self._start_relay(telemetry)
         self._said = space.store.outbox_head()
-        self._log(
-            f"watching {', '.join(str(t.root) for t in self._targets)}"
-            + (f"; probes on http://{self._settings.http.host}:{http.port}" if http else "")
-        )
+        roots = ", ".join(str(t.root) for t in self._targets)
+        self._log(f"watching {roots}{self._probes_at()}")
         try:
             return self._loop(space, telemetry, timer)
         finally:
@@ -160,12 +197,13 @@ class Agent:
                 self._relay.stop()
                 self._relay.join(3.0)
             self._settle_reports(space)
-            if http is not None:
-                http.stop()
+            self._end_probes()  # before the lock is free: the next one needs the port
             telemetry.drain(space.store, self._settings.telemetry.drain_seconds, _clock)
 
-    def _probes(self, recorder: Measured) -> ProbeServer:
+    def _probes(self, recorder: Measured) -> None:
         where = self._settings.http
+        if not where.enabled or self._http is not None:
+            return
         try:
             http = ProbeServer(
                 where.host, where.port, lambda: self._snapshot, time.monotonic, recorder.registry
@@ -178,7 +216,16 @@ class Agent:
                 [Problem("settings_invalid", place, str(error), "choose another port, or 0")],
             ) from None
         http.start()
-        return http
+        self._http = http
+
+    def _end_probes(self) -> None:
+        if self._http is not None:
+            self._http.stop()
+            self._http = None
+
+    def _probes_at(self) -> str:
+        http = self._http
+        return f"; probes on http://{self._settings.http.host}:{http.port}" if http else ""
 
     def _loop(self, space: Workspace, telemetry: Telemetry, timer: Timer) -> int:
         code = self._look(space, telemetry, timer)
@@ -326,6 +373,14 @@ class Agent:
         self._snapshot = Snapshot(
             settled and not reasons, not reasons, tuple(reasons), time.monotonic(), seen
         )
+
+    def _unready(self, reason: str, telemetry: Telemetry) -> None:
+        """Without a state nothing is known but that every target is blocked."""
+        seen = Readings(blocked={t.name: 1 for t in self._targets})
+        if telemetry.otel is not None:
+            telemetry.otel.publish(seen)
+        self._notify.status(reason)
+        self._snapshot = Snapshot(reasons=(reason,), beat=time.monotonic(), readings=seen)
 
     def _stop(self) -> None:
         """A pass ends after the transaction at hand, the loop after the pass."""

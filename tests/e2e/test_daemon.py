@@ -125,6 +125,55 @@ def test_an_invalid_manifest_keeps_it_up_and_unready_until_it_is_mended(tmp_path
         until(lambda: world.version("late.yaml") == 2)
 
 
+def test_a_state_that_cannot_be_read_keeps_it_up_and_unready_until_it_is_restored(
+    tmp_path: Path,
+) -> None:
+    """And nobody puts an empty state in its place while the damaged one is being exchanged."""
+    world = small(tmp_path, "a.yaml")
+    assert world.once().code == 0
+    backup = tmp_path / "backup"
+    assert world.run("backup-state", backup).code == 0
+    database = world.state / "state.db"
+    database.write_bytes(b"no database" * 1000)
+    world.put("late.yaml", document("late"))
+    with Daemon(world) as daemon:
+        assert "state_unreadable" in daemon.is_up("/readyz", 503)
+        assert daemon.get("/startupz")[0] == 503
+        assert daemon.get("/livez")[0] == 200
+        assert 'config_migration_blocked{config_target_name="app"} 1.0' in daemon.get("/metrics")[1]
+        assert "confmig restore-state" in daemon.said
+        told = world.run("status")
+        assert told.code == 4, told
+        assert "state_unreadable" in told.err
+        database.rename(tmp_path / "damaged")
+        for _ in range(3):
+            daemon.process.send_signal(signal.SIGHUP)
+            daemon.is_up("/readyz", 503)
+        assert not database.exists()
+        assert world.version("late.yaml") == 0
+        restored = world.run("restore-state", backup)
+        assert restored.code == 0, restored
+        daemon.process.send_signal(signal.SIGHUP)
+        daemon.is_up("/readyz")
+        until(lambda: world.version("late.yaml") == 2, what=daemon.said)
+        assert 'config_migration_blocked{config_target_name="app"} 0.0' in daemon.get("/metrics")[1]
+        assert daemon.end() == 0
+    assert world.run("rollback", "--last").code == 0
+    assert world.run("rollback", "--last").code == 0
+    assert world.version("a.yaml") == 0
+
+
+def test_with_an_unreadable_state_it_stops_when_told_and_exits_if_so_asked(tmp_path: Path) -> None:
+    world = small(tmp_path, "a.yaml")
+    assert world.once().code == 0
+    (world.state / "state.db").write_bytes(b"no database" * 1000)
+    with Daemon(world) as daemon:
+        daemon.is_up("/readyz", 503)
+        assert daemon.end() == 0, daemon.said
+    with Daemon(world, "--exit-on-block") as daemon:
+        assert daemon.process.wait(20) == 4, daemon.said
+
+
 def test_a_policy_that_breaks_while_it_runs_denies(tmp_path: Path) -> None:
     world = small(tmp_path, "a.yaml")
     with Daemon(world) as daemon:

@@ -83,7 +83,7 @@ class _Gauges(Collector):
         yield pending
         blocked = GaugeMetricFamily(
             "config_migration_blocked",
-            "1 while an unresolved partial failure blocks migrations.",
+            "1 while an unresolved partial failure or an unreadable state blocks migrations.",
             labels=("config_target_name",),
         )
         for target, value in seen.blocked.items():

@@ -23,7 +23,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--exit-on-block",
         action="store_true",
-        help="(daemon) exit when a partial failure blocks, instead of staying unready",
+        help="(daemon) exit when a partial failure blocks or the state cannot be read, instead of "
+        "staying unready",
     )
 
 
