@@ -197,7 +197,30 @@ LOGGED = "set: {path: log.feature, value: true}"
 LEVEL = "delete: log.level"
 
 
+BEHIND = "[{move: {from: a, to: moved}}, {set: {path: f, value: old}}]"
+
+
 EXACT: dict[str, Row] = {
+    # --- YAML, behind what a migration set last
+    "a key behind what was set": Row("a: one\n", BEHIND, (("", "z: 1\n"),), (("", "z: 1\n"),)),
+    "a key behind what was set, and what moved changed": Row(
+        "a: one\n",
+        BEHIND,
+        (("moved: one", "moved: uno"), ("", "z: 1\n")),
+        (("a: one", "a: uno"), ("", "z: 1\n")),
+    ),
+    "a comment gone, a value changed and a key behind them": Row(
+        "a: one  # why not\n",
+        "move: {from: a, to: moved}",
+        (("moved: one  # why not\n", "moved: uno\nz: 1\n"),),
+        (("a: one  # why not\n", "a: uno\nz: 1\n"),),
+    ),
+    "a comment gone, and a key behind what was set": Row(
+        "a: one  # why not\n",
+        BEHIND,
+        (("moved: one  # why not", "moved: one"), ("", "z: 1\n")),
+        (("a: one  # why not", "a: one"), ("", "z: 1\n")),
+    ),
     # --- YAML, beside
     "a value beside a move": Row(YAML, MOVE, (("level: info", "level: debug"),)),
     "a value beside a set": Row(YAML, SET, (("level: info", "level: debug"),)),
@@ -582,6 +605,12 @@ CLASHES: dict[str, Clash] = {
         "a: 30\n",
         "convert: {path: a, to: string}",
         (("'30'", "'60'"),),
+        ("a",),
+    ),
+    "a converted value, of another kind, and a key behind what was set": Clash(
+        "a: one # x\n",
+        f"[{{{ONE_TWO}}}, {{{NEW}}}]",
+        (("two", "[two]"), ("f: old\n", "f: old\nz: 1\n")),
         ("a",),
     ),
     "a key in an object it made": Clash(PLAIN, INTO, (("  a:", "  c: 3\n  a:"),), ("m.c",)),

@@ -32,7 +32,7 @@ from tests.documents.helpers import Ordered, parse, read11, read12
 COUNT = int(os.environ.get("CONFMIG_FUZZ", "300"))
 SLOW = int(os.environ.get("CONFMIG_FUZZ", "2000"))
 START = int(os.environ.get("CONFMIG_FUZZ_START", "0"))
-UNNECESSARY = 0.02
+UNNECESSARY = 0.01
 """The share of edited documents that may be refused although every edit has a place."""
 _NOTE = re.compile(r"#[cde]\d+\.")
 _VALUE = re.compile(r"\bv\d+q\b")

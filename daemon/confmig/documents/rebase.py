@@ -59,15 +59,18 @@ def rebase(
     remarks = _wanted_remarks(parse(old), parse(new), wanted)
     check = _Check(after, today, wanted, remarks, parse, forward)
     unplaced: list[str] = []
+    bases: list[bytes] = []
     for first in (False, True):
         placed, unplaced = by_lines(before, after, today, segments, prefer_previous=first)
         base = _bytes(placed, old)
         if check.passes(base, literal=not unplaced, made=0):
             return base
+        if unplaced:  # else all were placed, and wrongly
+            bases.append(base)
     # what only says something to people is placed by lines, all else by values
     placed, _ = by_lines(before, after, today, segments, prefer_previous=False, only=is_comment)
     found: list[str] = []
-    for base in dict.fromkeys((_bytes(placed, old), old)):
+    for base in dict.fromkeys((*bases, _bytes(placed, old), old)):
         result, made, found = by_values(base, wanted, parse, forward)
         if result is not None and check.passes(result, literal=False, made=made):
             return result
@@ -110,7 +113,6 @@ class _Check:
             )
             for a, b, c, d in hunks
         )
-
 
     def _without_new_lines(self, text: str) -> tuple[Lines, Lines]:
         """The text, migrated again, and today's, both without the lines that came since and are
