@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+LINES = 20
+"""Of what one test prints; a fuzzer's examples are long."""
+
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     figures = [
@@ -15,5 +18,5 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("=", "figures")
     for report in figures:
         terminalreporter.write_line(report.nodeid, bold=True)
-        for line in report.capstdout.strip().splitlines():
+        for line in report.capstdout.strip().splitlines()[:LINES]:
             terminalreporter.write_line(f"    {line}")
