@@ -13,6 +13,7 @@ import re
 import tomllib
 from typing import Any
 
+from confmig.documents.compare import alike
 from confmig.documents.document import Caps, Document
 from confmig.documents.encoding import decode, newline_of
 from confmig.documents.toml.statements import FIXED, Block, Part, SourceMap, Statement
@@ -72,7 +73,7 @@ def _veto(document: Document) -> None:
         value = read(document.text)
     except ValueError as error:
         raise Refused("not_toml", str(error), fix="mend the file, then run again") from None
-    if not agrees(document.root, value):
+    if not alike(document.root, value, _same_leaf):
         raise Refused(
             "readers_disagree",
             "two TOML readers understand this file differently",
@@ -80,25 +81,11 @@ def _veto(document: Document) -> None:
         )
 
 
-def agrees(want: Any, have: Any) -> bool:
+def _same_leaf(a: Any, b: Any) -> bool:
     """Whether the tree says what the independent reader read; dates are compared as dates."""
-    stack = [(want, have)]
-    while stack:
-        a, b = stack.pop()
-        if isinstance(a, dict):
-            if not isinstance(b, dict) or a.keys() != b.keys():
-                return False
-            stack.extend((a[k], b[k]) for k in a)
-        elif isinstance(a, list):
-            if not isinstance(b, list) or len(a) != len(b):
-                return False
-            stack.extend(zip(a, b, strict=True))
-        elif isinstance(b, datetime.date | datetime.time):
-            if not isinstance(a, Date) or not DATE.fullmatch(a) or read(f"v = {a}")["v"] != b:
-                return False
-        elif type(a) is not type(b) or (a != b and not (a != a and b != b)):
-            return False
-    return True
+    if isinstance(b, datetime.date | datetime.time):
+        return bool(isinstance(a, Date) and DATE.fullmatch(a) and read(f"v = {a}")["v"] == b)
+    return type(a) is type(b) and (a == b or (a != a and b != b))
 
 
 class _Scanner:
