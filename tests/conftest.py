@@ -18,5 +18,8 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
         terminalreporter.write_sep("=", "figures")
     for report in figures:
         terminalreporter.write_line(report.nodeid, bold=True)
-        for line in report.capstdout.strip().splitlines()[:LINES]:
+        lines = report.capstdout.strip().splitlines()
+        for line in lines[:LINES]:
             terminalreporter.write_line(f"    {line}")
+        if len(lines) > LINES:
+            terminalreporter.write_line(f"    and {len(lines) - LINES} more lines")

@@ -150,7 +150,7 @@ class Agent:
                     raise
                 self._probes(recorder)
                 if str(error) != str(trouble):
-                    self._log(f"{error}")
+                    self._log(str(error))
                     self._log(f"nothing is migrated until the state is back{self._probes_at()}")
                 trouble = error
                 self._unready(error.code, telemetry)

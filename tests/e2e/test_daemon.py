@@ -6,11 +6,15 @@ import json
 import signal
 import socket
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from confmig.adapters.lock import DirectoryLock
+from confmig.errors import LockHeld
 from tests.e2e.world import FREE, OPEN, TWO, Daemon, Step, World, document, until, write_bundle
 
 pytestmark = pytest.mark.slow
@@ -24,6 +28,24 @@ def small(
     bundle = write_bundle(folder / "bundle", steps)
     documents = {name: document(name) for name in names}
     return World(folder / "w", bundle=bundle, policy=policy, documents=documents, more=more)
+
+
+@contextmanager
+def held(folder: Path) -> Iterator[None]:
+    """The lock of a state directory, as a command holds it."""
+
+    def taken() -> DirectoryLock | None:
+        try:
+            return DirectoryLock(str(folder), "state directory")
+        except LockHeld:
+            return None
+
+    lock = until(taken)
+    assert lock is not None
+    try:
+        yield
+    finally:
+        lock.close()
 
 
 def ask(world: World, line: bytes) -> bytes:
@@ -151,6 +173,12 @@ def test_a_state_that_cannot_be_read_keeps_it_up_and_unready_until_it_is_restore
             daemon.is_up("/readyz", 503)
         assert not database.exists()
         assert world.version("late.yaml") == 0
+        # another command may hold the lock just when the daemon looks: that ends nothing
+        database.write_bytes(b"no database" * 1000)
+        with held(world.state):
+            daemon.process.send_signal(signal.SIGHUP)
+            until(lambda: "lock_held" in daemon.get("/readyz")[1], what=daemon.said)
+        database.unlink()
         restored = world.run("restore-state", backup)
         assert restored.code == 0, restored
         daemon.process.send_signal(signal.SIGHUP)

@@ -291,14 +291,11 @@ def _inside(map_: _Map, number: int, text: str) -> list[Edit] | None:
     for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         if tag == "equal":
             continue
-        found = map_.span(line.start + at[i1], line.start + at[i2])
-        if i1 == i2 and 0 < i1 < len(a) and map_.span(*_around(line, at[i1])) is None:
+        here = line.start + at[i1]
+        if i1 == i2 and 0 < i1 < len(a) and map_.span(here - 1, here + 1) is None:
             return None  # beside what the migration wrote: perhaps about that
+        found = map_.span(here, line.start + at[i2])
         if found is None:
             return None
         out.append(Edit(*found, ["".join(b[j1:j2])]))
     return out
-
-
-def _around(line: _Line, at: int) -> tuple[int, int]:
-    return line.start + at - 1, line.start + at + 1
