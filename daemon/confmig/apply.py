@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -21,7 +21,7 @@ from confmig.adapters.disk import Disk, Snapshot, digest_of
 from confmig.adapters.store import Store, stamp
 from confmig.core.plan import Segment
 from confmig.core.transaction import Phase
-from confmig.errors import ConfmigError, Unfinished
+from confmig.errors import Busy, ConfmigError, Unfinished
 from confmig.intent import FilePlan, Plan, lay_out
 from confmig.swap import Drifted
 from confmig.transact import CleanUpFailed, Conflict, Records, Transactor, as_error
@@ -35,8 +35,8 @@ MANY = 1000
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How a segment ended: ``committed``, ``unclean`` (committed, temporaries remain), ``drifted``,
-    ``failed``, ``document_failed`` (only ``document`` is held) or ``partial``. ``migration`` is
-    the one that failed."""
+    ``busy`` (another process writes the file), ``failed``, ``document_failed`` (only ``document``
+    is held) or ``partial``. ``migration`` is the one that failed."""
 
     kind: str
     segment: Segment
@@ -75,10 +75,12 @@ def apply(
     digests: dict[str, str],
     approvals: tuple[str, ...],
     late: Callable[[str, str], bool],
+    sources: Mapping[str, bytes] | None = None,
 ) -> Outcome:
     """Run one segment to its end.
 
     ``digests`` are the hashes the plan was made from: a file that differs by now has drifted.
+    ``sources`` has other bytes to migrate than those that a file holds, by path.
     ``late(path, migration)`` tells whether the migration is applied elsewhere, so that a failing
     document holds only itself. Raises ``Unfinished`` only.
     """
@@ -93,7 +95,7 @@ def apply(
         ev.MANIFEST_DIGEST: f"sha256:{job.bundle.manifest.digest}",
     }
     with job.recorder.span(spans.APPLY, f"apply {ids[0]}", attributes) as span:
-        outcome = _apply(job, segment, digests, approvals, late, now, span)
+        outcome = _apply(job, segment, digests, approvals, late, now, span, sources or {})
         seconds = time.monotonic() - began
         span.set(ev.OUTCOME, _OUTCOMES[outcome.kind])
         if outcome.transaction is not None:
@@ -119,6 +121,7 @@ _OUTCOMES = {
     "committed": "committed",
     "unclean": "committed",
     "drifted": "failed",
+    "busy": "failed",
     "failed": "failed",
     "document_failed": "failed",
     "partial": "partial",
@@ -133,6 +136,7 @@ def _apply(
     late: Callable[[str, str], bool],
     now: datetime,
     span: spans.Span,
+    sources: Mapping[str, bytes],
 ) -> Outcome:
     transaction = new_id(now)
     work: list[tuple[Snapshot, Transformed]] = []
@@ -153,7 +157,7 @@ def _apply(
                             place=path,
                         )
                 results = job.bundle.transform_together(
-                    {segment.configs[p]: s.data for p, s in snapshots.items()},
+                    {segment.configs[p]: sources.get(p, s.data) for p, s in snapshots.items()},
                     [m.id for m in steps],
                     job.store.install_key,
                 )
@@ -172,7 +176,7 @@ def _apply(
                 return Outcome(kind, segment, error=fault, document=path, migration=failed)
     try:
         with job.recorder.span(spans.PHASE, "checkpoint", {ev.PHASE: "checkpoint"}):
-            plan = _plan(job, segment, transaction, work, approvals, now)
+            plan = _plan(job, segment, transaction, work, approvals, now, sources)
         with job.recorder.span(spans.PHASE, "commit", {ev.PHASE: "commit"}):
             Transactor(
                 job.store, job.checkpoints, job.disk, job.clock, span.context, beat=job.beat
@@ -181,6 +185,8 @@ def _apply(
         raise
     except Drifted as error:
         return Outcome("drifted", segment, transaction, error, error.place)
+    except Busy as error:
+        return Outcome("busy", segment, transaction, error, error.place)
     except Conflict as error:
         return Outcome("partial", segment, transaction, error)
     except CleanUpFailed as error:
@@ -200,6 +206,7 @@ def _plan(
     work: list[tuple[Snapshot, Transformed]],
     approvals: tuple[str, ...],
     now: datetime,
+    sources: Mapping[str, bytes],
 ) -> Plan:
     files: list[FilePlan] = []
     images: list[bytes] = []
@@ -208,6 +215,7 @@ def _plan(
         if result.rendered is None:
             continue
         config = job.bundle.manifest.configs[segment.configs[snapshot.path]]
+        source = sources.get(snapshot.path)
         file = FilePlan(
             path=snapshot.path,
             temporary="",
@@ -220,9 +228,10 @@ def _plan(
             migrations=tuple(s.migration.id for s in result.steps),
             metadata=snapshot.metadata,
             mounted=snapshot.mounted,
+            source=digest_of(source) if source is not None else None,
         )
         files.append(file)
-        images += [snapshot.data, result.rendered.data]
+        images += [snapshot.data, result.rendered.data, *([source] if source is not None else [])]
         described.append(_describe(file, result))
     placed, directory = lay_out(job.disk, transaction, files)
     job.checkpoints.put(images, transaction)

@@ -106,6 +106,10 @@ class LockHeld(Blocked):
     exit_code = LOCK_HELD
 
 
+class Busy(Blocked):
+    """Another process has the file open for writing; nothing was changed. Try again later."""
+
+
 class Fault(ConfmigError):
     """The disk, the network or a handler failed; nothing was changed."""
 

@@ -22,7 +22,8 @@ class FilePlan:
     """One file of a transaction. ``temporary`` is the name of its stage.
 
     ``mounted``: the file is a mount of its own. It cannot be exchanged and is rewritten in place;
-    then there is no temporary.
+    then there is no temporary. ``source``: the hash of what was migrated, if that is not what the
+    file held (see ``late_append``); a rollback restores it.
     """
 
     path: str
@@ -36,6 +37,12 @@ class FilePlan:
     migrations: tuple[str, ...]
     metadata: Metadata
     mounted: bool = False
+    source: str | None = None
+
+    @property
+    def origin(self) -> str:
+        """The hash of the content before the migrations."""
+        return self.source or self.old
 
     @classmethod
     def from_json(cls, data: dict[str, Any]) -> FilePlan:

@@ -8,21 +8,24 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from confmig import apply as forward
+from confmig import late_append
 from confmig import rollback as backward
 from confmig.adapters import bundle as bundles
 from confmig.adapters import state_format
 from confmig.adapters.bundle import Bundle
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import Disk
+from confmig.adapters.disk import Disk, Snapshot
 from confmig.adapters.durable import make_folder
+from confmig.adapters.lease import Writers
 from confmig.adapters.lock import DirectoryLock
 from confmig.adapters.mounts import filesystem_of, is_network
 from confmig.adapters.retention import Keep, prune
@@ -34,6 +37,7 @@ from confmig.core.plan import (
     next_segment,
 )
 from confmig.core.policy import Policy
+from confmig.core.quiet import BUSY, Quiet, Sight
 from confmig.errors import (
     DEFERRED,
     DONE,
@@ -48,7 +52,15 @@ from confmig.errors import (
 )
 from confmig.settings import Settings, Target
 from confmig.transact import Conflict, Records, Transactor, as_error, drift
-from confmig.view import View, failure_key, load_policy, regressions, settled_key, view
+from confmig.view import (
+    View,
+    failure_key,
+    load_policy,
+    open_for_writing,
+    regressions,
+    settled_key,
+    view,
+)
 from confmig_otel import events as ev
 from confmig_otel import spans
 
@@ -60,16 +72,28 @@ GROUP = 256
 
 Clock = Callable[[], datetime]
 IO_ERROR = "io_error"
-_DOCUMENT_CODES = {"version_regressed": DEFERRED, "document_failed": FAILED}
+_DOCUMENT_CODES = {
+    "version_regressed": DEFERRED,
+    "document_emptied": DEFERRED,
+    BUSY: DEFERRED,
+    "document_failed": FAILED,
+}
+
+
+ONCE_WAIT = 5.0
+"""Seconds that a command waits for files that are being written; the daemon looks again instead."""
+_PAUSE = 0.05
 
 
 @dataclass(frozen=True, slots=True)
 class Pass:
-    """How a pass ended."""
+    """How a pass ended. ``look_again``: the seconds after which a file that was not quiet may be,
+    None if all were."""
 
     view: View
     outcomes: tuple[forward.Outcome, ...]
     exit_code: int
+    look_again: float | None = None
 
 
 class Workspace:
@@ -84,6 +108,10 @@ class Workspace:
         self.actor = actor
         self.delivery = False
         self.last_views: dict[str, View] = {}
+        self.patience = 0.0
+        self.pause: Callable[[float], None] = time.sleep
+        self.monotonic: Callable[[], float] = time.monotonic
+        self._quiet: dict[str, Quiet] = {}
         self.beat: Callable[[], None] = lambda: None
         self.stopping: Callable[[], bool] = lambda: False
         try:
@@ -125,6 +153,13 @@ class Workspace:
         self.store.close()
         self._lock.close()
 
+    def quiet(self, target: str) -> Quiet:
+        """What is remembered of a target's files that were not quiet."""
+        rule = self.settings.watch.rule()
+        if self.patience:
+            rule = replace(rule, wait=min(rule.wait, self.patience))
+        return self._quiet.setdefault(target, Quiet(rule))
+
     def outbox_full(self) -> bool:
         """Whether so many events wait that migrations must stop. Never without delivery."""
         return self.delivery and self.store.outbox_size()[0] >= self.settings.telemetry.outbox_limit
@@ -154,7 +189,9 @@ class Workspace:
 
     def open(self, target: Target) -> Disk:
         """A target's files, locked; a context manager."""
-        disk = Disk(str(target.root), size_cap=self.settings.limits.size, ways=target.ways())
+        open_files = self.settings.watch.busy.then == "migrate"
+        ways = replace(target.ways(), open_files=open_files)
+        disk = Disk(str(target.root), size_cap=self.settings.limits.size, ways=ways)
         try:
             lock = DirectoryLock(str(target.root), "configuration directory")
         except BaseException:
@@ -165,15 +202,17 @@ class Workspace:
     def _pass(self, target: Target, bundle: Bundle, disk: Disk) -> Pass:
         policy = load_policy(target)
         self._announce_policy(target, policy)
+        look = _Looks(self, target, bundle, policy, disk)
         outcomes: list[forward.Outcome] = []
         replans = 0
         excluded: set[str] = set()
         rollout = ""
         while True:
-            now = self.clock()
-            seen = view(
-                target, bundle, policy, disk, self.store, now, outbox_full=self.outbox_full()
-            )
+            seen = look.when_quiet()
+            if not outcomes:
+                outcomes += self._late_appends(seen, disk, look)
+                if outcomes:
+                    continue
             self._note_regressions(seen)
             decisions = {o.standing.migration.id: o.decision for o in seen.outlook}
 
@@ -193,22 +232,11 @@ class Workspace:
             last = len(segment.steps) == whole
             used = used if last else ()  # approvals are spent at the end
             digests = {d.path: d.digest for d in seen.documents}
-            job = forward.Job(
-                target.name,
-                bundle,
-                self.store,
-                self.checkpoints,
-                disk,
-                self.clock,
-                self.recorder,
-                self.actor,
-                rollout,
-                self.beat,
-            )
+            job = self._job(target, bundle, disk, rollout)
             outcome = forward.apply(job, segment, digests, used, late)
             outcomes.append(outcome)
             rollout = "" if last else rollout
-            if outcome.kind == "drifted":
+            if outcome.kind in ("drifted", "busy"):
                 replans += 1
                 if replans > REPLANS:
                     break
@@ -223,9 +251,7 @@ class Workspace:
                 break
             if self.stopping():
                 break
-        seen = view(
-            target, bundle, policy, disk, self.store, self.clock(), outbox_full=self.outbox_full()
-        )
+        seen = look.once()
         self._announce(seen)
         self._settle(seen)
         if outcomes:
@@ -233,7 +259,40 @@ class Workspace:
             keep = Keep(said.checkpoints, said.days, said.size)
             prune(self.store, self.checkpoints, keep, self.clock(), delivery=self.delivery)
         self.last_views[target.name] = seen
-        return Pass(seen, tuple(outcomes), _exit_code(seen, outcomes, excluded))
+        return Pass(seen, tuple(outcomes), _exit_code(seen, outcomes, excluded), look.again)
+
+    def _late_appends(self, seen: View, disk: Disk, look: _Looks) -> list[forward.Outcome]:
+        """Migrate again what a writer completed after it was migrated. No window is asked: the
+        migrations were allowed and have run."""
+        if seen.policy.state == "invalid" or seen.conflicts or disk.read_only():
+            return []
+        changed = {
+            d.path: seen.recorded[d.path][2]
+            for d in seen.documents
+            if d.path in seen.recorded and d.digest not in ("", seen.recorded[d.path][1])
+        }
+        if not changed:
+            return []
+        now = self.clock()
+        late = late_append.find(
+            seen.bundle, self.store, self.checkpoints, disk, changed, now, look.is_quiet
+        )
+        job = self._job(seen.target, seen.bundle, disk, forward.new_id(now))
+        return [late_append.migrate(job, one) for one in late]
+
+    def _job(self, target: Target, bundle: Bundle, disk: Disk, rollout: str) -> forward.Job:
+        return forward.Job(
+            target.name,
+            bundle,
+            self.store,
+            self.checkpoints,
+            disk,
+            self.clock,
+            self.recorder,
+            self.actor,
+            rollout,
+            self.beat,
+        )
 
     def recover(self, target: Target, disk: Disk) -> None:
         """Finish or undo what a crash left. Raises ``Conflict`` never: it is recorded."""
@@ -385,6 +444,75 @@ def translated(folder: Path) -> Iterator[None]:
         raise as_error(error) from error
     except sqlite3.Error as error:
         raise state_format.unreadable(folder / "state.db", error) from error
+
+
+class _Looks:
+    """The looks of one pass at its target. ``again``: the seconds after which a file that was not
+    quiet at the last look may be."""
+
+    def __init__(
+        self, space: Workspace, target: Target, bundle: Bundle, policy: Policy, disk: Disk
+    ) -> None:
+        self._space = space
+        self._target = target
+        self._bundle = bundle
+        self._policy = policy
+        self._disk = disk
+        self._until = space.monotonic() + space.patience
+        self.again: float | None = None
+
+    def once(self) -> View:
+        """One look."""
+        self.again = None
+        space = self._space
+        return view(
+            self._target,
+            self._bundle,
+            self._policy,
+            self._disk,
+            space.store,
+            space.clock(),
+            outbox_full=space.outbox_full(),
+            unquiet=self._unquiet,
+        )
+
+    def when_quiet(self) -> View:
+        """A look at quiet files, or at what is there when the pass's patience is over."""
+        while True:
+            seen = self.once()
+            waits = any(d.problem == BUSY for d in seen.documents)
+            left = self._until - self._space.monotonic()
+            if not waits or left <= 0 or self._space.stopping():
+                return seen
+            self._space.beat()
+            self._space.pause(min(left, _PAUSE, self.again or _PAUSE))
+
+    def is_quiet(self, snapshot: Snapshot) -> bool:
+        """Whether a document may be touched now."""
+        recorded = self._space.store.documents(self._target.name)
+        return not self._unquiet(snapshot, recorded.get(snapshot.path))
+
+    def _unquiet(self, snapshot: Snapshot, recorded: tuple[int, str, str] | None) -> str:
+        space = self._space
+        now = space.monotonic()
+        changed_at = max(snapshot.signature.ctime, 0) / 1e9
+        found = space.quiet(self._target.name).look(
+            snapshot.path,
+            Sight(
+                snapshot.writers is Writers.OPEN,
+                snapshot.signature,
+                space.clock().timestamp() - changed_at,
+                recorded is not None,
+                recorded is not None and recorded[1] == snapshot.digest,
+                now,
+            ),
+        )
+        if found is None:
+            return ""
+        self.again = min(found.seconds, self.again if self.again is not None else found.seconds)
+        if found.open:
+            return open_for_writing(snapshot)
+        return "it changed a moment ago; a process may still be writing it"
 
 
 class _Locked(Disk):

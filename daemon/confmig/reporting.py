@@ -116,6 +116,9 @@ def _documents(view: View) -> str:
     return f"{count} document{'s' if count != 1 else ''}{' (' + listed + ')' if listed else ''}"
 
 
+_REASONS = {"drifted": "target_drifted", "busy": "target_busy"}
+
+
 def pass_json(result: Pass) -> dict[str, Any]:
     """How a pass ended."""
     return {
@@ -128,7 +131,7 @@ def pass_json(result: Pass) -> dict[str, Any]:
                 "migrations": [m.id for m in o.segment.migrations],
                 "files": list(o.changed),
                 "seconds": round(o.seconds, 6),
-                "reason": "target_drifted" if o.kind == "drifted" else None,
+                "reason": _REASONS.get(o.kind),
                 "error": None
                 if o.error is None
                 else {"code": o.error.code, "message": o.error.message, "place": o.error.place},
@@ -152,6 +155,8 @@ def pass_text(result: Pass) -> str:
             )
         elif o.kind == "drifted":
             lines.append(f"target_drifted: {o.document} was changed meanwhile; the edit stands")
+        elif o.kind == "busy":
+            lines.append(f"target_busy: {o.error}")
         else:
             lines.append(f"{o.kind}: {span}: {o.error}")
     return "\n".join([*lines, plan_text(result.view)])

@@ -9,11 +9,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from confmig.adapters.disk import Ways
+from confmig.core.policy import duration
+from confmig.core.quiet import Rule
 from confmig.documents import formats
 from confmig.documents.document import Caps
 from confmig.documents.tree import plain
@@ -100,13 +109,43 @@ class Http(_Model):
     enabled: bool = True
 
 
-class Watch(_Model):
-    """Seconds: how long it must be quiet after a file event, at most how long to wait for that,
-    and how often to look without any event."""
+def _seconds(value: Any) -> Any:
+    """``30s``, ``5m`` or a number of seconds."""
+    if isinstance(value, str) and not value.replace(".", "", 1).isdecimal():
+        return duration(value).total_seconds()
+    return value
 
-    settle: float = Field(default=0.1, ge=0, le=10)
-    settle_at_most: float = Field(default=2.0, ge=0, le=60)
-    rescan: float = Field(default=60.0, gt=0, le=3600)
+
+Seconds = Annotated[float, BeforeValidator(_seconds)]
+
+
+class WatchBusy(_Model):
+    """A file that another process keeps open for writing: how long to wait for its close, and
+    whether it is then held (``hold``) or migrated all the same (``migrate``, for services that
+    never close their file; what they write to the old file later goes to ``rescue/``)."""
+
+    wait: Seconds = Field(default=30.0, ge=0, le=86_400)
+    then: Literal["hold", "migrate"] = "hold"
+
+
+class Watch(_Model):
+    """Seconds, or text such as ``30s``.
+
+    ``settle``, ``settle_new``: how long a document (one that is recorded, or a new one) must be
+    unchanged before it is migrated. ``settle_at_most``: how long file events may follow each other
+    before the next look. ``rescan``: how often to look without any event.
+    """
+
+    settle: Seconds = Field(default=0.1, ge=0, le=60)
+    settle_new: Seconds = Field(default=1.0, ge=0, le=600)
+    settle_at_most: Seconds = Field(default=2.0, ge=0, le=60)
+    busy: WatchBusy = WatchBusy()
+    rescan: Seconds = Field(default=60.0, gt=0, le=3600)
+
+    def rule(self) -> Rule:
+        """What is quiet enough."""
+        then = self.busy.then == "migrate"
+        return Rule(self.settle, self.settle_new, self.busy.wait, migrate_open=then)
 
 
 class Limits(_Model):

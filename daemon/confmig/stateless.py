@@ -7,6 +7,7 @@ that migrated the file.
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
@@ -16,16 +17,21 @@ from typing import Any
 
 from confmig.adapters.bundle import Bundle, Transformed
 from confmig.adapters.disk import PREFIX, Disk, Snapshot
+from confmig.adapters.lease import Writers
 from confmig.adapters.patterns import pattern
 from confmig.core.manifest import Config, Migration
+from confmig.core.quiet import Quiet, Rule, Sight
 from confmig.documents import formats
 from confmig.documents.chain import version_of
 from confmig.documents.document import Document
 from confmig.documents.inverse import undo
 from confmig.documents.journal import Change
 from confmig.errors import ConfmigError, Refused
-from confmig.swap import replace_file
+from confmig.swap import busy, replace_file
 from confmig.transact import as_error
+
+WAIT = 5.0
+"""Seconds to wait for a file that is being written."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,13 +87,40 @@ def config_of(bundle: Bundle, name: str | None, file: Path) -> Config:
     return fitting[0]
 
 
+def read_quiet(disk: Disk, name: str, *, wait: float = WAIT) -> Snapshot:
+    """Read a file that is to be replaced, once no process writes it and it has been still for a
+    moment. Raises ``Busy`` (``target_busy``) if that does not happen within ``wait`` seconds."""
+    quiet = Quiet(Rule(wait=wait))
+    until = time.monotonic() + wait
+    while True:
+        snapshot = disk.read(name)
+        now = time.monotonic()
+        age = time.time() - snapshot.signature.ctime / 1e9
+        writing = snapshot.writers is Writers.OPEN
+        seen = Sight(writing, snapshot.signature, age, recorded=True, ours=False, now=now)
+        found = quiet.look(name, seen)
+        if found is None:
+            return snapshot
+        if now >= until:
+            raise busy(name, snapshot.writer)
+        time.sleep(min(found.seconds, 0.05, until - now))
+
+
 def open_file(
-    bundle: Bundle, file: Path, config: Config, to: int | None, *, back: bool, stack: ExitStack
+    bundle: Bundle,
+    file: Path,
+    config: Config,
+    to: int | None,
+    *,
+    back: bool,
+    write: bool,
+    stack: ExitStack,
 ) -> Input:
     """Read a file. ``to`` is the version it shall have (None: the newest); ``back`` takes a file
-    without a stamp back. The file's directory stays open in ``stack``."""
+    without a stamp back; ``write``: it is to be replaced. The file's directory stays open in
+    ``stack``."""
     disk = stack.enter_context(Disk(str(file.parent), size_cap=bundle.caps.size))
-    snapshot = disk.read(file.name)
+    snapshot = read_quiet(disk, file.name) if write else disk.read(file.name)
     document = bundle.parse(config, snapshot.data)
     version = version_of(document, config)
     chain = bundle.manifest.chain(config.name)

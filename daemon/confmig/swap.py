@@ -13,16 +13,18 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Protocol
 
 from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import Disk, Snapshot, about, digest_of
+from confmig.adapters.disk import Disk, Held, Snapshot, about, digest_of
+from confmig.adapters.lease import Writers
 from confmig.adapters.metadata import Metadata
 from confmig.adapters.rewrite import check, rewrite
 from confmig.core.torn import is_torn
 from confmig.core.transaction import Image
-from confmig.errors import ConfmigError, Fault, Refused
+from confmig.errors import Busy, ConfmigError, Refused
 from confmig.intent import FilePlan
 
 _SWAPS = 8
@@ -201,14 +203,22 @@ class EachFile:
             self._written.add(file.path)
             return
         mine = file.metadata  # somebody's chmod is an edit, too
-        if self.disk.digest(file.path) != file.old or self.disk.metadata(file.path) != mine:
-            raise drifted
-        self.disk.exchange(file.temporary, file.path)
-        if told(self.disk, file.temporary) != file.old or (
-            self.disk.metadata(file.temporary) != mine
-        ):
-            give_back(self.disk, file.temporary, file.path, file.new)
-            raise drifted
+        with held(self.disk, file.path) as target:
+            if target.digest() != file.old or target.metadata() != mine:
+                raise drifted
+            self.disk.exchange(file.temporary, file.path)
+            same = self.disk.inode(file.temporary) == target.inode
+            if (
+                not same
+                or told(self.disk, file.temporary) != file.old
+                or (self.disk.metadata(file.temporary) != mine)
+            ):
+                give_back(self.disk, file.temporary, file.path, file.new)
+                raise drifted
+            if target.lease.broken():
+                # a writer opened it meanwhile and waits for us: it gets the file with the name
+                give_back(self.disk, file.temporary, file.path, file.new)
+                raise busy(file.path)
 
     def swap_out(self, file: FilePlan) -> None:
         """Put the old image back, unless somebody edits at that moment: then theirs stands."""
@@ -287,13 +297,49 @@ class EachFile:
         sync((f.path for f in self._exchanged()), gone_is_fine=gone_is_fine)
 
 
+@contextmanager
+def held(disk: Disk, path: str) -> Iterator[Held]:
+    """A target under a read lease, so that no writer comes between the look and the exchange.
+
+    Raises ``Busy`` if a process has it open for writing (unless the operator allows that). Where
+    the kernel grants no lease there is none: what came out of the exchange is looked at all the
+    same.
+    """
+    try:
+        with disk.hold(path) as target:
+            if target.lease.writers is Writers.OPEN and not disk.ways.open_files:
+                raise busy(path)
+            yield target
+    except (FileNotFoundError, NotADirectoryError):
+        raise Drifted("target_drifted", "the file is gone", place=path) from None
+
+
+def busy(path: str, writer: str | None = None) -> Busy:
+    """The refusal to exchange a file that is being written."""
+    return Busy(
+        "target_busy",
+        f"{writer or 'another process'} has the file open for writing",
+        place=path,
+        fix="wait until it has closed the file; for a service that never closes it, set "
+        "`watch.busy.then: migrate`",
+    )
+
+
 def linger(disk: Disk, temporaries: Iterable[str], pause: Callable[[float], None]) -> None:
     """Wait up to ``LINGER`` for those who still write into files that are to be removed."""
     names = list(temporaries)
     waited = 0.0
-    while waited < LINGER and any(disk.being_written(name) for name in names):
+    while waited < LINGER and any(_may_write(disk, name) for name in names):
         pause(_LOOK)
         waited += _LOOK
+
+
+def _may_write(disk: Disk, name: str) -> bool:
+    """Whether a late writer is there, or may be where nobody can say (then the wait costs less
+    than its bytes). Without leases, as on most network filesystems, only what was replaced without
+    an exchange is waited for."""
+    writers = disk.writers(name)
+    return writers is Writers.OPEN or (writers is Writers.UNKNOWN and disk.replaced)
 
 
 def give_back(disk: Disk, temporary: str, path: str, placed: str) -> None:
@@ -302,7 +348,7 @@ def give_back(disk: Disk, temporary: str, path: str, placed: str) -> None:
 
     ``placed`` is the hash of what we put at ``path``. If yet another edit comes out, it is the
     newer one and goes back in turn; the older one stays in ``temporary`` for ``rescue/``. Raises
-    ``Fault`` (``target_busy``) after 8 exchanges.
+    ``Busy`` (``target_busy``) after 8 exchanges.
     """
     for _ in range(_SWAPS):
         theirs = told(disk, temporary)
@@ -310,7 +356,12 @@ def give_back(disk: Disk, temporary: str, path: str, placed: str) -> None:
         if told(disk, temporary) == placed:
             return
         placed = theirs or ""
-    raise Fault("target_busy", f"the file changed {_SWAPS} times during one exchange", place=path)
+    raise Busy(
+        "target_busy",
+        f"the file changed {_SWAPS} times during one exchange",
+        place=path,
+        fix="wait until its writer pauses",
+    )
 
 
 def replace_file(disk: Disk, snapshot: Snapshot, data: bytes, temporary: str) -> None:
@@ -326,25 +377,35 @@ def replace_file(disk: Disk, snapshot: Snapshot, data: bytes, temporary: str) ->
     except BaseException:
         disk.unlink(temporary)  # half of it, and nobody's
         raise
-    try:
-        disk.exchange(temporary, snapshot.path)
-    except BaseException:
-        disk.unlink(temporary)  # the target was not touched
-        raise
     failed: ConfmigError | OSError | None = None
     try:
-        if told(disk, temporary) != snapshot.digest or (
-            disk.metadata(temporary) != snapshot.metadata
-        ):
-            give_back(disk, temporary, snapshot.path, new)
-            failed = Drifted(
+        with held(disk, snapshot.path) as target:
+            drifted = Drifted(
                 "target_drifted",
                 "the file was changed meanwhile; that edit stands",
                 place=snapshot.path,
                 fix="run it again",
             )
-    except (ConfmigError, OSError) as error:
-        failed = error
+            if target.digest() != snapshot.digest:
+                raise drifted
+            disk.exchange(temporary, snapshot.path)
+            try:
+                same = disk.inode(temporary) == target.inode
+                if (
+                    not same
+                    or told(disk, temporary) != snapshot.digest
+                    or (disk.metadata(temporary) != snapshot.metadata)
+                ):
+                    give_back(disk, temporary, snapshot.path, new)
+                    failed = drifted
+                elif target.lease.broken():
+                    give_back(disk, temporary, snapshot.path, new)
+                    failed = busy(snapshot.path)
+            except (ConfmigError, OSError) as error:
+                failed = error
+    except BaseException:
+        disk.unlink(temporary)  # the target was not touched
+        raise
     linger(disk, [temporary], time.sleep)
     if told(disk, temporary) in (snapshot.digest, new):
         disk.unlink(temporary)

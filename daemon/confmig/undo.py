@@ -107,6 +107,8 @@ def undo_one(job: Job, row: Transaction) -> Undoing:
         found = job.disk.digest(file.path)
         if found == file.old and row.phase is Phase.CONFLICT:
             continue  # half-way: this one was never changed, or was put back
+        if row.kind == "apply" and _taken_back(job, file, found):
+            continue
         by = _changed_later(job, done.id, file.path)
         if found != file.new and by is not None:
             raise Refused(
@@ -124,10 +126,19 @@ def undo_one(job: Job, row: Transaction) -> Undoing:
                 file.before,
                 file.migrations if row.kind == "apply" else (),
                 file.new,
-                job.checkpoints.image(file.old),  # verified before anything is begun
+                job.checkpoints.image(file.origin),  # verified before anything is begun
             )
         )
     return Undoing(row, tuple(parts), tuple(done.details["migrations"]), (row.id,))
+
+
+def _taken_back(job: Job, file: FilePlan, found: str | None) -> bool:
+    """Whether the rollback of a later transaction has left the file at the version before this one
+    already (``late_append`` makes two transactions of one migration)."""
+    version, digest, by = job.store.documents(job.target).get(file.path, (0, "", ""))
+    row = job.store.transaction(by)
+    back = row is not None and row.kind == "rollback" and row.phase is not Phase.ABORTED
+    return back and version == file.before and digest == found and digest != file.new
 
 
 def _changed_later(job: Job, transaction: str, path: str) -> str | None:
@@ -197,7 +208,7 @@ def _part_to(
     first, plan = next(
         (file, plan) for file, plan in reversed(files) if any(m in gone for m in file.migrations)
     )
-    old, before = job.checkpoints.image(first.old), first.before
+    old, before = job.checkpoints.image(first.origin), first.before
     if any(m not in gone for m in first.migrations):
         old, before = _part_way(job, bundle, first, plan, gone)
     latest = files[0][0]
@@ -214,7 +225,7 @@ def _part_way(
     known = bundle.manifest.by_id
     steps = {f.path: [known[m] for m in f.migrations if m in known] for f in plan.files}
     together = [f for f in plan.files if f.path in bound(steps)[file.path]]
-    sources = {f.config: job.checkpoints.image(f.old) for f in together}
+    sources = {f.config: job.checkpoints.image(f.origin) for f in together}
     ids = {m for f in together for m in f.migrations}
     ran = [m.id for m in bundle.manifest.migrations if m.id in ids]
     whole = bundle.transform_together(sources, ran, job.store.install_key)[file.config]

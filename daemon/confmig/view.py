@@ -13,15 +13,18 @@ from datetime import datetime
 
 from confmig.adapters import bundle as bundles
 from confmig.adapters.bundle import Bundle
-from confmig.adapters.disk import Disk, digest_of
+from confmig.adapters.disk import Disk, Snapshot, digest_of
+from confmig.adapters.lease import Writers
 from confmig.adapters.store import Hold, Store, Transaction
 from confmig.core import policy as policies
 from confmig.core.drift import Regression, is_held, noted
 from confmig.core.gate import Decision, Facts, decide
-from confmig.core.manifest import Migration
+from confmig.core.manifest import Config, Migration
 from confmig.core.plan import DocumentFact, Outlook, Standing, forecast, placed, standings
 from confmig.core.policy import Policy
+from confmig.core.quiet import BUSY
 from confmig.documents import formats
+from confmig.documents.chain import emptied
 from confmig.documents.tree import plain
 from confmig.errors import ConfmigError, Invalid, Problem, Refused
 from confmig.settings import Settings, Target
@@ -71,35 +74,51 @@ def load_policy(target: Target) -> Policy:
     return policies.read(data, name)
 
 
+Look = Callable[[Snapshot], str]
+"""Why a file must not be touched now, as a sentence; empty if it may be."""
+
+
+def open_for_writing(snapshot: Snapshot) -> str:
+    """A ``Look`` for reports: only what the kernel says at this moment."""
+    if snapshot.writers is not Writers.OPEN:
+        return ""
+    return f"{snapshot.writer or 'another process'} has the file open for writing"
+
+
 def observe(
-    disk: Disk, bundle: Bundle, settled: Callable[[str], str | None] = lambda path: None
+    disk: Disk,
+    bundle: Bundle,
+    settled: Callable[[str], str | None] = lambda path: None,
+    unquiet: Look = open_for_writing,
 ) -> tuple[DocumentFact, ...]:
     """Every document of the target, each with its version, or what is due, or its problem.
 
-    ``settled(path)`` is the ``settled_key`` with which nothing was due there.
+    ``settled(path)`` is the ``settled_key`` with which nothing was due there. A document that is
+    not quiet and may need something is ``target_busy``: what it holds now says nothing.
     """
     out: dict[str, DocumentFact] = {}
     for config in bundle.manifest.configs.values():
+        newest = bundle.manifest.newest(config.name)
         for path in disk.find(config.files):
             digest = ""
+            busy = ""
             try:
                 _speakable(path)
                 snapshot = disk.read(path)
                 digest = snapshot.digest
-                if config.stamp is not None:
-                    version = bundle.version(config, snapshot.data, digest)
-                    fact = DocumentFact(config.name, path, version, digest)
-                elif settled(path) == settled_key(bundle, config.name, digest):
-                    fact = DocumentFact(config.name, path, None, digest, due=())
-                else:
-                    due = bundle.due(config, snapshot.data)
-                    fact = DocumentFact(config.name, path, None, digest, due=due)
-                fact = placed(bundle.manifest, fact)
+                busy = unquiet(snapshot)
+                fact = _fact(bundle, config, snapshot, settled(path), busy=bool(busy))
+                if busy and fact.version != newest and fact.due != ():
+                    fact = _busy(config, path, digest, busy)
             except ConfmigError as error:
-                path = path.encode("utf-8", "backslashreplace").decode()
-                fact = DocumentFact(
-                    config.name, path, None, digest, error.code, str(error.message), fix=error.fix
-                )
+                if busy:
+                    fact = _busy(config, path, digest, busy)
+                else:
+                    path = path.encode("utf-8", "backslashreplace").decode()
+                    message = str(error.message)
+                    fact = DocumentFact(
+                        config.name, path, None, digest, error.code, message, fix=error.fix
+                    )
             if path in out:
                 fact = DocumentFact(
                     config.name,
@@ -111,6 +130,39 @@ def observe(
                 )
             out[path] = fact
     return tuple(out[p] for p in sorted(out))
+
+
+def _fact(
+    bundle: Bundle, config: Config, snapshot: Snapshot, settled: str | None, *, busy: bool
+) -> DocumentFact:
+    """One document. Raises ``ConfmigError`` if it cannot say its version or what is due."""
+    digest, path = snapshot.digest, snapshot.path
+    empty = bundle.holds_nothing(config, snapshot.data)
+    if config.stamp is not None:
+        version = bundle.version(config, snapshot.data, digest)
+        fact = DocumentFact(config.name, path, version, digest, empty=empty)
+        return placed(bundle.manifest, fact)
+    if settled == settled_key(bundle, config.name, digest):
+        return DocumentFact(config.name, path, None, digest, due=())
+    if busy:  # the chain need not run on what is half-written
+        raise emptied()
+    due = bundle.due(config, snapshot.data)
+    if empty and (due or settled is not None):
+        raise emptied()
+    return DocumentFact(config.name, path, None, digest, due=due, empty=empty)
+
+
+def _busy(config: Config, path: str, digest: str, why: str) -> DocumentFact:
+    return DocumentFact(
+        config.name,
+        path,
+        None,
+        digest,
+        BUSY,
+        why,
+        fix="nothing: it is migrated once it is quiet; for a service that never closes its file, "
+        "set `watch.busy.then: migrate`",
+    )
 
 
 def settled_key(bundle: Bundle, config: str, digest: str) -> str:
@@ -142,8 +194,15 @@ def _checked(
     recorded: dict[str, tuple[int, str, str]],
     now: datetime,
 ) -> DocumentFact:
-    """The document, held if its service keeps writing an older schema back."""
-    if not document.healthy or document.path not in recorded or document.version is None:
+    """The document, held if it was emptied or if its service keeps writing an old schema back."""
+    if not document.healthy or document.path not in recorded:
+        return document
+    if document.empty:
+        gone = emptied()
+        return replace(
+            document, version=None, due=None, problem=gone.code, message=gone.message, fix=gone.fix
+        )
+    if document.version is None:
         return document
     version, _, transaction = recorded[document.path]
     if document.version >= version:
@@ -186,13 +245,18 @@ def view(
     now: datetime,
     *,
     outbox_full: bool = False,
+    unquiet: Callable[[Snapshot, tuple[int, str, str] | None], str] | None = None,
 ) -> View:
-    """Look at a target and decide about everything pending. Writes nothing."""
+    """Look at a target and decide about everything pending. Writes nothing. ``unquiet`` is given
+    each file and what is recorded of it, and says why it must not be touched now."""
     applied_changed(bundle, store, target.name)
-    documents = observe(
-        disk, bundle, lambda p: store.announced(target.name, f"settled:{p}") if store else None
-    )
     recorded = store.documents(target.name) if store is not None else {}
+    documents = observe(
+        disk,
+        bundle,
+        lambda p: store.announced(target.name, f"settled:{p}") if store else None,
+        (lambda s: unquiet(s, recorded.get(s.path))) if unquiet is not None else open_for_writing,
+    )
     if store is not None:
         documents = tuple(_checked(d, store, target.name, recorded, now) for d in documents)
         documents = tuple(_failed_late(d, store, target.name, bundle, policy) for d in documents)

@@ -18,13 +18,17 @@ from __future__ import annotations
 import errno
 import os
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 
 from confmig.adapters.checkpoints import Checkpoints
 from confmig.adapters.disk import Disk, about
 from confmig.core.transaction import Image
 from confmig.errors import Refused
 from confmig.intent import Directory, FilePlan
-from confmig.swap import Drifted, Rescue, linger, told
+from confmig.swap import Drifted, Rescue, busy, held, linger, told
+
+_LEASES = 1000
+"""Each needs a descriptor while the directories are exchanged."""
 
 
 class WholeDirectory:
@@ -63,12 +67,25 @@ class WholeDirectory:
             place=self.directory.path,
             fix="nothing: it is planned again",
         )
-        if self._foreign(self.directory.path, Image.OLD):
-            raise drifted
-        self._swap()
-        if self._foreign(self.directory.temporary, Image.OLD):
+        if len(self.files) > _LEASES:
+            raise Refused(
+                "target_busy",
+                f"{len(self.files)} files change; a directory exchange guards at most {_LEASES}",
+                place=self.directory.path,
+                fix="set `commit: files` for this target",
+            )
+        with ExitStack() as leases:
+            targets = [leases.enter_context(held(self.disk, f.path)) for f in self.files]
+            if self._foreign(self.directory.path, Image.OLD):
+                raise drifted
             self._swap()
-            raise drifted
+            if self._foreign(self.directory.temporary, Image.OLD):
+                self._swap()
+                raise drifted
+            for file, target in zip(self.files, targets, strict=True):
+                if target.lease.broken():
+                    self._swap()  # before the writer is let in: it gets the file with the name
+                    raise busy(file.path)
         self._sync()
 
     def return_edits(self) -> None:

@@ -12,9 +12,9 @@ met does depend on the machine. To meet many, the service is set off at a step o
 drawn by lot (the transaction tells of its steps through `beat`) and waits for a time drawn by lot,
 of the order of a step.
 
-Three services: one writes a new file and renames it over the document, one empties the document and
-writes it again, one overwrites parts of it. The last two keep it open for a moment, and close it
-long before the linger is over.
+Four services: one writes a new file and renames it over the document, two empty the document (as
+they open it, or later) and write it again, one overwrites parts of it. The last three keep it open
+for a moment, and close it long before the linger is over.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from confmig.adapters.checkpoints import Checkpoints
 from confmig.adapters.disk import PREFIX, Disk, digest_of
 from confmig.adapters.store import Store
 from confmig.core.transaction import Phase
-from confmig.errors import ConfmigError, Unfinished
+from confmig.errors import Busy, ConfmigError, Unfinished
 from confmig.intent import FilePlan, Plan
 from confmig.swap import Drifted
 from confmig.transact import Records, Transactor
@@ -46,7 +46,7 @@ from confmig_otel import events as ev
 ROOT = Path(__file__).resolve().parents[2]
 NAME = "app.yaml"
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
-RENAME, TRUNCATE, PARTS = "rename", "truncate", "parts"
+RENAME, TRUNCATE, EMPTY, PARTS = "rename", "truncate", "empty", "parts"
 
 _HEAD, _MARK, _TAIL = b"counter: %010d\n", b"mark: %d\n", b"tail: %010d\n"
 _HEAD_AT, _TAIL_AT = 0, 19 + 1 + 8  # 19 characters and a newline, 7 and a newline
@@ -88,6 +88,9 @@ def _update(file: str, style: str, counter: int, hold: float) -> None:
     fd = os.open(file, os.O_WRONLY | (os.O_TRUNC if style == TRUNCATE else 0))
     _spin(hold)
     if style == TRUNCATE:
+        os.write(fd, document(counter, 0))
+    elif style == EMPTY:
+        os.ftruncate(fd, 0)
         os.write(fd, document(counter, 0))
     else:
         os.pwrite(fd, _HEAD % counter, _HEAD_AT)
@@ -341,7 +344,7 @@ class _Round:
         try:
             world.transactor(self._beat).run(plan, RECORDS)
             self.ended = "committed"
-        except Drifted:
+        except (Drifted, Busy):
             self.ended = "drifted"
         except Unfinished as error:
             self.ended = error.code

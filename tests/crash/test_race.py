@@ -21,9 +21,11 @@ from confmig.intent import FilePlan
 from confmig.swap import Drifted, EachFile
 from confmig.transact import Conflict
 from tests.crash import race, seeded
+from tests.crash.leases import ASKED, HELD, OFF, lease
 from tests.crash.race import RECORDS, World, document, flipped
 
 FULL = os.environ.get("CONFMIG_CRASH_FULL") == "1"
+LEASE_ROUNDS = 20_000
 ROUNDS = 20_000 if FULL else 4000
 
 Hook = Callable[[], None]
@@ -105,7 +107,24 @@ class Writer:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("style", [race.RENAME, race.TRUNCATE, race.PARTS])
+@pytest.mark.leases
+@pytest.mark.parametrize("how", [OFF, ASKED, HELD])
+def test_what_a_lease_across_the_exchange_saves(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """A service that opens its file, truncates it and writes it. A loss is an update that is not in the
+    document at the end; its bytes are in `rescue/` all the same."""
+    lease(monkeypatch, how)
+    report = race.race(race.EMPTY, LEASE_ROUNDS)
+    losses = report.rounds - report.found["in the document"]
+    print(f"\nlease {how}: {losses} losses; {report}")
+    assert not report.lost, str(report)
+    assert not report.broken, str(report)
+    assert report.rounds == LEASE_ROUNDS
+    assert losses <= 5 if how == HELD else losses > 5
+
+
+@pytest.mark.slow
+@pytest.mark.leases
+@pytest.mark.parametrize("style", [race.RENAME, race.TRUNCATE, race.EMPTY, race.PARTS])
 def test_no_update_of_a_service_is_lost(style: str) -> None:
     """In place is tried in two ways, which share the rounds."""
     report = race.race(style, ROUNDS if style == race.RENAME else ROUNDS // 2)

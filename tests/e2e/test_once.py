@@ -231,7 +231,7 @@ def test_a_failure_stops_all_that_comes_after_it(tmp_path: Path) -> None:
         Step("0002_b", ({"set": {"path": "one", "value": 1}},), config="b"),
     )
     bundle = write_bundle(tmp_path / "bundle", steps, {"a": ["a.yaml"], "b": ["b.yaml"]})
-    documents = {"a.yaml": "x: 1\ny: 2\n", "b.yaml": ""}
+    documents = {"a.yaml": "x: 1\ny: 2\n", "b.yaml": "z: 1\n"}
     world = World(tmp_path / "w", bundle=bundle, policy=FREE, documents=documents)
     done = world.once("--json")
     assert done.code == 4, done

@@ -19,8 +19,9 @@ from confmig.core import validation
 from confmig.core.contract import Contract
 from confmig.core.manifest import Config, Files, Manifest
 from confmig.documents import formats
-from confmig.documents.chain import Program, Step, run_together, version_of
+from confmig.documents.chain import Program, Step, emptied, run_together, version_of
 from confmig.documents.document import Caps, Document
+from confmig.documents.emptied import holds_nothing
 from confmig.documents.formats import Rendered
 from confmig.documents.operations import Context
 from confmig.documents.operations import load as load_operations
@@ -68,8 +69,16 @@ class Bundle:
         at the same contents several times: what a content (by its hash) said is remembered."""
         key = (config.name, digest)
         if key not in self.versions:
+            if self.holds_nothing(config, data) and (
+                config.stamp is None or config.stamp.empty is None
+            ):
+                raise emptied()
             self.versions[key] = version_of(self.parse(config, data), config)
         return self.versions[key]
+
+    def holds_nothing(self, config: Config, data: bytes) -> bool:
+        """Whether a document is empty, or holds only comments or a null."""
+        return holds_nothing(data.decode("utf-8", "replace"), config.format)
 
     def due(self, config: Config, data: bytes) -> tuple[str, ...]:
         """The migrations (ids, in order) that would change something in a document without a

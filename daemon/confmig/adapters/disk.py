@@ -10,43 +10,64 @@ from __future__ import annotations
 
 import ctypes
 import errno
-import fcntl
 import hashlib
 import os
-import signal
 import stat
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 from confmig.adapters.beneath import NO_MOUNTS, mount_of, open_beneath
 from confmig.adapters.durable import fsync, sync_filesystem
+from confmig.adapters.lease import ReadLease, Writers, writer_of
 from confmig.adapters.metadata import Metadata, dress, may_chown, metadata_of
 from confmig.adapters.mounts import filesystem_of, is_network
 from confmig.adapters.patterns import pattern, way
-from confmig.errors import Fault, Refused
+from confmig.errors import Busy, Fault, Refused
 
 PREFIX = ".confmig-"
+OVERSIZE = "oversize"
+_LARGE = 64 * 1024 * 1024
+_CHUNK = 1 << 20
 _TRIES = 8
 _PATIENCE = 50
 _FORCE_SYNC, _BASIC_STATS = 0x1000 | 0x2000, 0x7FF
 _EXCHANGE = 2
-_F_SETSIG = 10
 _libc = ctypes.CDLL(None, use_errno=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """What changes when somebody writes to a file or replaces it; times in nanoseconds."""
+
+    inode: int
+    size: int
+    mtime: int
+    ctime: int
+
+    @classmethod
+    def of(cls, facts: os.stat_result) -> Signature:
+        """The signature of a file's facts."""
+        return cls(facts.st_ino, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """One file as it was read: content, its SHA-256 and metadata, and whether it is a mount of
-    its own."""
+    its own. ``writers``: whether another process had it open for writing, or changed it while it
+    was read; ``writer`` names that process where /proc shows it."""
 
     path: str
     data: bytes
     digest: str
     metadata: Metadata
     mounted: bool = False
+    writers: Writers = Writers.NONE
+    signature: Signature = Signature(0, 0, 0, 0)
+    writer: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,16 +76,35 @@ class Ways:
 
     ``weak``: link and rename where the filesystem cannot exchange. ``mounted``: write into files
     that are mounts of their own. ``directory``: exchange the directory of several files instead.
+    ``open_files``: exchange files that another process has open for writing.
     """
 
     weak: bool = False
     mounted: bool = False
     directory: bool = False
+    open_files: bool = False
 
 
 def digest_of(data: bytes) -> str:
     """The SHA-256 of a content, as hex."""
     return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """An open target and the lease on it; ``inode`` identifies it among names."""
+
+    fd: int
+    lease: ReadLease
+    inode: int
+
+    def digest(self) -> str:
+        """The hash of its content, read through this descriptor."""
+        return digest_of_file(self.fd)
+
+    def metadata(self) -> Metadata:
+        """What it has besides its content."""
+        return metadata_of(self.fd)
 
 
 class Disk:
@@ -155,13 +195,35 @@ class Disk:
             self._plain_file(path, facts)
             if mounted and not self.ways.mounted:
                 raise _is_mount(path)
-            data = read_all(fd, facts.st_size)
-            metadata = metadata_of(fd)
+            with self._lease(fd) as lease:
+                data = self._capped(fd, path)
+                metadata = metadata_of(fd)
+                after = os.fstat(fd)
+                writers = lease.writers
+                if lease.broken() or Signature.of(facts) != Signature.of(after):
+                    writers = Writers.OPEN
+            writer = writer_of(fd) if writers is Writers.OPEN else None
         except OSError as error:
             raise _odd(path, error) from None
         finally:
             os.close(fd)
-        return Snapshot(path, data, digest_of(data), metadata, mounted)
+        return Snapshot(
+            path, data, digest_of(data), metadata, mounted, writers, Signature.of(after), writer
+        )
+
+    def _lease(self, fd: int) -> ReadLease:
+        return ReadLease(fd, network=self._is_network)
+
+    @cached_property
+    def _is_network(self) -> bool:
+        return is_network(filesystem_of(Path(self.root)))
+
+    def _capped(self, fd: int, path: str) -> bytes:
+        """The content of a document. A file that grows while it is read stays below the cap."""
+        data = read_all(fd, os.fstat(fd).st_size, self.size_cap + 1)
+        if len(data) > self.size_cap:
+            raise _too_large(path, len(data), self.size_cap)
+        return data
 
     def _plain_file(self, path: str, facts: os.stat_result) -> None:
         def odd(code: str, what: str) -> Refused:
@@ -176,9 +238,7 @@ class Disk:
         if facts.st_mode & (stat.S_ISUID | stat.S_ISGID):
             raise odd("setuid_file", "the file is setuid or setgid")
         if facts.st_size > self.size_cap:
-            raise odd(
-                "file_too_large", f"{facts.st_size} bytes are more than the cap of {self.size_cap}"
-            )
+            raise _too_large(path, facts.st_size, self.size_cap)
         if facts.st_uid != os.geteuid() and not may_chown():
             raise odd(
                 "foreign_owner",
@@ -213,7 +273,9 @@ class Disk:
         return False
 
     def digest(self, folder_and_name: str) -> str | None:
-        """The hash of a file's content, None if it is not there or no regular file."""
+        """The hash of a file's content, None if it is not there or no regular file. A file that is
+        too large to be an image of ours is not read (a sparse one may say it has 1 TiB): OVERSIZE.
+        """
         try:
             fd = self._open(folder_and_name)
         except OSError as error:
@@ -225,7 +287,9 @@ class Disk:
             if not stat.S_ISREG(facts.st_mode):
                 return None
             self._refresh(fd)
-            return digest_of(read_all(fd, facts.st_size))
+            if facts.st_size > max(2 * self.size_cap, _LARGE):
+                return OVERSIZE
+            return digest_of_file(fd)
         finally:
             os.close(fd)
 
@@ -402,7 +466,7 @@ class Disk:
                 self.replaced = True
                 return True
             self.unlink(f"{a}w")  # somebody renamed over it in between
-        raise Fault("target_busy", f"the file was replaced {_TRIES} times meanwhile", place=b)
+        raise Busy("target_busy", f"the file was replaced {_TRIES} times meanwhile", place=b)
 
     def finish_exchange(self, a: str) -> None:
         """Finish or take back a weak exchange that a crash or an error interrupted; without one
@@ -461,28 +525,43 @@ class Disk:
                 if not gone_is_fine:
                     raise
 
-    def being_written(self, path: str) -> bool:
-        """Whether some process has, or may have, a temporary file of ours open for writing: it was
-        a target before the exchange, and they go on writing into what is now ours.
+    def writers(self, path: str) -> Writers:
+        """Whether another process has a file open for writing. A file that is not there has none.
 
-        The kernel grants a read lease only on a file that nobody can write to. False where it
-        gives no leases; true where it knows the two names of a replaced file as two files.
+        UNKNOWN also where the filesystem may know the two names of a replaced file as two files.
         """
         if self.replaced and self._two_faced():
-            return True
+            return Writers.UNKNOWN
         try:
             fd = self._open(path)
+        except (FileNotFoundError, NotADirectoryError):
+            return Writers.NONE
         except OSError:
-            return False
+            return Writers.UNKNOWN
         try:
-            quiet_leases(fd)
-            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
-        except OSError as error:
-            return error.errno == errno.EAGAIN
+            with self._lease(fd) as lease:
+                return lease.writers
         finally:
             os.close(fd)
-        return False
+
+    @contextmanager
+    def hold(self, path: str) -> Iterator[Held]:
+        """A target that is open under a read lease (where the kernel grants one): its writers wait
+        until the end of the context. Raises ``OSError`` if it cannot be opened."""
+        fd = self._open(path)
+        try:
+            with self._lease(fd) as lease:
+                yield Held(fd, lease, os.fstat(fd).st_ino)
+        finally:
+            os.close(fd)
+
+    def inode(self, path: str) -> int | None:
+        """The inode that a name leads to, None if it is not there."""
+        try:
+            with self._folder_of(path) as folder:
+                return _inode(os.path.basename(path), folder)
+        except (FileNotFoundError, NotADirectoryError):
+            return None
 
     # --- inside
 
@@ -539,15 +618,18 @@ class Disk:
                 raise
 
 
+def _too_large(path: str, size: int, cap: int) -> Refused:
+    return Refused(
+        "file_too_large",
+        f"{size} bytes are more than the cap of {cap}",
+        place=path,
+        fix="raise `limits.size` in the settings if the file is meant to be that large",
+    )
+
+
 def is_ours(path: str) -> bool:
     """Whether a name below the root is a temporary of ours, or in one."""
     return any(part.startswith(PREFIX) for part in path.split("/"))
-
-
-def quiet_leases(fd: int) -> None:
-    """When somebody opens a file on which we hold a lease the kernel sends a signal, SIGIO unless
-    told otherwise, and that ends the process. SIGURG is ignored."""
-    fcntl.fcntl(fd, _F_SETSIG, signal.SIGURG)
 
 
 def _inode(name: str, folder: int) -> int:
@@ -581,11 +663,27 @@ def about(path: str) -> Iterator[None]:
         raise
 
 
-def read_all(fd: int, size: int) -> bytes:
+def read_all(fd: int, size: int, most: int | None = None) -> bytes:
+    """The content of an open file of about this size, or the first ``most`` bytes of it."""
     chunks = []
-    while chunk := os.read(fd, max(size, 4096) + 1):
+    left = most
+    while left is None or left > 0:
+        want = max(size, 4096) + 1
+        chunk = os.read(fd, want if left is None else min(want, left))
+        if not chunk:
+            break
         chunks.append(chunk)
+        left = None if left is None else left - len(chunk)
     return b"".join(chunks)
+
+
+def digest_of_file(fd: int) -> str:
+    """The SHA-256 of an open file, read as a stream: it is never whole in memory."""
+    hasher = hashlib.sha256()
+    os.lseek(fd, 0, os.SEEK_SET)
+    while chunk := os.read(fd, _CHUNK):
+        hasher.update(chunk)
+    return hasher.hexdigest()
 
 
 def _odd(path: str, error: OSError) -> Refused | Fault:

@@ -46,7 +46,7 @@ def prune(
     gone = _excess(rows, keep, now, checkpoints)
     for row in gone:
         checkpoints.forget(row.checkpoint)
-    needed = {d for r in rows if r not in gone for d in _images(r)}
+    needed = {d for r in rows if r not in gone for d in r.images}
     images = checkpoints.drop_images(needed)
     before = now - timedelta(days=keep.days)
     with store.commit():
@@ -74,11 +74,7 @@ def _excess(
         if row.phase is Phase.DONE:
             covered |= documents
         kept += 1
-        for digest in _images(row) - counted:
+        for digest in row.images - counted:
             counted.add(digest)
             size += checkpoints.size_of(digest)
     return out
-
-
-def _images(row: Transaction) -> set[str]:
-    return {digest for f in row.plan["files"] for digest in (f["old"], f["new"])}

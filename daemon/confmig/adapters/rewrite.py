@@ -13,10 +13,11 @@ import fcntl
 import os
 from collections.abc import Callable
 
-from confmig.adapters.disk import Disk, quiet_leases, read_all
+from confmig.adapters.disk import Disk, read_all
 from confmig.adapters.durable import fsync
+from confmig.adapters.lease import quiet_leases
 from confmig.adapters.metadata import Metadata, metadata_of
-from confmig.errors import Fault, Refused, Unfinished
+from confmig.errors import Busy, Refused, Unfinished
 
 WAIT = 1.0
 """Seconds to wait for others to close the file."""
@@ -45,7 +46,7 @@ def rewrite(
 ) -> bool:
     """Write what ``choose`` makes of a file's content, durably; False if that is None.
 
-    Raises ``Fault`` (``target_busy``) if somebody keeps the file open, ``Refused`` (``no_lease``)
+    Raises ``Busy`` (``target_busy``) if somebody keeps the file open, ``Refused`` (``no_lease``)
     where the kernel gives no leases, ``OSError`` if nothing was changed, and ``Unfinished`` if
     the file may be half-written.
     """
@@ -84,7 +85,7 @@ def _lease(fd: int, path: str, pause: Callable[[float], None]) -> None:
         else:
             return
         if waited >= WAIT:
-            raise Fault(
+            raise Busy(
                 "target_busy",
                 "another process keeps the file open, and it cannot be exchanged",
                 place=path,

@@ -47,6 +47,12 @@ class Transaction:
     ended_at: str | None
     error: dict[str, Any] | None
 
+    @property
+    def images(self) -> set[str]:
+        """The hashes of all images that it needs: before, after, and what was migrated."""
+        keys = ("old", "new", "source")
+        return {digest for f in self.plan["files"] for key in keys if (digest := f.get(key))}
+
 
 @dataclass(frozen=True, slots=True)
 class OutboxRow:
@@ -81,7 +87,8 @@ def stamp(now: datetime) -> str:
     return now.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
 
-def _moment(text: str) -> datetime:
+def moment(text: str) -> datetime:
+    """A recorded time; the inverse of ``stamp``."""
     return datetime.fromisoformat(text.replace("Z", "+00:00"))
 
 
@@ -245,7 +252,7 @@ class Store:
         row = self.db.execute(
             "SELECT max(ended_at) FROM transactions WHERE phase IN ('COMMITTED','DONE')"
         ).fetchone()
-        return _moment(row[0]).timestamp() if row[0] else None
+        return moment(row[0]).timestamp() if row[0] else None
 
     def announce(self, target: str, subject: str, state: str) -> bool:
         """Remember what was said last about a subject; False if it is the same again."""
@@ -509,4 +516,4 @@ class Store:
             "WHERE target=? AND consumed_by IS NULL ORDER BY created_at",
             (target,),
         )
-        return tuple(Approval(r[0], r[1], r[2], r[3], r[4], r[5], _moment(r[6])) for r in rows)
+        return tuple(Approval(r[0], r[1], r[2], r[3], r[4], r[5], moment(r[6])) for r in rows)

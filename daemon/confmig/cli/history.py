@@ -83,7 +83,7 @@ def _verify(args: argparse.Namespace, store: Store, checkpoints: Checkpoints) ->
     images = set()
     for row in store.newest(-1, None):
         if checkpoints.exists(row.checkpoint):
-            images |= {digest for f in row.plan["files"] for digest in (f["old"], f["new"])}
+            images |= row.images
     for digest in sorted(images):
         try:
             checkpoints.image(digest)

@@ -138,7 +138,9 @@ class _Run:
 
     def _open(self, file: Path, config: Config, stack: ExitStack) -> stateless.Input:
         back = self.args.journal is not None
-        return stateless.open_file(self.bundle, file, config, self.args.to, back=back, stack=stack)
+        return stateless.open_file(
+            self.bundle, file, config, self.args.to, back=back, write=self.args.write, stack=stack
+        )
 
     def _component(self, inputs: dict[int, stateless.Input]) -> None:
         files = list(inputs.values())

@@ -10,6 +10,7 @@ from typing import Any
 from confmig.cli import report, session
 from confmig.commands import error_json
 from confmig.errors import ConfmigError, Unfinished, worst
+from confmig.reconcile import ONCE_WAIT
 from confmig.reporting import event_text, pass_json, pass_text
 
 
@@ -41,6 +42,7 @@ def run(args: argparse.Namespace) -> int:
     codes: list[int] = []
     answers: list[dict[str, Any]] = []
     with session.workspace(settings) as space:
+        space.patience = ONCE_WAIT
         seen = space.store.outbox_head()
         for target in targets:
             try:

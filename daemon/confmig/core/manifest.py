@@ -18,10 +18,12 @@ MIGRATION_ID = re.compile(r"[0-9]{4}_[a-z0-9_]+\Z")
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Where a document keeps its schema version, and the version of one without."""
+    """Where a document keeps its schema version, the version of one without, and the version of a
+    new file that holds nothing (None: such a file is held)."""
 
     path: str
     absent: int | None
+    empty: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,11 @@ class Manifest:
     digest: str
     by_id: Mapping[str, Migration] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+
+    def newest(self, config: str) -> int:
+        """The version that the last migration of a configuration makes; 0 without migrations."""
+        chain = self.chain(config)
+        return chain[-1].sets[config] if chain else 0
 
     def chain(self, config: str) -> tuple[Migration, ...]:
         """The migrations of one configuration in order."""

@@ -21,7 +21,8 @@ from confmig.core.manifest import Manifest, Migration
 class DocumentFact:
     """One document as it is now. ``version`` is None if it cannot be read, or carries no stamp:
     then ``due`` are the migrations (ids, in order) that would change something in it. ``problem``
-    is a code, ``message`` says more (never a value) and ``fix`` what to do."""
+    is a code, ``message`` says more (never a value) and ``fix`` what to do. ``empty``: the file
+    holds nothing."""
 
     config: str
     path: str
@@ -31,6 +32,7 @@ class DocumentFact:
     message: str = ""
     due: tuple[str, ...] | None = None
     fix: str = ""
+    empty: bool = False
 
     @property
     def healthy(self) -> bool:

@@ -219,14 +219,15 @@ class _Check:
                 'write {"path": "schema_version", "absent": 0}',
             )
             return Stamp("", None)
-        self._known_keys(data, {"path", "absent"}, f"{place}.version")
-        absent = data.get("absent")
-        if absent is not None and (
-            isinstance(absent, bool) or not isinstance(absent, int) or absent < 0
-        ):
-            self._field(f"{place}.version.absent", "must be a version number", "write 0 or more")
-            absent = None
-        return Stamp(data["path"], absent)
+        self._known_keys(data, {"path", "absent", "empty"}, f"{place}.version")
+        default: dict[str, int | None] = {}
+        for key in ("absent", "empty"):
+            value = data.get(key)
+            if value is not None and not _is_number(value, least=0):
+                self._field(f"{place}.version.{key}", "must be a version number", "write 0 or more")
+                value = None
+            default[key] = value
+        return Stamp(data["path"], default["absent"], default["empty"])
 
     def _migration(self, number: int, entry: Any, configs: dict[str, Config]) -> Migration | None:
         place = f"manifest.json: migrations[{number}]"
@@ -246,8 +247,10 @@ class _Check:
                 "name it like 0007_move_dns",
             )
         order = entry.get("order")
-        if isinstance(order, bool) or not isinstance(order, int):
-            self._field(f"{place}: order", "must be a number", "number the migrations from 1")
+        if not _is_number(order):
+            self._field(
+                f"{place}: order", "must be a number of at most 64 bits", "number them from 1"
+            )
         elif numbered and int(name[:4]) != order:
             self.say(
                 "migration_id_invalid",
@@ -318,8 +321,12 @@ class _Check:
                     f"no configuration {config!r} is declared",
                     f"declare it under configs, or use one of {', '.join(configs) or 'none'}",
                 )
-            if isinstance(version, bool) or not isinstance(version, int) or version < 1:
-                self._field(f"{place}: sets.{config}", "must be a version number", "write a number")
+            if not _is_number(version, least=1):
+                self._field(
+                    f"{place}: sets.{config}",
+                    "must be a version number of at most 64 bits",
+                    "write the number of the version before, plus 1",
+                )
         for config in data if len(data) > 1 else ():
             if ":" in config:
                 self._field(
@@ -348,7 +355,7 @@ class _Check:
         seen: dict[int, str] = {}
         for entry in _objects(entries):
             order, name = entry.get("order"), str(entry.get("id"))
-            if isinstance(order, bool) or not isinstance(order, int):
+            if not isinstance(order, int) or not _is_number(order):
                 continue
             if order in seen:
                 self.say(
@@ -567,3 +574,8 @@ def replays_missing(ids: Iterable[str], files: Files) -> list[Problem]:
                 )
             )
     return out
+
+
+def _is_number(value: Any, *, least: int = -(2**63)) -> bool:
+    """Whether a value is a whole number that every part of confmig can hold (64 bits)."""
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value < 2**63

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from confmig.core.manifest import Config, Migration
 from confmig.documents import tree
 from confmig.documents.document import Document
+from confmig.documents.emptied import holds_nothing
 from confmig.documents.formats import TEXT_ONLY
 from confmig.documents.journal import Change
 from confmig.documents.operations import Context, Operation
@@ -57,19 +58,32 @@ Validate = Callable[[str, int, Document], list[SchemaError] | None]
 """The schema errors of a configuration's document at a version; None if that has no schema."""
 
 
+def emptied() -> Refused:
+    """The refusal of a document that holds nothing."""
+    return Refused(
+        "document_emptied",
+        "the file holds nothing; a file without content has no version",
+        fix="put its content back (`confmig history` names the checkpoints that have it), or "
+        'remove the file; for new files, say "version": {"empty": 0} in the manifest',
+    )
+
+
 def version_of(document: Document, config: Config) -> int:
     """The schema version that a document's stamp says; 0 where documents carry none, so that the
     whole chain runs.
 
-    Raises ``Refused``: ``version_missing`` without a stamp and without a default,
+    Raises ``Refused``: ``document_emptied`` if the document holds nothing and the manifest does not
+    say ``version: {empty: ..}``, ``version_missing`` without a stamp and without a default,
     ``version_invalid`` if the stamp is no whole number of at least 0.
     """
     stamp = config.stamp
     if stamp is None:
         return 0
+    if holds_nothing(document.text, document.format):
+        if stamp.empty is None:
+            raise emptied()
+        return stamp.empty
     if not isinstance(document.root, tree.Mapping):
-        if document.root is None and stamp.absent is not None:
-            return stamp.absent
         raise Refused("version_missing", "the document is no mapping, so it has no stamp")
     missing = object()
     value = document.get(stamp.path, missing)
