@@ -19,6 +19,7 @@ from confmig.adapters.bundle import Bundle, Transformed
 from confmig.adapters.checkpoints import Checkpoints
 from confmig.adapters.disk import Disk, Snapshot, digest_of
 from confmig.adapters.store import Store, stamp
+from confmig.core.history import Released, released
 from confmig.core.plan import Segment
 from confmig.core.transaction import Phase
 from confmig.errors import Busy, ConfmigError, Unfinished
@@ -246,6 +247,7 @@ def _plan(
             "files": described,
         },
     )
+    applied = job.store.applied(job.target)
     details = {
         "migrations": [
             {
@@ -260,6 +262,13 @@ def _plan(
             for m in segment.migrations
         ],
         "manifest": job.bundle.manifest.digest,
+        "released": [
+            r.to_json()
+            for r in released(
+                job.bundle.manifest,
+                max([m.order for m in segment.migrations] + [r["order"] for r in applied]),
+            )
+        ],
         "approvals": list(approvals),
         "rollout": job.rollout,
         "actor": job.actor,
@@ -370,6 +379,9 @@ def record_applied(store: Store, plan: Plan, now: datetime, seconds: float) -> N
         )
         store.clear_hold(plan.target, m["id"])
         store.forget_announced(plan.target, f"migration:{m['id']}")
+    if plan.details.get("released"):  # not in a plan of an older program
+        history = [Released.from_json(r) for r in plan.details["released"]]
+        store.record_released(plan.target, history)
 
 
 def _migrated(plan: Plan, common: dict[str, Any]) -> list[ev.Event]:

@@ -128,7 +128,7 @@ def _resolve(workspace: Workspace, target: Target, request: Request) -> dict[str
     if request.get("transaction") is None:
         if mode != "accept_changed":
             raise Refused("request_invalid", "the transaction is missing")
-        return remedies.accept_migrations(workspace, target, str(reason))
+        return remedies.accept_history(workspace, target, str(reason))
     return remedies.resolve(workspace, target, request["transaction"], mode, reason)
 
 

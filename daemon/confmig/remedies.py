@@ -14,9 +14,10 @@ from confmig import masking, restore, undo
 from confmig import rollback as backward
 from confmig.adapters import bundle as bundles
 from confmig.adapters.bundle import Bundle
+from confmig.core import history
 from confmig.core.manifest import Migration
 from confmig.core.transaction import Phase
-from confmig.errors import ConfmigError, PartialFailure, Refused
+from confmig.errors import ConfmigError, Invalid, PartialFailure, Refused
 from confmig.reconcile import Workspace, records_of, translated
 from confmig.settings import Target
 from confmig.transact import Transactor
@@ -162,27 +163,38 @@ def resolve(
     return {"transaction": transaction, "phase": phase.value, "mode": mode}
 
 
-def accept_migrations(space: Workspace, target: Target, reason: str) -> dict[str, Any]:
-    """Take the content that applied migrations have now for the content that was applied:
-    an operator says that the change means nothing for files that are migrated already."""
+def accept_history(space: Workspace, target: Target, reason: str) -> dict[str, Any]:
+    """Record today's list of migrations in place of the applied ones: an operator says that the
+    change means nothing for files that are migrated already. Nothing runs."""
     with translated(space.settings.state_dir):
         bundle = bundles.load(target.bundle, space.settings.limits.caps(), target.parameters)
-        changed = [
-            m
-            for row in space.store.applied(target.name)
-            if (m := bundle.manifest.by_id.get(row["id"])) is not None
-            and m.checksum != row["checksum"]
-        ]
-        if not changed:
+        recorded = space.store.released(target.name)
+        if not history.changes(recorded, bundle.manifest):
             raise Refused(
                 "nothing_changed", f"every applied migration of {target.name} is as it was"
             )
+        accepted = history.accept(recorded, bundle.manifest)
+        if isinstance(accepted, list):
+            raise Invalid(
+                "history_not_acceptable",
+                f"the history of {target.name} cannot be accepted as it is now",
+                accepted,
+            )
+        known = {r.id: r for r in accepted.list}
+        changed = [
+            (was, known[now]) for was, now in accepted.ids.items() if known[now] not in recorded
+        ]
+        retired = bundle.manifest.retired
+        kept = [r for r in recorded if retired is not None and r.order <= retired.through]
         now = space.clock()
         with space.store.commit():
-            for migration in changed:
-                space.store.accept_checksum(target.name, migration.id, migration.checksum)
-                space.store.add_events([_accepted(target, migration, reason, now)], now)
-    return {"accepted": [m.id for m in changed], "mode": "accept_changed"}
+            for was, release in changed:
+                space.store.accept_applied(target.name, was, release)
+            space.store.record_released(target.name, [*kept, *accepted.list])
+            ids = [release.id for _, release in changed] or [r.id for r in accepted.list[-1:]]
+            migrations = [bundle.manifest.by_id[i] for i in ids]
+            space.store.add_events([_accepted(target, m, reason, now) for m in migrations], now)
+    return {"accepted": ids, "mode": "accept_changed"}
 
 
 def _unblocked(

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from confmig.adapters.bundle import Bundle, Transformed
 from confmig.adapters.disk import Snapshot, digest_of
 from confmig.core.manifest import Config
-from confmig.core.plan import bound
+from confmig.core.plan import below_floor, bound
 from confmig.documents.document import Document
 from confmig.documents.rebase import rebase
 from confmig.documents.rebase_values import Forwarded
@@ -44,6 +44,8 @@ def restore(job: Job, undoing: Undoing) -> list[Restored]:
         try:
             out += _restored(job, undoing, [(part, found[part.path]) for part in group])
         except Refused as error:
+            if error.code == "document_below_floor":
+                raise
             conflicts.append(f"{error.place or group[0].path} ({error.message})")
     if conflicts:
         raise Refused(
@@ -90,7 +92,7 @@ def _groups(job: Job, undoing: Undoing) -> list[list[Part]]:
 def _restored(job: Job, undoing: Undoing, group: list[tuple[Part, Snapshot]]) -> list[Restored]:
     """The files of one group."""
     same = [s.digest == p.left for p, s in group]
-    if all(same) and len(undoing.reverses) == 1:
+    if all(same) and all(part.exact for part, _ in group):
         return [Restored(p, s, p.old, "restored") for p, s in group]
     if job.discard:
         hows = ["restored" if unchanged else "discarded" for unchanged in same]
@@ -103,6 +105,15 @@ def _restored(job: Job, undoing: Undoing, group: list[tuple[Part, Snapshot]]) ->
             fix="`confmig retry ID` migrates the edited file again",
         )
     bundle = bundle_of(job)
+    for part, _ in group:
+        if part.after < bundle.manifest.floor(part.config):
+            message, fix = below_floor(part.after, bundle.manifest.floor(part.config))
+            raise Refused(
+                "document_below_floor",
+                f"it was edited since, and {message}",
+                place=part.path,
+                fix=fix,
+            )
     same_migrations(bundle, [m for m in undoing.migrations if m["id"] in ids])
     steps = [m.id for m in bundle.manifest.migrations if m.id in ids]
     return _Merge(job, bundle, steps, group).results(whole=len(undoing.reverses) == 1)

@@ -119,6 +119,10 @@ def _plan(job: Job, undoing: Undoing, restored: list[Restored], transaction: str
         "reverses": list(undoing.reverses),
         "redo": row.kind == "rollback" and not row.plan["details"]["redo"],
     }
+    if details["redo"]:  # the list of migrations is what it was before that rollback
+        details["released"] = row.plan["details"].get("released", [])
+    else:
+        details["released"] = [r.to_json() for r in job.store.released(job.target)]
     return Plan(
         transaction,
         job.target,
@@ -187,6 +191,7 @@ def _in_effect_again(store: Store, name: str, plan: Plan) -> None:
 
 
 def _taken_back(store: Store, plan: Plan, now: datetime) -> None:
+    kept = {r["id"] for r in store.applied(plan.target)}
     # what other documents still hold stays recorded as applied
     configs = {config for m in plan.details["migrations"] for config in m["sets"]}
     versions = {config: store.versions(plan.target, config) for config in configs}
@@ -194,10 +199,14 @@ def _taken_back(store: Store, plan: Plan, now: datetime) -> None:
         sets = m["sets"].items()
         if not any(v >= to for config, to in sets for v in versions.get(config, ())):
             store.forget_applied(plan.target, m["id"])
+            kept.discard(m["id"])
         store.set_hold(
             plan.target, Hold(m["id"], "rolled_back", "", f"rolled back by {plan.id}", stamp(now))
         )
         store.forget_announced(plan.target, f"migration:{m['id']}")
+    list_ = store.released(plan.target)
+    highest = max((r.order for r in list_ if r.id in kept), default=0)
+    store.record_released(plan.target, [r for r in list_ if r.order <= highest])
 
 
 def _failed(plan: Plan, error: ConfmigError, phase: Phase, during: str) -> list[ev.Event]:

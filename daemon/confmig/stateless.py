@@ -20,6 +20,7 @@ from confmig.adapters.disk import PREFIX, Disk, Snapshot
 from confmig.adapters.lease import Writers
 from confmig.adapters.patterns import pattern
 from confmig.core.manifest import Config, Migration
+from confmig.core.plan import below_floor
 from confmig.core.quiet import Quiet, Rule, Sight
 from confmig.documents import formats
 from confmig.documents.chain import version_of
@@ -125,7 +126,7 @@ def open_file(
     version = version_of(document, config)
     chain = bundle.manifest.chain(config.name)
     versions = [m.sets[config.name] for m in chain]
-    first, newest = versions[0] - 1, versions[-1]
+    first, newest = bundle.manifest.floor(config.name), bundle.manifest.newest(config.name)
     last = newest if to is None else to
     if not first <= last <= newest:
         raise Refused(
@@ -136,10 +137,8 @@ def open_file(
         return Input(file, config, disk, snapshot, document, version, (), last)
     steps = tuple(m for m, v in zip(chain, versions, strict=True) if version < v <= last)
     if steps and version < first:
-        raise Refused(
-            "document_too_old",
-            f"the file is at version {version}; the bundle begins at {first}",
-        )
+        message, fix = below_floor(version, first)
+        raise Refused("document_below_floor", message, fix=fix)
     return Input(file, config, disk, snapshot, document, version, steps, None)
 
 

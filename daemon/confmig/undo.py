@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from confmig.adapters.bundle import Bundle
@@ -38,7 +39,8 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class Part:
     """One file of a rollback. ``steps`` are the migrations that are taken back; ``left`` is the
-    hash of what they left, ``old`` that of what they found."""
+    hash of what they left, ``old`` that of what they found. ``exact``: nobody edited the file
+    between them, so that ``old`` is what it becomes if it still holds what they left."""
 
     path: str
     config: str
@@ -48,6 +50,7 @@ class Part:
     steps: tuple[str, ...]
     left: str
     old: bytes
+    exact: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +172,21 @@ def undo_to(job: Job, migration: str | None) -> Undoing:
     if migration is not None and migration not in bundle.manifest.by_id:
         raise Refused("migration_unknown", f"{migration} is not in the bundle", place=migration)
     kept = bundle.manifest.by_id[migration].order if migration is not None else 0
-    gone = [m.id for m in bundle.manifest.migrations if m.order > kept]
+    gone = {m.id for m in bundle.manifest.migrations if m.order > kept}
     rows = [
         r for r in job.store.committed(job.target) if r.kind == "apply" and r.reversed_by is None
     ]
+    # retired migrations are known from the record only
+    gone |= {m["id"] for r in rows for m in r.plan["details"]["migrations"] if m["order"] > kept}
     rows = [r for r in rows if any(m["id"] in gone for m in r.plan["details"]["migrations"])]
     if not rows:
         raise Refused("nothing_to_roll_back", f"nothing of {job.target} is applied after it")
     for row in rows:
         _kept(job, row)
     applied = {m["id"]: m for r in rows for m in r.plan["details"]["migrations"]}
-    same_migrations(bundle, applied.values())
+    retired = bundle.manifest.retired
+    known = [m for m in applied.values() if retired is None or not retired.has(m["id"])]
+    same_migrations(bundle, known)
     undone = sorted((m for i, m in applied.items() if i in gone), key=lambda m: m["order"])
     history: dict[str, list[tuple[FilePlan, Plan]]] = {}
     for row in rows:  # the newest first
@@ -212,8 +219,10 @@ def _part_to(
     if any(m not in gone for m in first.migrations):
         old, before = _part_way(job, bundle, first, plan, gone)
     latest = files[0][0]
+    taken = files[: files.index((first, plan)) + 1]  # the newest first
+    exact = all(later.old == sooner.new for (later, _), (sooner, _) in pairwise(taken))
     return Part(
-        path, first.config, first.format, latest.after, before, tuple(steps), latest.new, old
+        path, first.config, first.format, latest.after, before, tuple(steps), latest.new, old, exact
     )
 
 

@@ -16,6 +16,7 @@ from confmig.adapters.bundle import Bundle
 from confmig.adapters.disk import Disk, Snapshot, digest_of
 from confmig.adapters.lease import Writers
 from confmig.adapters.store import Hold, Store, Transaction
+from confmig.core import history
 from confmig.core import policy as policies
 from confmig.core.drift import Regression, is_held, noted
 from confmig.core.gate import Decision, Facts, decide
@@ -249,7 +250,7 @@ def view(
 ) -> View:
     """Look at a target and decide about everything pending. Writes nothing. ``unquiet`` is given
     each file and what is recorded of it, and says why it must not be touched now."""
-    applied_changed(bundle, store, target.name)
+    history_changed(bundle, store, target.name)
     recorded = store.documents(target.name) if store is not None else {}
     documents = observe(
         disk,
@@ -301,22 +302,11 @@ def view(
     )
 
 
-def applied_changed(bundle: Bundle, store: Store | None, target: str) -> None:
-    """Raises ``Invalid`` if an applied migration's content is no longer what was applied."""
-    problems = [
-        Problem(
-            "migration_checksum_mismatch",
-            f"migrations/{row['id']}",
-            f"it was applied in {target} with other content",
-            "restore the content that was applied, and put the change into a new migration; if it "
-            "means nothing for files that are migrated already, confmig resolve --accept-changed",
-        )
-        for row in (store.applied(target) if store is not None else [])
-        if row["id"] in bundle.manifest.by_id
-        and bundle.manifest.by_id[row["id"]].checksum != row["checksum"]
-    ]
-    if problems:
-        raise Invalid("manifest_invalid", "an applied migration was changed", problems)
+def history_changed(bundle: Bundle, store: Store | None, target: str) -> None:
+    """Raises ``Invalid`` if the applied migrations are not in the bundle as they were applied."""
+    found = history.changes(store.released(target) if store is not None else (), bundle.manifest)
+    if found:
+        raise Invalid(found[0].code, f"the migration history of {target} was changed", found)
 
 
 def failure_key(bundle: Bundle, policy: Policy, documents: tuple[DocumentFact, ...]) -> str:

@@ -48,7 +48,7 @@ def test_a_state_of_format_1_is_upgraded_and_goes_on(tmp_path: Path) -> None:
     assert world.query("SELECT value FROM meta WHERE key='format'") == [("1",)]
     done = world.once()
     assert done.code == 0, done
-    assert world.query("SELECT value FROM meta WHERE key='format'") == [("2",)]
+    assert world.query("SELECT value FROM meta WHERE key='format'") == [("3",)]
     assert (world.version("a.yaml"), world.version("b.yaml")) == (3, 3)  # rolled forward
     done = world.run("history", "--verify", "--json")
     assert done.code == 0, done

@@ -308,8 +308,8 @@ PLACES = manifest(*(migration(n, version=n + 2) for n in range(1, 4)))  # versio
 @pytest.mark.parametrize(
     ("version", "problem"),
     [
-        (0, "document_too_old"),
-        (1, "document_too_old"),
+        (0, "document_below_floor"),
+        (1, "document_below_floor"),
         (2, None),
         (3, None),
         (5, None),

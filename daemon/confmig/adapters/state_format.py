@@ -10,6 +10,7 @@ format what changed
 1      the first
 2      events are hash-chained (``hash``); a plan's migrations say ``sets`` (several configurations)
        and a rollback's plan says all that it ``reverses``
+3      the list of released migrations is kept (``released``)
 ====== ==========================================================================================
 """
 
@@ -27,7 +28,7 @@ from confmig.adapters import audit
 from confmig.adapters.durable import sync_folder
 from confmig.errors import Fault, Refused
 
-FORMAT = 2
+FORMAT = 3
 SCHEMA = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE documents(
@@ -39,6 +40,9 @@ CREATE TABLE applied(
   class TEXT NOT NULL, description TEXT NOT NULL, checksum TEXT NOT NULL, program TEXT NOT NULL,
   tx TEXT NOT NULL, applied_at TEXT NOT NULL, duration REAL NOT NULL, actor TEXT NOT NULL,
   PRIMARY KEY(target, id)) STRICT;
+CREATE TABLE released(
+  target TEXT NOT NULL, ord INTEGER NOT NULL, id TEXT NOT NULL, checksum TEXT NOT NULL,
+  sets TEXT NOT NULL, PRIMARY KEY(target, ord)) STRICT;
 CREATE TABLE transactions(
   id TEXT PRIMARY KEY, seq INTEGER NOT NULL UNIQUE, target TEXT NOT NULL, kind TEXT NOT NULL,
   class TEXT NOT NULL, phase TEXT NOT NULL, plan TEXT NOT NULL, checkpoint TEXT NOT NULL,
@@ -140,7 +144,26 @@ def _sets(plan: dict[str, Any], migration: dict[str, Any]) -> dict[str, int]:
     return dict.fromkeys(configs[:1], version)
 
 
-_UPGRADES = {1: _from_1}
+def _from_2(db: sqlite3.Connection) -> None:
+    """The list of what is applied stands in for the whole list, which was not recorded."""
+    db.execute(
+        "CREATE TABLE released("
+        "target TEXT NOT NULL, ord INTEGER NOT NULL, id TEXT NOT NULL, checksum TEXT NOT NULL, "
+        "sets TEXT NOT NULL, PRIMARY KEY(target, ord)) STRICT"
+    )
+    for target, order, name, checksum, transaction in db.execute(
+        "SELECT target, ord, id, checksum, tx FROM applied"
+    ).fetchall():
+        found = db.execute("SELECT plan FROM transactions WHERE id=?", (transaction,)).fetchone()
+        migrations = json.loads(found[0])["details"]["migrations"] if found else []
+        sets: dict[str, int] = next((m["sets"] for m in migrations if m["id"] == name), {})
+        db.execute(
+            "INSERT OR REPLACE INTO released VALUES(?,?,?,?,?)",
+            (target, order, name, checksum, json.dumps(sets)),
+        )
+
+
+_UPGRADES = {1: _from_1, 2: _from_2}
 
 
 def _is_read_only(path: Path) -> bool:

@@ -20,6 +20,7 @@ from typing import Any
 
 from confmig.adapters import audit, state_file
 from confmig.core.gate import Approval
+from confmig.core.history import Released
 from confmig.core.transaction import UNFINISHED, Phase, check_move
 from confmig.errors import Unfinished
 from confmig_otel import events as ev
@@ -100,6 +101,7 @@ class Store:
         self.folder = folder
         self._index = index
         self._failed = False
+        self._format = int(self._meta("format"))
         self.install_id = self._meta("install_id")
         self.install_key = bytes.fromhex(self._meta("install_key"))
 
@@ -422,11 +424,30 @@ class Store:
         self._inside()
         self.db.execute(f"INSERT OR REPLACE INTO applied VALUES({','.join('?' * 12)})", tuple(row))
 
-    def accept_checksum(self, target: str, migration: str, checksum: str) -> None:
-        """An operator accepted an applied migration's changed content."""
+    def released(self, target: str) -> tuple[Released, ...]:
+        """The list of migrations up to the highest applied one, as it was at the last commit."""
+        if self._format < 3:
+            return ()
+        rows = self.db.execute(
+            "SELECT ord, id, checksum, sets FROM released WHERE target=? ORDER BY ord", (target,)
+        )
+        return tuple(Released(r[0], r[1], r[2], json.loads(r[3])) for r in rows)
+
+    def record_released(self, target: str, migrations: Iterable[Released]) -> None:
+        """Replace the list."""
+        self._inside()
+        self.db.execute("DELETE FROM released WHERE target=?", (target,))
+        self.db.executemany(
+            "INSERT INTO released VALUES(?,?,?,?,?)",
+            [(target, r.order, r.id, r.checksum, json.dumps(dict(r.sets))) for r in migrations],
+        )
+
+    def accept_applied(self, target: str, migration: str, now: Released) -> None:
+        """An operator accepted that an applied migration has another id, order or content now."""
         self._inside()
         self.db.execute(
-            "UPDATE applied SET checksum=? WHERE target=? AND id=?", (checksum, target, migration)
+            "UPDATE OR REPLACE applied SET id=?, ord=?, checksum=? WHERE target=? AND id=?",
+            (now.id, now.order, now.checksum, target, migration),
         )
 
     def forget_applied(self, target: str, migration: str) -> None:

@@ -30,6 +30,7 @@ COMMANDS = {
     "resolve": "end a partial failure",
     "check": "validate a bundle and replay its fixtures, or check settings and policy",
     "sum": "write manifest.sum",
+    "retire": "let old migrations leave a bundle",
     "events": "the events that were recorded, delivered or not",
     "history": "the transactions; --verify checks what was recorded",
     "backup-state": "write the state directory into one file",

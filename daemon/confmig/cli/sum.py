@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from confmig.adapters.bundle import read_files
-from confmig.core.manifest import ordered_ids, sums, sums_text
+from confmig.core.manifest import ordered_ids, retired_sum, sums, sums_text
 from confmig.errors import Invalid, Problem
 
 
@@ -38,7 +38,7 @@ def run(args: argparse.Namespace) -> int:
                 )
             ],
         )
-    text = sums_text(sums(files, ordered_ids(files.manifest)))
+    text = sums_text(sums(files, ordered_ids(files.manifest), retired_sum(files.manifest)))
     changed = files.sums != text
     if changed and not args.check:
         (args.bundle / "manifest.sum").write_bytes(text)

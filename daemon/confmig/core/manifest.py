@@ -59,6 +59,21 @@ class Migration:
 
 
 @dataclass(frozen=True, slots=True)
+class Retired:
+    """The migrations that left the bundle: all up to the order ``through``. ``versions`` is the
+    version of each configuration after them, the lowest that the bundle can migrate; ``sum`` is the
+    running digest of the last of them."""
+
+    through: int
+    versions: Mapping[str, int] = field(hash=False)
+    sum: str
+
+    def has(self, migration_id: str) -> bool:
+        """Whether an id is that of a retired migration (its number is its order)."""
+        return bool(MIGRATION_ID.match(migration_id)) and int(migration_id[:4]) <= self.through
+
+
+@dataclass(frozen=True, slots=True)
 class Manifest:
     """A valid manifest. ``migrations`` are in order; ``digest`` names the exact bundle;
     ``parameters`` are what operators may set for handlers, with their defaults."""
@@ -69,11 +84,19 @@ class Manifest:
     digest: str
     by_id: Mapping[str, Migration] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    retired: Retired | None = None
 
     def newest(self, config: str) -> int:
-        """The version that the last migration of a configuration makes; 0 without migrations."""
+        """The version that the last migration of a configuration makes; the floor without one."""
         chain = self.chain(config)
-        return chain[-1].sets[config] if chain else 0
+        return chain[-1].sets[config] if chain else self.floor(config)
+
+    def floor(self, config: str) -> int:
+        """The lowest version of a configuration that the bundle can migrate."""
+        if self.retired is not None and config in self.retired.versions:
+            return self.retired.versions[config]
+        chain = self.chain(config)
+        return chain[0].sets[config] - 1 if chain else 0
 
     def chain(self, config: str) -> tuple[Migration, ...]:
         """The migrations of one configuration in order."""
@@ -107,9 +130,10 @@ def checksum(name: str, files: Files) -> str:
     return digest.hexdigest()
 
 
-def sums(files: Files, ids: list[str]) -> list[tuple[str, str]]:
-    """The lines of ``manifest.sum``: a running hash, so that an insert changes all later lines."""
-    out, previous = [], ""
+def sums(files: Files, ids: list[str], start: str = "") -> list[tuple[str, str]]:
+    """The lines of ``manifest.sum``: a running hash, so that an insert changes all later lines. It
+    starts from the digest of the last retired migration, if there is one."""
+    out, previous = [], start
     for name in ids:
         file = file_of(name, files)
         if file is None:
@@ -142,3 +166,11 @@ def ordered_ids(raw: bytes | None) -> list[str]:
         return [e["id"] for e in sorted(entries, key=lambda e: e.get("order", 0))]
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return []
+
+
+def retired_sum(raw: bytes | None) -> str:
+    """The digest that ``manifest.sum`` continues from, of a manifest that may be broken."""
+    try:
+        return str(json.loads(normalised(raw or b""))["retired"]["sum"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return ""

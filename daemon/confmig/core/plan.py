@@ -120,17 +120,26 @@ def placed(manifest: Manifest, document: DocumentFact) -> DocumentFact:
     Newer than the bundle: left alone and reported. Older than its first step: nothing leads
     from there.
     """
-    chain = manifest.chain(document.config)
-    if document.version is None or document.problem is not None or not chain:
+    if document.version is None or document.problem is not None:
         return document
-    first, last = chain[0].sets[document.config] - 1, chain[-1].sets[document.config]
+    first, last = manifest.floor(document.config), manifest.newest(document.config)
+    if last == 0:
+        return document
     if document.version > last:
         message = f"version {document.version} is newer than the bundle's {last}"
         return replace(document, problem="document_newer", message=message)
     if document.version < first:
-        message = f"version {document.version} is older than {first}, where the bundle begins"
-        return replace(document, problem="document_too_old", message=message)
+        message, fix = below_floor(document.version, first)
+        return replace(document, problem="document_below_floor", message=message, fix=fix)
     return document
+
+
+def below_floor(version: int, floor: int) -> tuple[str, str]:
+    """What to say of a version that the bundle cannot migrate any more, and what to do."""
+    return (
+        f"version {version} is below {floor}, the lowest that this bundle can migrate",
+        f"first run the last release of the bundle that still has the migrations up to {floor}",
+    )
 
 
 def next_segment(

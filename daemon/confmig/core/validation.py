@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable
 from itertools import pairwise, zip_longest
 from typing import Any
@@ -22,6 +23,7 @@ from confmig.core.manifest import (
     Files,
     Manifest,
     Migration,
+    Retired,
     Stamp,
     checksum,
     file_of,
@@ -31,7 +33,8 @@ from confmig.core.manifest import (
 )
 from confmig.errors import Problem
 
-_KEYS = {"_config_version", "bundle", "configs", "migrations", "parameters"}
+_KEYS = {"_config_version", "bundle", "configs", "migrations", "parameters", "retired"}
+_RETIRED_KEYS = {"through", "versions", "sum"}
 _CONFIG_KEYS = {"files", "format", "version", "multi_document"}
 _MIGRATION_KEYS = {"id", "order", "class", "sets", "depends_on", "description", "impact"}
 
@@ -48,6 +51,7 @@ class _Check:
         self.files = files
         self.contract = contract
         self.problems: list[Problem] = []
+        self.retired: Retired | None = None
 
     def say(self, code: str, place: str, message: str, fix: str) -> None:
         self.problems.append(Problem(code, place, message, fix))
@@ -81,6 +85,7 @@ class _Check:
         bundle = self._text(data, "bundle", "manifest.json")
         configs = self._configs(data.get("configs"))
         parameters = self._parameters(data.get("parameters", {}))
+        self.retired = self._retired(data.get("retired"), configs)
         entries = data.get("migrations")
         if not isinstance(entries, list):
             self._field("manifest.json: migrations", "must be a list", "list the migrations")
@@ -113,6 +118,7 @@ class _Check:
             digest.hexdigest(),
             {m.id: m for m in migrations},
             parameters,
+            self.retired,
         )
 
     def _pairs(self, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -207,6 +213,29 @@ class _Check:
             )
             return {}
         return dict(data)
+
+    def _retired(self, data: Any, configs: dict[str, Config]) -> Retired | None:
+        if data is None:
+            return None
+        place = "manifest.json: retired"
+        fix = "let `confmig retire --through ID` write it"
+        if not isinstance(data, dict):
+            self._field(place, "must be an object", fix)
+            return None
+        self._known_keys(data, _RETIRED_KEYS, place)
+        through, versions, last = data.get("through"), data.get("versions"), data.get("sum")
+        if not _is_number(through, least=1):
+            self._field(f"{place}.through", "must be the order of a migration", fix)
+            through = 0
+        if not isinstance(versions, dict) or not all(
+            name in configs and _is_number(v, least=1) for name, v in versions.items()
+        ):
+            self._field(f"{place}.versions", "must name a version of each configuration", fix)
+            versions = {}
+        if not isinstance(last, str) or not re.fullmatch(r"[0-9a-f]{64}", last):
+            self._field(f"{place}.sum", "must be a digest of manifest.sum", fix)
+            last = ""
+        return Retired(int(through or 0), dict(versions), last)
 
     def _stamp(self, entry: dict[str, Any], place: str) -> Stamp | None:
         if "version" in entry and entry["version"] is None:
@@ -365,22 +394,23 @@ class _Check:
                     "number them one by one",
                 )
             seen.setdefault(order, name)
-        for order in sorted(o for o in seen if o < 1):
+        before = self.retired.through if self.retired is not None else 0
+        first = before + 1
+        for order in sorted(o for o in seen if o < first):
             self.say(
                 "migration_order_gap",
                 f"manifest.json: {seen[order]}",
-                f"order {order} is below 1",
-                "number them from 1 without a gap",
+                f"order {order} is below {first}",
+                f"number them from {first} without a gap",
             )
-        before = 0
-        for order in sorted(o for o in seen if o >= 1):
+        for order in sorted(o for o in seen if o >= first):
             missing, before = range(before + 1, order), order
             if len(missing) > 20:
                 self.say(
                     "migration_order_gap",
                     "manifest.json: migrations",
                     f"no migrations have the orders {missing[0]} to {missing[-1]}",
-                    "number them from 1 without a gap",
+                    "number them one after the other without a gap",
                 )
                 continue
             for order in missing:
@@ -388,7 +418,7 @@ class _Check:
                     "migration_order_gap",
                     "manifest.json: migrations",
                     f"no migration has order {order}",
-                    "number them from 1 without a gap",
+                    "number them one after the other without a gap",
                 )
 
     def _dependencies(self, entries: list[Any]) -> None:
@@ -413,6 +443,8 @@ class _Check:
 
     def _dependency(self, entry: dict[str, Any], other: str, needed: dict[str, Any] | None) -> None:
         place = f"manifest.json: {entry.get('id')}: depends_on"
+        if needed is None and self.retired is not None and self.retired.has(other):
+            return
         if needed is None:
             self.say(
                 "migration_dependency_unknown",
@@ -446,6 +478,8 @@ class _Check:
                 version = sets.get(config) if isinstance(sets, dict) else None
                 if isinstance(version, int) and isinstance(order, int):
                     made.append((order, version, str(entry.get("id"))))
+            if self.retired is not None and config in self.retired.versions:
+                made.append((self.retired.through, self.retired.versions[config], "retired"))
             made.sort()
             for (_, before, _), (_, version, name) in pairwise(made):
                 if version != before + 1:
@@ -492,7 +526,8 @@ class _Check:
                 "run `confmig sum` and commit the result",
             )
             return
-        wanted = sums_text(sums(self.files, ids)).decode().splitlines()
+        start = self.retired.sum if self.retired is not None else ""
+        wanted = sums_text(sums(self.files, ids, start)).decode().splitlines()
         recorded = normalised(self.files.sums).decode("utf-8", "replace").splitlines()
         for number, (want, have) in enumerate(zip_longest(wanted, recorded, fillvalue=""), 1):
             if want != have:
@@ -512,6 +547,8 @@ class _Check:
             for config, version in sets.items() if isinstance(sets, dict) else ():
                 if isinstance(version, int):
                     made.setdefault(config, set()).add(version)
+        for config, version in self.retired.versions.items() if self.retired is not None else ():
+            made.setdefault(config, set()).add(version)
         for config, contract in self.contract.configs.items():
             place = f"migrations/schemas/contract.json: {config}"
             if config not in made:
