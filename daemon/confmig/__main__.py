@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import sys
 
+from confmig.adapters import signals
+
 
 def main() -> int:
     """Run the command line; the value is the exit code."""
+    words = sys.argv[1:]
+    signals.early(daemon="run" in words and "--once" not in words)
     from confmig.cli import run
 
-    return run(sys.argv[1:])
+    return run(words)
 
 
 if __name__ == "__main__":

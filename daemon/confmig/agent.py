@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import os
 import queue
-import sys
+import random
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from confmig.adapters import signals
+from confmig.adapters.console import Console
 from confmig.adapters.control import ControlServer
 from confmig.adapters.disk import Ways
 from confmig.adapters.mounts import is_remote
@@ -26,19 +28,21 @@ from confmig.adapters.timer import Timer
 from confmig.adapters.watch import Watcher
 from confmig.commands import answer
 from confmig.errors import (
-    DEFERRED,
     DONE,
-    INVALID,
     LOCK_HELD,
     PARTIAL_FAILURE,
+    Bug,
     ConfmigError,
     Invalid,
+    LockHeld,
     Problem,
     Unfinished,
 )
+from confmig.narrator import Narrator
+from confmig.readiness import readiness
 from confmig.reconcile import Pass, Workspace
-from confmig.reporting import event_text, readings
-from confmig.settings import Settings
+from confmig.reporting import event_text, plain, readings
+from confmig.settings import Settings, Target
 from confmig_otel.metrics import Readings
 
 if TYPE_CHECKING:
@@ -47,6 +51,12 @@ if TYPE_CHECKING:
 TICK = 5.0
 """Seconds between two beats of an idle loop; the longest a lost wake-up can go unnoticed is the
 rescan interval of the settings."""
+
+_BACK_OFF = (2.0, 300.0)
+"""The first and the longest wait, in seconds, after an unexpected error of a target."""
+
+_LOOKS = 0.25
+"""Seconds between two tries for the lock that another daemon holds (``--wait``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,9 +74,11 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A command of the control socket; the reply goes into its queue."""
+    """A command of the control socket; the reply goes into its queue. ``waits`` tells whether its
+    client is still there."""
 
     message: dict[str, Any]
+    waits: Callable[[], bool]
     reply: queue.SimpleQueue[dict[str, Any]] = field(default_factory=queue.SimpleQueue)
 
 
@@ -80,8 +92,23 @@ class Delivered:
 Message = Wake | Stop | Request | Delivered
 
 
+@dataclass(slots=True)
+class _BackOff:
+    """A target whose last pass met an unexpected error: not before ``until`` (monotonic)."""
+
+    wait: float = 0.0
+    until: float = 0.0
+
+    def failed(self, now: float) -> None:
+        """Wait twice as long as the last time, give or take a fifth."""
+        first, longest = _BACK_OFF
+        self.wait = min(self.wait * 2 or first, longest)
+        self.until = now + self.wait * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+
+
 class Agent:
-    """The running daemon of one settings file."""
+    """The running daemon of one settings file. ``wait``: so many seconds another daemon that is
+    ending may take."""
 
     def __init__(
         self,
@@ -90,16 +117,25 @@ class Agent:
         console: bool = False,
         exit_on_block: bool = False,
         target: str | None = None,
+        wait: float = 0.0,
     ) -> None:
         self._settings = settings
         self._console = console
         self._exit_on_block = exit_on_block
+        self._wait = wait
         self._targets = (settings.target(target),) if target else settings.targets
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._waking: dict[bool, bool] = {}
         self._snapshot = Snapshot(beat=time.monotonic())
         self._notify = Notify(os.environ, time.monotonic)
+        self._tick = min(TICK, self._notify.watchdog / 3) if self._notify.watchdog else TICK
+        self._err, self._out = Console(2), Console(1)
+        self._narrator = Narrator()
         self._trouble: dict[str, ConfmigError | None] = {}
         self._passes: dict[str, Pass] = {}
+        self._back_off: dict[str, _BackOff] = {}
+        self._again: float | None = None
+        self._started = False
         self._http: ProbeServer | None = None
         self._relay: RelayThread | None = None
         self._relay_busy = False
@@ -109,15 +145,18 @@ class Agent:
     def run(self) -> int:
         """Run until stopped; returns the exit code."""
         settings = self._settings
-        where = plan(settings.telemetry.exporter, settings.telemetry.endpoint, os.environ)
+        signals.install(self._stop, lambda: self._wake(Wake("SIGHUP")))
+        said = settings.telemetry
+        where = plan(said.exporter, said.endpoint, os.environ, said.accept)
+        self._console = self._console or where.prints_events
         telemetry = Telemetry(
             where,
-            settings.telemetry.service_name,
+            said.service_name,
             instance_id(settings.state_dir, os.environ),
             os.environ.get("TRACEPARENT"),
         )
         recorder = Measured(telemetry.recorder)
-        signals.install(self._stop, lambda: self._inbox.put(Wake("SIGHUP")))
+        left = said.drain_seconds
         try:
             space = self._open(telemetry, recorder)
             if space is None:
@@ -127,7 +166,7 @@ class Agent:
                 return self._serve(space, telemetry, recorder)
         finally:
             self._end_probes()
-            telemetry.close()
+            telemetry.close(left if self._relay is not None else min(1.0, left))
 
     def _open(self, telemetry: Telemetry, recorder: Measured) -> Workspace | None:
         """The state; None if asked to stop before it could be read.
@@ -140,13 +179,22 @@ class Agent:
         file = settings.state_dir / "state.db"
         there = os.path.exists(file)
         trouble: ConfmigError | None = None
-        while True:
+        until = time.monotonic() + self._wait
+        waited = False
+        while not self._stopping:
+            pause = self._tick
             try:
                 if os.path.exists(file) or not there:
                     return Workspace(settings, _clock, recorder, f"uid:{os.getuid()}")
+            except LockHeld as error:
+                if trouble is None:
+                    if time.monotonic() >= until:
+                        raise
+                    if not waited:
+                        self._log(f"waits for the other confmig to end ({error.place})")
+                    waited, pause = True, _LOOKS
             except ConfmigError as error:
-                taken = trouble is not None and error.code == "lock_held"
-                if self._exit_on_block or not (taken or error.code == "state_unreadable"):
+                if self._exit_on_block or error.code != "state_unreadable":
                     raise
                 self._probes(recorder)
                 if str(error) != str(trouble):
@@ -156,19 +204,19 @@ class Agent:
                 self._unready(error.code, telemetry)
             self._beat()
             try:
-                message = self._inbox.get(timeout=TICK)
+                self._inbox.get(timeout=pause)
             except queue.Empty:
                 continue
-            if isinstance(message, Stop):
-                return None
+        return None
 
     def _serve(self, space: Workspace, telemetry: Telemetry, recorder: Measured) -> int:
         space.beat = self._beat
+        space.say = self._log
         space.stopping = lambda: self._stopping
         self._probes(recorder)
         control = ControlServer(self._settings.state_dir, self._ask)
         control.start()
-        timer = Timer(lambda: self._inbox.put(Wake("timer")))
+        timer = Timer(lambda: self._wake(Wake("timer")))
         timer.start()
         self._watcher = watcher = Watcher(
             [t.root for t in self._targets],
@@ -179,8 +227,10 @@ class Agent:
                 if f
             ],
             self._settings.state_dir,
-            lambda: self._inbox.put(Wake("file event", settle=True)),
+            lambda: self._wake(Wake("file event", settle=True)),
             polled=[t.root for t in self._targets if t.ways() != Ways() or is_remote(t.root)],
+            trees=[t.bundle / "migrations" for t in self._targets],
+            say=self._log,
         )
         watcher.start()
         self._start_relay(telemetry)
@@ -193,12 +243,14 @@ class Agent:
             watcher.stop()
             timer.stop()
             control.close()
+            budget = self._settings.telemetry.drain_seconds
+            ending = time.monotonic()
             if self._relay is not None:
                 self._relay.stop()
-                self._relay.join(3.0)
+                self._relay.join(min(3.0, budget))
             self._settle_reports(space)
             self._end_probes()  # before the lock is free: the next one needs the port
-            telemetry.drain(space.store, self._settings.telemetry.drain_seconds, _clock)
+            telemetry.drain(space.store, max(0.0, budget - (time.monotonic() - ending)), _clock)
 
     def _probes(self, recorder: Measured) -> None:
         where = self._settings.http
@@ -224,23 +276,23 @@ class Agent:
             self._http = None
 
     def _probes_at(self) -> str:
-        http = self._http
-        return f"; probes on http://{self._settings.http.host}:{http.port}" if http else ""
+        host = self._settings.http.host
+        shown = f"[{host}]" if ":" in host else host
+        return f"; probes on http://{shown}:{self._http.port}" if self._http else ""
+
+    # --- the loop
 
     def _loop(self, space: Workspace, telemetry: Telemetry, timer: Timer) -> int:
         code = self._look(space, telemetry, timer)
         rescan = time.monotonic() + self._settings.watch.rescan
         while code is None:
             self._publish(space, telemetry)
-            try:
-                message = self._inbox.get(timeout=max(0.0, min(TICK, rescan - time.monotonic())))
-            except queue.Empty:
-                if time.monotonic() < rescan:
-                    continue
-                self._watcher.retry()
-                message = Wake("rescan")
-            if isinstance(message, Stop):
+            message = self._next(rescan)
+            if self._stopping:
                 return DONE
+            if message is None:
+                self._beat()
+                continue
             if isinstance(message, Request):
                 fatal = self._answer(space, message)
                 if fatal is not None:
@@ -255,6 +307,28 @@ class Agent:
                 rescan = time.monotonic() + self._settings.watch.rescan
         return code
 
+    def _next(self, rescan: float) -> Message | None:
+        """The next message; None if nothing came within a tick. A look that is due comes as a
+        message, too."""
+        due = min(rescan, self._again if self._again is not None else rescan)
+        try:
+            message = self._inbox.get(timeout=max(0.0, min(self._tick, due - time.monotonic())))
+        except queue.Empty:
+            if time.monotonic() < due:
+                return None
+            if due == rescan:
+                self._watcher.retry()
+            return Wake("rescan" if due == rescan else "a file that was not quiet")
+        if isinstance(message, Wake):
+            self._waking[message.settle] = False
+        return message
+
+    def _wake(self, wake: Wake) -> None:
+        """Look again soon. One message of a kind waits in the queue, however many come."""
+        if not self._waking.get(wake.settle):
+            self._waking[wake.settle] = True
+            self._inbox.put(wake)
+
     def _quiet(self, space: Workspace) -> bool:
         """Wait until file events pause; True if asked to stop meanwhile."""
         watch = self._settings.watch
@@ -264,18 +338,27 @@ class Agent:
                 message = self._inbox.get(timeout=min(watch.settle, left))
             except queue.Empty:
                 break
-            if isinstance(message, Stop):
+            if self._stopping:
                 return True
             if isinstance(message, Request):
                 self._inbox.put(message)  # not lost, only not in the middle of a settling file
                 return False
+            if isinstance(message, Wake):
+                self._waking[message.settle] = False
             if isinstance(message, Delivered):
                 self._delivered(space, message.result)
-        return False
+        return self._stopping
 
     def _answer(self, space: Workspace, request: Request) -> int | None:
         """Execute a request and reply; an exit code if this process must end."""
+        command = plain(str(request.message.get("command")))
+        if not request.waits():
+            self._log(f"{command}: not executed, because its client is gone")
+            request.reply.put({})
+            return None
         reply, fatal = answer(space, request.message)
+        said = "done" if reply["ok"] else f"refused: {reply['error']['message']}"
+        self._log(f"{command} by uid {request.message.get('uid')}: {plain(said)}")
         request.reply.put(reply)
         self._after(space)
         return fatal
@@ -283,35 +366,57 @@ class Agent:
     def _look(self, space: Workspace, telemetry: Telemetry, timer: Timer) -> int | None:
         """One pass over every target; an exit code ends the daemon."""
         moments = []
+        again: list[float] = []
         for target in self._targets:
+            waits = self._back_off.get(target.name, _BackOff())
+            if time.monotonic() < waits.until:
+                again.append(waits.until)
+                continue
             try:
                 result = space.reconcile(target)
             except Unfinished as error:
                 self._log(f"{target.name}: {error}")
                 return error.exit_code  # recovery belongs to a new process
             except ConfmigError as error:
-                if str(self._trouble.get(target.name)) != str(error):
-                    self._log(f"{target.name}: {error}")
-                    for problem in getattr(error, "problems", ()):
-                        self._log(f"  {problem}")
-                self._trouble[target.name] = error
+                self._troubled(target, error)
+                continue
+            except Exception as error:  # noqa: BLE001 - a bug with one target must not end the others
+                again.append(self._bug(target, error))
                 continue
             self._trouble[target.name] = None
+            self._back_off.pop(target.name, None)
             self._passes[target.name] = result
+            for line in self._narrator.passed(target.name, result):
+                self._log(line)
             if result.view.retry_at is not None:
                 moments.append(result.view.retry_at)
+            if result.look_again is not None:
+                again.append(time.monotonic() + result.look_again)
             if result.exit_code == PARTIAL_FAILURE and self._exit_on_block:
                 return PARTIAL_FAILURE
         timer.at(min(moments, default=None))
+        self._again = min(again, default=None)
         self._after(space)
         return None
+
+    def _troubled(self, target: Target, error: ConfmigError) -> None:
+        for line in self._narrator.trouble(target.name, error):
+            self._log(line)
+        self._trouble[target.name] = error
+
+    def _bug(self, target: Target, error: Exception) -> float:
+        """Report an unexpected error of one target; when to look at it again (monotonic)."""
+        waits = self._back_off.setdefault(target.name, _BackOff())
+        waits.failed(time.monotonic())
+        self._troubled(target, Bug.of(error))
+        return waits.until
 
     def _after(self, space: Workspace) -> None:
         """Hand new events to the relay and, if asked, to people."""
         if self._console:
             while rows := space.store.following(self._said):
                 for row in rows:
-                    print(event_text(row), flush=True)
+                    self._out.line(event_text(row))
                 self._said = rows[-1]["seq"]
         if self._relay is not None and not self._relay_busy:
             waiting = space.store.outbox()
@@ -330,7 +435,17 @@ class Agent:
             self._relay.start()
 
     def _delivered(self, space: Workspace, result: Delivery) -> None:
-        settle(space.store, result, _clock())
+        if settle(space.store, result, _clock()):
+            self._log(
+                f"events are not delivered: {result.advice}"
+                if result.advice
+                else "events are delivered again"
+            )
+        if result.rejected:
+            self._log(
+                f"{len(result.rejected)} event(s) were refused by the receiver for good; they are "
+                "kept, and `confmig events --replay` sends them again"
+            )
         self._relay_busy = False
         self._after(space)
 
@@ -350,29 +465,17 @@ class Agent:
     # --- what the others see
 
     def _publish(self, space: Workspace, telemetry: Telemetry) -> None:
-        reasons = [f"{name}: {e.code}" for name, e in self._trouble.items() if e is not None]
-        for name, result in self._passes.items():
-            if result.exit_code in (INVALID, PARTIAL_FAILURE):
-                code = (
-                    "policy_invalid"
-                    if result.exit_code == INVALID
-                    else "blocked_by_partial_failure"
-                )
-                reasons.append(f"{name}: {code}")
+        names = [t.name for t in self._targets]
+        found = readiness(names, self._passes, self._trouble, was_started=self._started)
         views = [r.view for r in self._passes.values()]
         seen = readings(space.store, views, delivery=space.delivery)
         if telemetry.otel is not None:
             telemetry.otel.publish(seen)
-        settled = self._snapshot.started or all(
-            t.name in self._passes and self._passes[t.name].exit_code in (DONE, DEFERRED)
-            for t in self._targets
-        )
-        if settled and not reasons and not self._snapshot.started:
+        self._started = self._started or not found.started
+        if not found.ready:
             self._notify.ready()
-        self._notify.status("; ".join(reasons) or "nothing stands in the way")
-        self._snapshot = Snapshot(
-            settled and not reasons, not reasons, tuple(reasons), time.monotonic(), seen
-        )
+        self._notify.status("; ".join(found.started) or "nothing stands in the way")
+        self._snapshot = Snapshot(found.ready, found.started, time.monotonic(), seen)
 
     def _unready(self, reason: str, telemetry: Telemetry) -> None:
         """Without a state nothing is known but that every target is blocked."""
@@ -380,7 +483,7 @@ class Agent:
         if telemetry.otel is not None:
             telemetry.otel.publish(seen)
         self._notify.status(reason)
-        self._snapshot = Snapshot(reasons=(reason,), beat=time.monotonic(), readings=seen)
+        self._snapshot = Snapshot((reason,), (reason,), time.monotonic(), seen)
 
     def _stop(self) -> None:
         """A pass ends after the transaction at hand, the loop after the pass."""
@@ -392,14 +495,14 @@ class Agent:
         self._notify.beat()
         self._snapshot = replace(self._snapshot, beat=time.monotonic())
 
-    def _ask(self, message: dict[str, Any]) -> dict[str, Any]:
-        """Called in the control socket's thread: have the main thread do it."""
-        request = Request(message)
+    def _ask(self, message: dict[str, Any], waits: Callable[[], bool]) -> dict[str, Any]:
+        """Called in a thread of the control socket: have the main thread do it."""
+        request = Request(message, waits)
         self._inbox.put(request)
         return request.reply.get()
 
     def _log(self, line: str) -> None:
-        print(f"confmig: {line}", file=sys.stderr, flush=True)
+        self._err.line(f"confmig: {line}")
 
 
 def _clock() -> datetime:

@@ -11,6 +11,7 @@ configuration file.
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -104,6 +105,22 @@ class LockHeld(Blocked):
     """Another confmig works on the same state or configuration directory."""
 
     exit_code = LOCK_HELD
+
+
+class Bug(ConfmigError):
+    """An unexpected exception, as a report without values: its type and the frames, never its
+    message."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Bug:
+        """The report of an exception that is being handled."""
+        frames = traceback.extract_tb(error.__traceback__)
+        where = [f"{f.filename.rpartition('/')[2]}:{f.lineno} in {f.name}" for f in frames]
+        return cls(
+            "bug",
+            f"a bug: {type(error).__name__}; {' > '.join(where[-6:])}",
+            fix="nothing is lost; please report this line",
+        )
 
 
 class Busy(Blocked):

@@ -38,6 +38,7 @@ from confmig.core.plan import (
 )
 from confmig.core.policy import Policy
 from confmig.core.quiet import BUSY, Quiet, Sight
+from confmig.core.transaction import Phase
 from confmig.errors import (
     DEFERRED,
     DONE,
@@ -88,12 +89,13 @@ _PAUSE = 0.05
 @dataclass(frozen=True, slots=True)
 class Pass:
     """How a pass ended. ``look_again``: the seconds after which a file that was not quiet may be,
-    None if all were."""
+    None if all were; ``waiting``: the files that are expected to be quiet soon."""
 
     view: View
     outcomes: tuple[forward.Outcome, ...]
     exit_code: int
     look_again: float | None = None
+    waiting: frozenset[str] = frozenset()
 
 
 class Workspace:
@@ -114,6 +116,7 @@ class Workspace:
         self._quiet: dict[str, Quiet] = {}
         self.beat: Callable[[], None] = lambda: None
         self.stopping: Callable[[], bool] = lambda: False
+        self.say: Callable[[str], None] = lambda line: None
         try:
             make_folder(settings.state_dir)
         except OSError as error:
@@ -259,7 +262,8 @@ class Workspace:
             keep = Keep(said.checkpoints, said.days, said.size)
             prune(self.store, self.checkpoints, keep, self.clock(), delivery=self.delivery)
         self.last_views[target.name] = seen
-        return Pass(seen, tuple(outcomes), _exit_code(seen, outcomes, excluded), look.again)
+        code = _exit_code(seen, outcomes, excluded)
+        return Pass(seen, tuple(outcomes), code, look.again, frozenset(look.waiting))
 
     def _late_appends(self, seen: View, disk: Disk, look: _Looks) -> list[forward.Outcome]:
         """Migrate again what a writer completed after it was migrated. No window is asked: the
@@ -299,9 +303,11 @@ class Workspace:
         for row in self.store.unfinished(target.name):
             transactor = Transactor(self.store, self.checkpoints, disk, self.clock, beat=self.beat)
             try:
-                transactor.recover(row, records_of(row))
+                phase = transactor.recover(row, records_of(row))
             except Conflict:
-                continue
+                continue  # it is recorded, and every pass reports it
+            how = "finished" if phase is Phase.DONE else "undone"
+            self.say(f"{target.name}: {row.kind} {row.id} was interrupted and is {how} now")
 
     def _note_regressions(self, seen: View) -> None:
         """Say, once for each transaction of ours that was undone by somebody, that it was."""
@@ -460,10 +466,12 @@ class _Looks:
         self._disk = disk
         self._until = space.monotonic() + space.patience
         self.again: float | None = None
+        self.waiting: set[str] = set()
 
     def once(self) -> View:
         """One look."""
         self.again = None
+        self.waiting.clear()
         space = self._space
         return view(
             self._target,
@@ -509,6 +517,8 @@ class _Looks:
         )
         if found is None:
             return ""
+        if not found.overdue:
+            self.waiting.add(snapshot.path)
         self.again = min(found.seconds, self.again if self.again is not None else found.seconds)
         if found.open:
             return open_for_writing(snapshot)

@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    field_validator,
     model_validator,
 )
 
@@ -81,15 +82,25 @@ class Telemetry(_Model):
     """Where events, spans and metrics go. ``OTEL_*`` variables work too and say the rest.
 
     ``exporter``: ``otlp`` delivers to ``endpoint`` (or ``OTEL_EXPORTER_OTLP_ENDPOINT``);
-    ``none`` keeps events as history only. ``outbox_limit``: with that many undelivered events
+    ``none`` keeps events as history only. ``accept``: an event counts as delivered on the answer
+    that OTLP asks for (``proof``), or on any 2xx but HTML (``any_2xx``, for receivers that answer
+    202, 204, or without a content type). ``outbox_limit``: with that many undelivered events
     migrations stop rather than lose one.
     """
 
     exporter: Literal["otlp", "none"] = "otlp"
     endpoint: str | None = None
+    accept: Literal["proof", "any_2xx"] = "proof"
     service_name: str = "confmig"
     outbox_limit: int = Field(default=100_000, ge=1)
     drain_seconds: float = Field(default=5.0, ge=0, le=60)
+
+    @field_validator("endpoint")
+    @classmethod
+    def _has_scheme(cls, value: str | None) -> str | None:
+        if value is not None and not value.startswith(("http://", "https://")):
+            raise ValueError(f"write the scheme, too: http://{value}")
+        return value
 
 
 class Retention(_Model):

@@ -46,8 +46,18 @@ class Destination:
     endpoint: str | None
 
     def url(self, signal: str) -> str | None:
-        """The URL of a signal (``logs``, ``traces``, ``metrics``) if the settings name one."""
-        return f"{self.endpoint.rstrip('/')}/v1/{signal}" if self.endpoint else None
+        """The URL of a signal (``logs``, ``traces``, ``metrics``) if the settings name one.
+
+        As the specification says: the settings name a base URL, to which the path of the signal is
+        added. One that ends in a signal's path already is taken as that URL, and its base for the
+        other signals.
+        """
+        if not self.endpoint:
+            return None
+        base = self.endpoint.rstrip("/")
+        for known in ("logs", "traces", "metrics"):
+            base = base.removesuffix(f"/v1/{known}")
+        return f"{base}/v1/{signal}"
 
 
 def resource(name: str, version: str, instance: str) -> Resource:
@@ -194,10 +204,8 @@ class OtelRecorder:
 
 
 def _span_exporter(where: Destination) -> SpanExporter | None:
-    if where.traces == "console":
-        return ConsoleSpanExporter()
-    if where.traces != "otlp":
-        return None
+    if "otlp" not in where.traces.split(","):
+        return ConsoleSpanExporter() if where.traces == "console" else None
     if where.protocol == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.trace_exporter import OTLPSpanExporter as Grpc
 
@@ -208,10 +216,8 @@ def _span_exporter(where: Destination) -> SpanExporter | None:
 
 
 def _metric_exporter(where: Destination) -> MetricExporter | None:
-    if where.metrics == "console":
-        return ConsoleMetricExporter()
-    if where.metrics != "otlp":
-        return None
+    if "otlp" not in where.metrics.split(","):
+        return ConsoleMetricExporter() if where.metrics == "console" else None
     if where.protocol == "grpc":
         from opentelemetry.exporter.otlp.proto.grpc.metric_exporter import (
             OTLPMetricExporter as Grpc,

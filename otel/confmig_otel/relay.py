@@ -3,8 +3,11 @@
 The SDK's exporter encodes and sends; it also reports success for partial success, redirects and
 HTML answers. So the answer itself is looked at (a response hook on the session it is given): an
 event counts as delivered only after HTTP 200, ``application/x-protobuf`` and no rejected record.
-What a receiver refuses for good is bisected to the single record and given up as rejected, which
-keeps it on disk. Everything else is tried again later.
+
+A batch that the receiver refuses (400, 413, 422, or a partial success) is bisected. A single record
+is given up as rejected, and kept on disk, only if the receiver took another one in the same
+bisection: a wrong endpoint refuses everything, and must not cost an event. Everything else is sent
+again later, and the reason is reported.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import requests
 from opentelemetry._logs import LogRecord, SeverityNumber
@@ -24,18 +27,23 @@ from opentelemetry.context import Context
 from opentelemetry.exporter.otlp.proto.http._log_exporter import OTLPLogExporter
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from opentelemetry.sdk._logs import ReadableLogRecord
-from opentelemetry.sdk._logs.export import LogRecordExportResult
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import NonRecordingSpan, SpanContext, TraceFlags, set_span_in_context
 
+from confmig_otel.cut import Cutter
 from confmig_otel.export import SCOPE
 
 BATCH = 512
 _TIMEOUT = 2.0
 _PATIENCE = 300.0  # seconds: no Retry-After may silence delivery for longer
-_MAY_PASS = frozenset((401, 403, 404, 408, 429, 500, 502, 503, 504))
-"""Answers that an operator or time can mend: never a reason to give an event up."""
+_BISECTED = frozenset((400, 413, 422))
+"""Answers that may be about one record. Any other failure is about the endpoint or the moment."""
+_REFUSALS = 64
+"""So many refused requests in a bisection without one that is taken mean a wrong endpoint."""
+
+Accept = Literal["proof", "any_2xx"]
+"""Which answers prove a delivery: the one of OTLP, or any of success without a refusal."""
 
 
 class Row(Protocol):
@@ -61,17 +69,21 @@ class Row(Protocol):
 
 @dataclass(slots=True)
 class Delivery:
-    """What became of a batch. ``error`` names why the rest must be tried again."""
+    """What became of a batch. ``error`` names why the rest must be tried again; ``advice`` says in
+    a sentence what the receiver answered and what to do."""
 
     delivered: list[int] = field(default_factory=list)
     rejected: list[tuple[int, str]] = field(default_factory=list)
     error: str | None = None
+    advice: str = ""
     retry_after: float | None = None
 
 
 @dataclass(slots=True)
 class _Answer:
     code: int | None = None
+    kind: str = ""
+    redirected: bool = False
     proof: bool = False
     refused: int = 0
     retry_after: float | None = None
@@ -106,15 +118,21 @@ def _context(row: Row) -> Context | None:
 class Deliverer:
     """Sends batches over OTLP/HTTP and tells what was proven delivered."""
 
-    def __init__(self, url: str | None, who: Resource) -> None:
+    def __init__(self, url: str | None, who: Resource, accept: Accept = "proof") -> None:
         logging.getLogger("opentelemetry").setLevel(logging.CRITICAL)
+        self._cutter = Cutter()
         session = requests.Session()
         session.hooks["response"].append(self._look)
+        for scheme in ("http://", "https://"):
+            session.mount(scheme, self._cutter.adapter())
         self._answer = _Answer()
         self._deadline = 0.0
         self._who = who
+        self._accept = accept
+        self._order = random.Random()  # noqa: S311 - which half of a refused batch is tried first
         # a short timeout and no hope in the exporter's own retries: the outbox owns the retry
         self._exporter = OTLPLogExporter(endpoint=url, session=session, timeout=_TIMEOUT)
+        self.url = str(self._exporter._endpoint)
 
     def close(self) -> None:
         """End the exporter."""
@@ -123,23 +141,26 @@ class Deliverer:
     def deliver(self, rows: Sequence[Row], seconds: float = 60.0) -> Delivery:
         """Send one batch; returns what is proven, what is refused, and what must wait.
 
-        Bisecting a batch that is refused may take many requests: after ``seconds`` the rest waits.
+        Ends after ``seconds``, also if the receiver answers one byte at a time.
         """
         out = Delivery()
         self._deadline = time.monotonic() + seconds
-        self._send(list(rows), out)
+        candidates: list[tuple[int, str]] = []
+        self._send(list(rows), out, candidates)
+        if candidates and out.delivered:
+            out.rejected = candidates
+        elif candidates and out.error is None:
+            self._wait(out, self._answer)
         return out
 
     def _look(self, response: requests.Response, **_: Any) -> None:
         answer = _Answer(code=response.status_code)
         value = response.headers.get("retry-after", "")
         answer.retry_after = min(float(value), _PATIENCE) if value.isdigit() else None
-        kind = response.headers.get("content-type", "").split(";")[0].strip()
-        if (
-            response.status_code == 200
-            and kind == "application/x-protobuf"
-            and not response.history
-        ):
+        answer.kind = response.headers.get("content-type", "").split(";")[0].strip()
+        answer.redirected = bool(response.history) or response.is_redirect
+        protobuf = answer.kind == "application/x-protobuf"
+        if response.status_code == 200 and protobuf and not answer.redirected:
             try:
                 parsed = ExportLogsServiceResponse.FromString(response.content)
             except Exception:  # noqa: BLE001 - protobuf raises several kinds; any of them is no proof
@@ -147,36 +168,80 @@ class Deliverer:
             else:
                 answer.proof = True
                 answer.refused = parsed.partial_success.rejected_log_records
+        if self._accept == "any_2xx" and not answer.redirected:
+            # a page in HTML is a login form or a proxy, never a receiver
+            answer.proof |= 200 <= response.status_code < 300 and answer.kind != "text/html"
         self._answer = answer
 
-    def _send(self, rows: list[Row], out: Delivery) -> bool:
-        """False: stop, the receiver is not taking anything now, or time is up."""
-        if time.monotonic() > self._deadline:
+    def _send(self, rows: list[Row], out: Delivery, candidates: list[tuple[int, str]]) -> bool:
+        """False: stop, the receiver is not taking anything now, or time is up. ``candidates`` are
+        the single records that were refused."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
             out.error = "timeout"
+            out.advice = f"{self.url} did not answer in time"
             return False
         self._answer = _Answer()
         try:
-            result = self._exporter.export([record_of(r, self._who) for r in rows])
+            with self._cutter.within(left):
+                self._exporter.export([record_of(r, self._who) for r in rows])
         except Exception as error:  # noqa: BLE001 - whatever the exporter raises, the events stay
             out.error = type(error).__name__
+            out.advice = f"sending to {self.url} failed ({out.error})"
             return False
         answer = self._answer
-        if result is LogRecordExportResult.SUCCESS and answer.proof and not answer.refused:
+        if answer.proof and not answer.refused:
             out.delivered.extend(r.seq for r in rows)
             return True
-        final = answer.proof or (
-            answer.code is not None and 400 <= answer.code < 500 and answer.code not in _MAY_PASS
-        )
-        if not final:
-            out.error = "no_answer" if answer.code is None else f"http_{answer.code}"
-            out.retry_after = answer.retry_after
+        if not answer.refused and answer.code not in _BISECTED:
+            self._wait(out, answer)
             return False
         if len(rows) == 1:
-            why = "partial_success" if answer.proof else f"http_{answer.code}"
-            out.rejected.append((rows[0].seq, why))
+            why = "partial_success" if answer.refused else f"http_{answer.code}"
+            candidates.append((rows[0].seq, why))
             return True
+        if not out.delivered and len(candidates) > _REFUSALS:
+            self._wait(out, answer)
+            return False
         middle = len(rows) // 2
-        return self._send(rows[:middle], out) and self._send(rows[middle:], out)
+        halves = [rows[:middle], rows[middle:]]
+        if self._order.random() < 0.5:  # a good record is found wherever it is, sooner or later
+            halves.reverse()
+        return all(self._send(half, out, candidates) for half in halves)
+
+    def _wait(self, out: Delivery, answer: _Answer) -> None:
+        """The batch must wait: say why, and what would end it."""
+        out.retry_after = answer.retry_after
+        if answer.code is None:
+            out.error = "no_answer"
+            out.advice = f"{self.url} does not answer; start the receiver, or correct the endpoint"
+        elif answer.redirected:
+            out.error = "redirect"
+            out.advice = f"{self.url} redirects; set the endpoint to the address it leads to"
+        elif 200 <= answer.code < 300:
+            out.error = "no_proof"
+            kind = answer.kind or "no content type"
+            out.advice = (
+                f"{self.url} answers {answer.code} with {kind}, which is no OTLP answer; if a "
+                "receiver is there that answers so, set telemetry.accept: any_2xx"
+            )
+        else:
+            out.error = f"http_{answer.code}"
+            out.advice = f"{self.url} answers {answer.code}; {_ADVICE.get(answer.code, _LATER)}"
+
+
+_LATER = "the events are sent again later"
+_ENDPOINT = "check the endpoint: events go to its path /v1/logs"
+_ADVICE = {
+    400: _ENDPOINT,
+    401: "check the credentials in OTEL_EXPORTER_OTLP_HEADERS",
+    403: "check the credentials in OTEL_EXPORTER_OTLP_HEADERS",
+    404: _ENDPOINT,
+    405: _ENDPOINT,
+    413: "raise the receiver's limit on the size of a request",
+    415: _ENDPOINT,
+    422: _ENDPOINT,
+}
 
 
 class RelayThread(threading.Thread):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import socket
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from confmig.adapters.control import ControlServer, ask
 
 
-def echo(message: dict[str, Any]) -> dict[str, Any]:
+def echo(message: dict[str, Any], waits: Callable[[], bool]) -> dict[str, Any]:
     if message.get("boom"):
         raise ValueError("boom")
     return {"ok": True, "result": message}

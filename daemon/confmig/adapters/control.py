@@ -3,12 +3,16 @@
 A unix socket ``control.sock`` (0600) in the state directory (0700), one JSON line each way. The
 peer's uid is taken from the kernel (SO_PEERCRED), never from the message. Addresses of more than
 107 bytes are bound and reached through ``/proc/self/fd``.
+
+Every connection has a thread of its own, so that a client that sends nothing blocks nobody. A
+request whose client hangs up before its turn is not executed.
 """
 
 from __future__ import annotations
 
 import json
 import os
+import select
 import socket
 import struct
 import threading
@@ -17,17 +21,25 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from confmig.errors import Fault
+from confmig.errors import Fault, LockHeld
 
 _NAME = "control.sock"
 _LONGEST = 1 << 20
 _PATIENCE = 600.0
+_FIRST_WORD = 5.0
+"""Seconds in which a client must have sent its request."""
+_MOST = 16
+"""Connections at once."""
 
-Handle = Callable[[dict[str, Any]], dict[str, Any]]
+Handle = Callable[[dict[str, Any], Callable[[], bool]], dict[str, Any]]
+"""Answers a request; the second argument tells whether its client still waits."""
 
 
-def ask(state_dir: Path, message: dict[str, Any]) -> dict[str, Any] | None:
-    """Send a request to the daemon of a state directory; None if none is running."""
+def ask(
+    state_dir: Path, message: dict[str, Any], waits: Callable[[], None] = lambda: None
+) -> dict[str, Any] | None:
+    """Send a request to the daemon of a state directory; None if none is running. ``waits`` is
+    called once if the answer takes longer than a second."""
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     client.settimeout(_PATIENCE)
     try:
@@ -45,6 +57,8 @@ def ask(state_dir: Path, message: dict[str, Any]) -> dict[str, Any] | None:
     with client:
         try:
             client.sendall(json.dumps(message).encode() + b"\n")
+            if not select.select([client], [], [], 1.0)[0]:
+                waits()
             answer = _line(client)
         except OSError:
             answer = b""
@@ -57,9 +71,13 @@ def ask(state_dir: Path, message: dict[str, Any]) -> dict[str, Any] | None:
     return dict(json.loads(answer))
 
 
-def _line(connection: socket.socket) -> bytes:
+def _line(connection: socket.socket, seconds: float | None = None) -> bytes:
+    """One line, or what came of it until the peer closed or the time was up."""
+    deadline = None if seconds is None else time.monotonic() + seconds
     data = b""
     while not data.endswith(b"\n") and len(data) < _LONGEST:
+        if deadline is not None:
+            connection.settimeout(max(0.01, deadline - time.monotonic()))
         chunk = connection.recv(65536)
         if not chunk:
             break
@@ -73,6 +91,7 @@ class ControlServer:
     def __init__(self, state_dir: Path, handle: Handle) -> None:
         self._handle = handle
         self._closed = False
+        self._places = threading.BoundedSemaphore(_MOST)
         self._folder = os.open(state_dir, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         (state_dir / _NAME).unlink(missing_ok=True)  # a leftover: the state's lock is ours
         self._path = state_dir / _NAME
@@ -105,21 +124,53 @@ class ControlServer:
                     return
                 time.sleep(0.1)  # out of file descriptors, say: others will be closed
                 continue
-            with connection:
-                connection.settimeout(5.0)
-                try:
-                    self._one(connection)
-                except (OSError, ValueError, RecursionError):
-                    continue  # a client that hangs up or talks nonsense is its own problem
+            if not self._places.acquire(timeout=_FIRST_WORD):
+                self._refuse(connection)
+                continue
+            try:
+                threading.Thread(
+                    target=self._client, args=(connection,), name="confmig-client", daemon=True
+                ).start()
+            except RuntimeError:  # no thread to be had
+                self._places.release()
+                self._refuse(connection)
+
+    def _refuse(self, connection: socket.socket) -> None:
+        full = LockHeld("daemon_busy", f"{_MOST} commands wait already", fix="ask again later")
+        error = {"code": full.code, "message": full.message, "fix": full.fix}
+        with connection:
+            _send(connection, {"ok": False, "exit_code": full.exit_code, "error": error})
+
+    def _client(self, connection: socket.socket) -> None:
+        with connection:
+            try:
+                self._one(connection)
+            except (OSError, ValueError, RecursionError):
+                pass  # a client that hangs up or talks nonsense is its own problem
+            finally:
+                self._places.release()
 
     def _one(self, connection: socket.socket) -> None:
         creds = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
         _, uid, _ = struct.unpack("3i", creds)
         if uid not in (0, os.geteuid()):
             return
-        message = json.loads(_line(connection))
+        message = json.loads(_line(connection, _FIRST_WORD))
         if not isinstance(message, dict):
             return
-        answer = self._handle({**message, "uid": uid})
-        connection.settimeout(_PATIENCE)
-        connection.sendall(json.dumps(answer).encode() + b"\n")
+        _send(connection, self._handle({**message, "uid": uid}, lambda: _is_there(connection)))
+
+
+def _send(connection: socket.socket, answer: dict[str, Any]) -> None:
+    connection.settimeout(_FIRST_WORD)
+    connection.sendall(json.dumps(answer).encode() + b"\n")
+
+
+def _is_there(connection: socket.socket) -> bool:
+    """Whether the client still has its end open (it sends nothing after its request)."""
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False

@@ -24,10 +24,17 @@ class Notify:
         self._address = "\0" + path[1:] if path.startswith("@") else path
         self._monotonic = monotonic
         self._last: float | None = None
+        self._ready = False
+        said = environ.get("WATCHDOG_USEC", "")
+        self.watchdog = int(said) / 1_000_000 if said.isdecimal() else 0.0
+        """Seconds within which the manager wants a beat; 0: it does not."""
+        self._every = min(_EVERY, self.watchdog / 3) if self.watchdog else _EVERY
 
     def ready(self) -> None:
-        """The first pass is over."""
-        self._send("READY=1")
+        """The first pass is over; said once."""
+        if not self._ready:
+            self._send("READY=1")
+        self._ready = True
 
     def stopping(self) -> None:
         """We end when the transaction at hand has."""
@@ -36,7 +43,7 @@ class Notify:
     def beat(self) -> None:
         """The main loop lives, and needs more time if it is starting or stopping."""
         now = self._monotonic()
-        if self._last is None or now - self._last >= _EVERY:
+        if self._last is None or now - self._last >= self._every:
             self._last = now
             self._send(f"WATCHDOG=1\nEXTEND_TIMEOUT_USEC={int(EXTENSION * 1_000_000)}")
 

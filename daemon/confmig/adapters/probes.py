@@ -7,12 +7,14 @@ waits for it and never touches the state.
 from __future__ import annotations
 
 import json
+import socket
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
+from urllib.parse import urlsplit
 
 from prometheus_client import CollectorRegistry, Histogram, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -22,17 +24,19 @@ from prometheus_client.registry import Collector
 from confmig_otel import spans
 from confmig_otel.metrics import BOUNDARIES, Readings
 
+_CLIENT = 10.0
+"""Seconds in which a client must have sent its request."""
+
 TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the probes answer. ``reasons`` says why it is not ready; ``beat`` is a monotonic
-    time in seconds."""
+    """What the probes answer: the reasons against ready and against started (none: the answer is
+    yes). ``beat`` is a monotonic time in seconds."""
 
-    started: bool = False
-    ready: bool = False
-    reasons: tuple[str, ...] = ("starting",)
+    not_ready: tuple[str, ...] = ("starting",)
+    not_started: tuple[str, ...] = ("starting",)
     beat: float = 0.0
     readings: Readings = field(default_factory=Readings)
 
@@ -132,6 +136,7 @@ class ProbeServer:
         class Handler(BaseHTTPRequestHandler):
             server_version = "confmig"
             sys_version = ""
+            timeout = _CLIENT
 
             def log_message(self, format: str, *args: Any) -> None:
                 """Probes are no news."""
@@ -139,36 +144,47 @@ class ProbeServer:
             def do_GET(self) -> None:
                 """Answer a probe."""
                 seen = read()
-                if self.path == "/metrics":
+                path = urlsplit(self.path).path
+                if path == "/metrics":
                     self._send(200, generate_latest(registry), TEXT)
-                elif self.path == "/livez":
-                    self._verdict(now() - seen.beat < patience, ("the main loop does not beat",))
-                elif self.path == "/readyz":
-                    self._verdict(seen.ready, seen.reasons)
-                elif self.path == "/startupz":
-                    self._verdict(seen.started, seen.reasons)
+                elif path == "/livez":
+                    beats = now() - seen.beat < patience
+                    self._verdict(() if beats else ("the main loop does not beat",))
+                elif path == "/readyz":
+                    self._verdict(seen.not_ready)
+                elif path == "/startupz":
+                    self._verdict(seen.not_started)
                 else:
                     self._send(404, b"not found\n", "text/plain")
 
-            def _verdict(self, good: bool, reasons: tuple[str, ...]) -> None:
-                body = (
-                    {"status": "ok"}
-                    if good
-                    else {"status": "unavailable", "reasons": list(reasons)}
-                )
-                self._send(
-                    200 if good else 503, json.dumps(body).encode() + b"\n", "application/json"
-                )
+            def do_HEAD(self) -> None:
+                """Answer a probe without a body."""
+                self.do_GET()
+
+            def _verdict(self, reasons: tuple[str, ...]) -> None:
+                """No reason against it: yes."""
+                body: dict[str, Any] = {"status": "ok"}
+                if reasons:
+                    body = {"status": "unavailable", "reasons": list(reasons)}
+                data = json.dumps(body).encode() + b"\n"
+                self._send(503 if reasons else 200, data, "application/json")
 
             def _send(self, code: int, body: bytes, kind: str) -> None:
                 self.send_response(code)
                 self.send_header("Content-Type", kind)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
-                self.wfile.write(body)
+                if self.command != "HEAD":
+                    self.wfile.write(body)
 
-        self._server = ThreadingHTTPServer((host, port), Handler)
-        self._server.daemon_threads = True
+        class Server(ThreadingHTTPServer):
+            address_family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            daemon_threads = True
+
+            def handle_error(self, request: Any, client_address: Any) -> None:
+                """A client that hangs up is its own problem."""
+
+        self._server = Server((host, port), Handler)
         self._thread = threading.Thread(
             target=self._server.serve_forever, name="confmig-http", daemon=True
         )

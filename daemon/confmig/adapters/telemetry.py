@@ -6,6 +6,7 @@ The SDK is imported only when something is really delivered.
 from __future__ import annotations
 
 import hashlib
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,51 +21,97 @@ from confmig_otel import spans
 
 if TYPE_CHECKING:
     from confmig_otel.export import Destination, OtelRecorder
-    from confmig_otel.relay import Deliverer, Delivery
+    from confmig_otel.relay import Accept, Deliverer, Delivery
+
+
+DELIVERY = "delivery"
+"""What was last reported about the delivery of events, under no target."""
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be delivered: each of the signals ``otlp``, ``console`` or ``none``."""
+    """What will be delivered: each of the signals ``otlp``, ``console``, ``otlp,console`` or
+    ``none``. ``accept``: which answers prove that events arrived."""
 
     logs: str
     traces: str
     metrics: str
     protocol: str
     endpoint: str | None
+    accept: Accept = "proof"
 
     @property
     def delivers_events(self) -> bool:
         """Whether events leave this machine, and so count towards the outbox's limit."""
-        return self.logs == "otlp"
+        return "otlp" in self.logs.split(",")
+
+    @property
+    def prints_events(self) -> bool:
+        """Whether events are printed (``console``)."""
+        return "console" in self.logs.split(",")
 
 
-def plan(exporter: str, endpoint: str | None, environment: Mapping[str, str]) -> Plan:
-    """Decide from settings (``telemetry.exporter``, ``telemetry.endpoint``) and ``OTEL_*``."""
+_EXPORTERS = ("otlp", "console", "none")
+
+
+def plan(
+    exporter: str, endpoint: str | None, environment: Mapping[str, str], accept: Accept = "proof"
+) -> Plan:
+    """Decide from settings (``telemetry.exporter``, ``telemetry.endpoint``) and ``OTEL_*``. Raises
+    ``Refused`` for what the specification does not know, and for an endpoint without a scheme."""
     off = exporter == "none" or environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
 
     def signal(name: str) -> str:
         if off:
             return "none"
-        said = environment.get(f"OTEL_{name.upper()}_EXPORTER", "otlp").strip().lower() or "otlp"
-        if said != "otlp":
-            return said if said == "console" else "none"
-        named = (
-            endpoint
-            or environment.get(f"OTEL_EXPORTER_OTLP_{name.upper()}_ENDPOINT")
-            or (environment.get("OTEL_EXPORTER_OTLP_ENDPOINT"))
-        )
-        return "otlp" if named else "none"
+        variable = f"OTEL_{name.upper()}_EXPORTER"
+        said = environment.get(variable, "").strip().lower() or "otlp"
+        wanted = list(dict.fromkeys(part.strip() for part in said.split(",") if part.strip()))
+        unknown = [part for part in wanted if part not in _EXPORTERS]
+        if unknown:
+            raise Refused(
+                "settings_invalid",
+                f"the exporter {unknown[0]!r} is not known",
+                place=variable,
+                fix=f"use a list of {', '.join(_EXPORTERS)}",
+            )
+        asked = bool(environment.get(variable, "").strip())
+        if "otlp" in wanted and not _endpoint(name, endpoint, environment) and not asked:
+            wanted.remove("otlp")
+        return ",".join(part for part in wanted if part != "none") or "none"
 
     protocol = environment.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf"
-    if protocol != "http/protobuf" and signal("logs") == "otlp":
+    decided = Plan(signal("logs"), signal("traces"), signal("metrics"), protocol, endpoint, accept)
+    if protocol != "http/protobuf" and decided.delivers_events:
         raise Refused(
             "settings_invalid",
             f"events are delivered over http/protobuf, not over {protocol}",
             place="OTEL_EXPORTER_OTLP_PROTOCOL",
             fix="use http/protobuf, or switch events off with OTEL_LOGS_EXPORTER=none",
         )
-    return Plan(signal("logs"), signal("traces"), signal("metrics"), protocol, endpoint)
+    return decided
+
+
+def _endpoint(signal: str, endpoint: str | None, environment: Mapping[str, str]) -> bool:
+    """Whether an endpoint is named for a signal. Raises ``Refused`` for one without a scheme."""
+    if endpoint:
+        return True
+    for name in (
+        f"OTEL_EXPORTER_OTLP_{signal.upper()}_ENDPOINT",
+        "OTEL_EXPORTER_OTLP_ENDPOINT",
+    ):
+        value = environment.get(name, "").strip()
+        if not value:
+            continue
+        if not value.startswith(("http://", "https://")):
+            raise Refused(
+                "settings_invalid",
+                "the endpoint has no scheme",
+                place=name,
+                fix=f"write http://{value} or https://{value}",
+            )
+        return True
+    return False
 
 
 def instance_id(state_dir: Path, environment: Mapping[str, str]) -> str:
@@ -113,38 +160,55 @@ class Telemetry:
         from confmig_otel.relay import Deliverer
 
         who = resource(self._service, __version__, self._instance)
-        return Deliverer(self._destination().url("logs"), who)
+        return Deliverer(self._destination().url("logs"), who, self.plan.accept)
 
-    def drain(self, store: Store, seconds: float, clock: Callable[[], datetime]) -> int:
-        """Deliver what waits, for at most ``seconds``; returns how many events are left.
+    def drain(self, store: Store, seconds: float, clock: Callable[[], datetime]) -> Left:
+        """Deliver what waits, for at most ``seconds``; returns what is left and why.
 
         What stays is delivered by the next run: it is on disk.
         """
+        if not self.plan.delivers_events or not store.outbox_size()[0]:
+            return Left(0)
         deliverer = self.deliverer()
-        if deliverer is None:
-            return 0
+        assert deliverer is not None
         deadline = time.monotonic() + seconds
+        advice = ""
         try:
             while rows := store.outbox():
                 result = deliverer.deliver(rows, max(0.0, deadline - time.monotonic()))
                 settle(store, result, clock())
+                advice = result.advice
                 if result.error is not None or time.monotonic() > deadline:
                     break
         finally:
             deliverer.close()
-        return store.outbox_size()[0]
+        return Left(store.outbox_size()[0], advice)
 
-    def close(self) -> None:
-        """Flush spans and metrics, bounded."""
+    def close(self, seconds: float = 5.0) -> None:
+        """Flush spans and metrics, for at most ``seconds``: a receiver that answers one byte at a
+        time must not hold the end of the process."""
         if self._otel is not None:
-            self._otel.shutdown()
+            ending = threading.Thread(target=self._otel.shutdown, daemon=True)
+            ending.start()
+            ending.join(seconds)
 
 
-def settle(store: Store, result: Delivery, now: datetime) -> None:
-    """Record what a delivery proved."""
-    if not result.delivered and not result.rejected:
-        return
+@dataclass(frozen=True, slots=True)
+class Left:
+    """How many events are not delivered yet, and what the receiver answered."""
+
+    count: int
+    advice: str = ""
+
+
+def settle(store: Store, result: Delivery, now: datetime) -> bool:
+    """Record what a delivery proved; True if the problem of delivery is another than before."""
+    news = (store.announced("", DELIVERY) or "") != result.advice
+    if not result.delivered and not result.rejected and not news:
+        return False
     with store.commit():
+        store.announce("", DELIVERY, result.advice)
         store.mark_delivered(result.delivered, now)
         for seq, why in result.rejected:
             store.mark_rejected([seq], why)
+    return news

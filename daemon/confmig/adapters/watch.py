@@ -67,7 +67,8 @@ class _Handler(FileSystemEventHandler):
 
 
 class Watcher:
-    """Watches roots (with everything below) and single files (through their directory)."""
+    """Watches roots and other ``trees`` (with everything below) and single files (through their
+    directory)."""
 
     def __init__(
         self,
@@ -76,7 +77,10 @@ class Watcher:
         state_dir: Path,
         wake: Callable[[], None],
         polled: Iterable[Path] = (),
+        trees: Iterable[Path] = (),
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
+        self._say = say
         self._observer = Observer()
         self._poller = PollingObserver(timeout=_EVERY)
         self._polled = frozenset(polled)
@@ -87,22 +91,46 @@ class Watcher:
             names.setdefault(file.parent, set()).add(file.name)
         # one entry a directory: watchdog keeps one watch for equal ones
         self._wanted: list[tuple[Path, frozenset[str] | None, bool]] = [
-            *((root, None, True) for root in dict.fromkeys(roots)),
+            *((root, None, True) for root in dict.fromkeys([*roots, *trees])),
             *((folder, frozenset(found), False) for folder, found in names.items()),
         ]
         self._watched: dict[int, tuple[ObservedWatch, int]] = {}
+        self._refused = False
 
     def start(self) -> None:
         """Begin to watch. What is not there yet is looked for again by ``retry``."""
-        self._observer.start()
         if self._polled:
             self._poller.start()
         self.retry()
 
+    def _begun(self) -> bool:
+        """Whether file events come. Without an inotify instance (the user's limit) the rescan looks
+        at the files; it is tried again at each rescan."""
+        if self._observer.is_alive():
+            return True
+        try:
+            self._observer.start()
+        except OSError as error:
+            if not self._refused:
+                self._say(
+                    f"no file events: {error.strerror}; files are looked at at every rescan "
+                    "(raise fs.inotify.max_user_instances)"
+                )
+            self._refused = True
+            self._observer = Observer()
+            return False
+        if self._refused:
+            self._say("file events come again")
+        self._refused = False
+        return True
+
     def retry(self) -> None:
         """Watch what could not be watched so far, and anew what was replaced by another directory
         of the same name; until then the rescan looks there."""
+        events = self._begun()
         for number, (path, only, recursive) in enumerate(self._wanted):
+            if not events and not (path in self._polled and recursive):
+                continue
             try:
                 inode = path.stat().st_ino
                 known = self._watched.get(number)

@@ -7,7 +7,6 @@ progress go to stderr. With ``--json`` an error is one JSON object on stdout too
 from __future__ import annotations
 
 import argparse
-import io
 import json
 import os
 import sys
@@ -16,7 +15,8 @@ from importlib import import_module
 from typing import NoReturn
 
 from confmig import __version__
-from confmig.errors import BUG, INTERRUPTED, INVALID, ConfmigError
+from confmig.cli import output
+from confmig.errors import BUG, INTERRUPTED, INVALID, Bug, ConfmigError
 
 COMMANDS = {
     "run": "watch and migrate until stopped; --once makes one pass",
@@ -74,15 +74,15 @@ def _module(name: str):  # type: ignore[no-untyped-def]
 
 def run(words: list[str]) -> int:
     """Run one command line; returns the exit code."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):  # a name that the terminal cannot show is no bug
-            stream.reconfigure(errors="backslashreplace")
+    output.guard()
+    return output.finish(_run(words))
+
+
+def _run(words: list[str]) -> int:
     args = _parser(words).parse_args(words)
     as_json = getattr(args, "json", False)
     try:
-        code = _module(args.command).run(args)
-        sys.stdout.flush()
-        return int(code)
+        return int(_module(args.command).run(args))
     except ConfmigError as error:
         if as_json:
             from confmig.commands import error_json
@@ -93,31 +93,15 @@ def run(words: list[str]) -> int:
     except KeyboardInterrupt:
         print("confmig: interrupted; nothing is lost, run it again", file=sys.stderr)
         return INTERRUPTED
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except Exception as error:  # noqa: BLE001 - the last resort: a bug becomes a report
-        return _bug(error)
+        report(Bug.of(error))
+        if os.environ.get("CONFMIG_TRACEBACK"):
+            traceback.print_exception(error)
+        return BUG
 
 
-def report(error: ConfmigError) -> None:
-    """Tell an error to a person, on stderr."""
-    print(f"confmig: {error}", file=sys.stderr)
+def report(error: ConfmigError, about: str = "") -> None:
+    """Show an error to a person, on stderr. ``about`` names the target, if there are several."""
+    print(f"confmig: {f'{about}: ' if about else ''}{error}", file=sys.stderr)
     for problem in getattr(error, "problems", ()):
         print(f"  {problem}", file=sys.stderr)
-
-
-def _bug(error: Exception) -> int:
-    """A report without values: frames and the error's type, never its message."""
-    frames = traceback.extract_tb(error.__traceback__)
-    print(
-        f"confmig: a bug: {type(error).__name__}. Nothing is lost; please report these lines:",
-        file=sys.stderr,
-    )
-    for frame in frames:
-        print(
-            f"  {os.path.basename(frame.filename)}:{frame.lineno} in {frame.name}", file=sys.stderr
-        )
-    if os.environ.get("CONFMIG_TRACEBACK"):
-        traceback.print_exception(error)
-    return BUG

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from confmig import stateless
 from confmig.adapters.bundle import Bundle, Transformed, load
+from confmig.cli import output
 from confmig.cli.progress import Progress
 from confmig.core.manifest import Config
 from confmig.documents.journal import Change
@@ -147,6 +148,8 @@ class _Run:
         results = stateless.transform(self.bundle, files, self.journal)
         if self.args.write:
             stateless.write(files, results)
+            if any(r.changed for r in results):
+                output.changed()
         self.progress.clear()
         maskers = _maskers(self.bundle, files, results) if self.args.diff else {}
         for (number, one), result in zip(inputs.items(), results, strict=True):

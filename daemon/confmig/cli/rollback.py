@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
+from confmig.adapters.store import Store
 from confmig.cli import session
+from confmig.errors import Refused
+from confmig.undo import choose
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -27,8 +31,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     session.settings_argument(parser)
 
 
+def newest(args: argparse.Namespace) -> str:
+    """The transaction that ``--last`` means now, so that a later one is never meant by mistake."""
+    settings = session.load_settings(args)
+    store = Store.read_only(settings.state_dir)
+    if store is None:
+        raise Refused("nothing_to_roll_back", "there is no state yet", place=str(args.settings))
+    with store:
+        row = choose(store, settings.target(args.target).name)
+    ids = ", ".join(m["id"] for m in row.plan["details"]["migrations"])
+    print(f"confmig: the newest transaction is {row.id} ({ids})", file=sys.stderr)
+    return row.id
+
+
 def run(args: argparse.Namespace) -> int:
     """Roll back, and say what was restored."""
+    if args.last:
+        args.transaction = newest(args)
     done = session.request(
         args,
         {

@@ -7,9 +7,10 @@ import json
 import sys
 from typing import Any
 
-from confmig.cli import report, session
+from confmig.cli import output, report, session
 from confmig.commands import error_json
-from confmig.errors import ConfmigError, Unfinished, worst
+from confmig.core.policy import duration
+from confmig.errors import Bug, ConfmigError, Unfinished, worst
 from confmig.reconcile import ONCE_WAIT
 from confmig.reporting import event_text, pass_json, pass_text
 
@@ -27,6 +28,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="(daemon) exit when a partial failure blocks or the state cannot be read, instead of "
         "staying unready",
     )
+    parser.add_argument(
+        "--wait",
+        type=_seconds,
+        nargs="?",
+        const=60.0,
+        default=0.0,
+        metavar="TIME",
+        help="(daemon) wait for another confmig that is ending, e.g. 30s (without TIME: 60s)",
+    )
+
+
+def _seconds(text: str) -> float:
+    return duration(text).total_seconds()
 
 
 def run(args: argparse.Namespace) -> int:
@@ -36,13 +50,18 @@ def run(args: argparse.Namespace) -> int:
         from confmig.agent import Agent
 
         return Agent(
-            settings, console=args.console, exit_on_block=args.exit_on_block, target=args.target
+            settings,
+            console=args.console,
+            exit_on_block=args.exit_on_block,
+            target=args.target,
+            wait=args.wait,
         ).run()
     targets = [settings.target(args.target)] if args.target else settings.targets
     codes: list[int] = []
     answers: list[dict[str, Any]] = []
     with session.workspace(settings) as space:
         space.patience = ONCE_WAIT
+        space.say = lambda line: print(f"confmig: {line}", file=sys.stderr)
         seen = space.store.outbox_head()
         for target in targets:
             try:
@@ -50,11 +69,19 @@ def run(args: argparse.Namespace) -> int:
             except Unfinished:
                 raise
             except ConfmigError as error:  # the other targets are no worse for it
-                report(error)
+                report(error, target.name if len(targets) > 1 else "")
                 codes.append(error.exit_code)
                 answers.append({"target": target.name, "error": error_json(error)})
                 continue
+            except Exception as error:  # noqa: BLE001 - a bug with one target must not end the others
+                bug = Bug.of(error)
+                report(bug, target.name)
+                codes.append(bug.exit_code)
+                answers.append({"target": target.name, "error": error_json(bug)})
+                continue
             codes.append(result.exit_code)
+            if any(o.changed for o in result.outcomes):
+                output.changed()
             answers.append(pass_json(result))
             if not args.json:
                 print(pass_text(result))

@@ -12,12 +12,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from confmig.errors import ConfmigError
+from confmig.cli import output
+from confmig.errors import Invalid, Problem
 
 if TYPE_CHECKING:
     from confmig.adapters.telemetry import Telemetry
     from confmig.reconcile import Workspace
     from confmig.settings import Settings
+
+
+COMMAND_DRAIN = 1.0
+"""Seconds that a command spends on the delivery of events at its end."""
 
 
 def clock() -> datetime:
@@ -51,7 +56,7 @@ def telemetry_of(settings: Settings) -> Telemetry:
     from confmig.adapters.telemetry import Telemetry, instance_id, plan
 
     said = settings.telemetry
-    where = plan(said.exporter, said.endpoint, os.environ)
+    where = plan(said.exporter, said.endpoint, os.environ, said.accept)
     return Telemetry(
         where,
         said.service_name,
@@ -78,18 +83,19 @@ def workspace(settings: Settings) -> Iterator[Workspace]:
             try:
                 yield space
             finally:
-                left = telemetry.drain(space.store, settings.telemetry.drain_seconds, clock)
+                seconds = min(COMMAND_DRAIN, settings.telemetry.drain_seconds)
+                left = telemetry.drain(space.store, seconds, clock)
                 if telemetry.otel is not None:
                     views = space.last_views.values()
                     telemetry.otel.publish(readings(space.store, views, delivery=space.delivery))
-                if left and space.delivery:
+                if left.count:
                     print(
-                        f"confmig: {left} event(s) wait for the OTLP receiver; they are kept and "
-                        "delivered by the next run",
+                        f"confmig: {left.count} event(s) wait for the OTLP receiver; they are kept "
+                        f"and delivered by the next run{'; ' if left.advice else ''}{left.advice}",
                         file=sys.stderr,
                     )
     finally:
-        telemetry.close()
+        telemetry.close(COMMAND_DRAIN)
 
 
 def request(args: argparse.Namespace, message: dict[str, Any]) -> dict[str, Any]:
@@ -102,19 +108,42 @@ def request(args: argparse.Namespace, message: dict[str, Any]) -> dict[str, Any]
 
     settings = load_settings(args)
     message = {**message, "target": args.target, "uid": os.getuid()}
-    reply = control.ask(settings.state_dir, message)
+    reply = control.ask(settings.state_dir, message, _waits)
     if reply is None:
         with workspace(settings) as space:
-            return execute(space, message)
-    if reply["ok"]:
-        return dict(reply["result"])
+            done = execute(space, message)
+    elif reply["ok"]:
+        done = dict(reply["result"])
+    else:
+        raise _refusal(reply)
+    if not message.get("dry_run"):
+        output.changed()
+    return done
+
+
+def _refusal(reply: dict[str, Any]) -> Invalid:
+    """The error that a daemon answered, as it would have been raised here."""
     error = reply["error"]
-    raised = ConfmigError(
-        error["code"], error["message"], place=error.get("place", ""), fix=error.get("fix", "")
+    problems = [
+        Problem(p["code"], p["place"], p["message"], p["fix"]) for p in error.get("problems", ())
+    ]
+    raised = Invalid(
+        error["code"],
+        error["message"],
+        problems,
+        place=error.get("place", ""),
+        fix=error.get("fix", ""),
     )
     raised.exit_code = reply["exit_code"]
-    raised.problems = ()  # type: ignore[attr-defined]
-    raise raised
+    return raised
+
+
+def _waits() -> None:
+    print(
+        "confmig: the daemon is busy; waiting for its answer (Ctrl-C: the request is not executed "
+        "unless the daemon has begun with it)",
+        file=sys.stderr,
+    )
 
 
 def show(args: argparse.Namespace, data: Any, text: str) -> None:

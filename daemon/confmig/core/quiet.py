@@ -42,13 +42,13 @@ class Sight:
 class _Known:
     changed: object
     since: float
-    open_since: float | None = None
+    unquiet_since: float
 
 
 @dataclass(frozen=True, slots=True)
 class Unquiet:
-    """Why a file is not touched now. ``seconds``: look again after that; ``overdue``: it has been
-    open for writing longer than the rule waits, so that a person should know."""
+    """Why a file is not touched now. ``seconds``: look again after that; ``overdue``: it has not
+    been quiet for longer than the rule waits, so that a person should know."""
 
     open: bool
     seconds: float
@@ -70,23 +70,16 @@ class Quiet:
         """None if the file may be read and exchanged now."""
         known = self._known.get(name)
         if known is None or known.changed != seen.changed:
-            opened = known.open_since if known is not None else None
-            known = self._known[name] = _Known(seen.changed, seen.now, opened)
-        if seen.writers_open:
-            if known.open_since is None:
-                known.open_since = seen.now
-            overdue = seen.now - known.open_since >= self.rule.wait
-            if not (overdue and self.rule.migrate_open):
-                return Unquiet(True, _LOOK, overdue)
-        else:
-            known.open_since = None
-        needed = 0.0 if seen.ours else self.rule.settle
-        if not seen.ours and not seen.recorded:
-            needed = self.rule.settle_new
+            first = known.unquiet_since if known is not None else seen.now
+            known = self._known[name] = _Known(seen.changed, seen.now, first)
+        overdue = seen.now - known.unquiet_since >= self.rule.wait
+        if seen.writers_open and not (overdue and self.rule.migrate_open):
+            return Unquiet(True, _LOOK, overdue)
+        needed = self.rule.settle if seen.recorded else self.rule.settle_new
         # a time stamp of the future says nothing: then only what was seen here counts
         still = max(seen.age, seen.now - known.since)
-        if still < needed:
-            return Unquiet(False, needed - still)
+        if not seen.ours and still < needed:
+            return Unquiet(False, needed - still, overdue)
         if not seen.writers_open:
             del self._known[name]
         return None

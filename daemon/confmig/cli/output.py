@@ -1,0 +1,85 @@
+"""Standard output and standard error that never stop the work of a command.
+
+A reader that closes its pipe (``| head``) has seen enough: the rest is dropped, and the exit
+code is that of the work. What cannot be written otherwise (a full disk) is remembered: the command
+goes on and reports it at its end.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+
+from confmig.errors import FAILED, LATE_FAILURE
+
+_changed = False
+
+
+def changed() -> None:
+    """Something was committed or written: output that fails from now on is a late failure."""
+    global _changed
+    _changed = True
+
+
+class _Guarded(io.RawIOBase):
+    """A descriptor whose errors are remembered, not raised."""
+
+    def __init__(self, fd: int) -> None:
+        super().__init__()
+        self._fd = fd
+        self.error: OSError | None = None
+
+    def writable(self) -> bool:
+        return True
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def isatty(self) -> bool:
+        return os.isatty(self._fd)
+
+    def write(self, data: bytes) -> int:  # type: ignore[override]
+        if self.error is None:
+            try:
+                return os.write(self._fd, data)
+            except OSError as error:
+                self.error = error
+        return len(data)
+
+
+def guard() -> None:
+    """Guard both streams, if they are those of the process."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        try:
+            fd = stream.fileno()
+            stream.flush()
+        except (OSError, ValueError):
+            continue
+        raw = _Guarded(fd)
+        # a name that the terminal cannot show is no bug
+        guarded = io.TextIOWrapper(
+            io.BufferedWriter(raw),  # type: ignore[type-var]
+            encoding=stream.encoding,
+            errors="backslashreplace",
+            line_buffering=name == "stderr" or raw.isatty(),
+            write_through=name == "stderr",
+        )
+        setattr(sys, name, guarded)
+
+
+def finish(code: int) -> int:
+    """Write what is left; the exit code of the command, given that of its work."""
+    stdout = sys.stdout
+    if stdout is None:
+        return code
+    stdout.flush()
+    raw = getattr(getattr(stdout, "buffer", None), "raw", None)
+    error = raw.error if isinstance(raw, _Guarded) else None
+    if error is None or isinstance(error, BrokenPipeError):
+        return code
+    print(f"confmig: the output could not be written: {error.strerror}", file=sys.stderr)
+    return LATE_FAILURE if _changed else FAILED
