@@ -31,6 +31,8 @@ def execute(workspace: Workspace, request: Request) -> dict[str, Any]:
     if command is None:
         raise Refused("request_unknown", f"there is no command {request.get('command')!r}")
     _check(request)
+    if command in _ANY_TARGET:
+        return command(workspace, None, request)
     target = workspace.settings.target(request.get("target"))
     return command(workspace, target, request)
 
@@ -142,7 +144,29 @@ def _retry(workspace: Workspace, target: Target, request: Request) -> dict[str, 
     return {"id": request["id"], "target": target.name}
 
 
-_COMMANDS: dict[str, Callable[[Workspace, Target, Request], dict[str, Any]]] = {
+def _clean(workspace: Workspace, _: None, request: Request) -> dict[str, Any]:
+    """Clean the named target, or every one."""
+    settings = workspace.settings
+    name = request.get("target")
+    targets = [settings.target(name)] if name is not None else list(settings.targets)
+    dry_run = request.get("dry_run") is True
+    return {"cleaned": [c for t in targets for c in remedies.clean(workspace, t, dry_run=dry_run)]}
+
+
+def _replay(workspace: Workspace, _: None, request: Request) -> dict[str, Any]:
+    """Have events delivered again, with the same ``log.record.uid``."""
+    since, until = request.get("since_ns"), request.get("until_ns")
+    if not isinstance(since, int) or not isinstance(until, int):
+        raise Refused("request_invalid", "since_ns and until_ns must be numbers")
+    with workspace.store.commit():
+        count = workspace.store.requeue(since, until)
+    return {"replayed": count}
+
+
+_ANY_TARGET: frozenset[Callable[..., dict[str, Any]]] = frozenset((_clean, _replay))
+_COMMANDS: dict[str, Callable[..., dict[str, Any]]] = {
+    "clean": _clean,
+    "replay": _replay,
     "approve": _approve,
     "rollback": _rollback,
     "resolve": _resolve,

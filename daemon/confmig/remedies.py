@@ -6,11 +6,12 @@ Each is one request on the open ``Workspace``; each says who blocks whom and wha
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 from confmig import apply as forward
-from confmig import masking, restore, undo
+from confmig import leftovers, masking, restore, undo
 from confmig import rollback as backward
 from confmig.adapters import bundle as bundles
 from confmig.adapters.bundle import Bundle
@@ -219,6 +220,21 @@ def retry(space: Workspace, target: Target, migration: str) -> bool:
     with space.store.commit():
         space.store.forget_announced(target.name, f"migration:{migration}")
         return space.store.clear_hold(target.name, migration)
+
+
+def clean(space: Workspace, target: Target, *, dry_run: bool) -> list[dict[str, Any]]:
+    """Clean up what transactions left whose state is gone; see ``leftovers``."""
+    with translated(space.settings.state_dir), space.open(target) as disk:
+        if not dry_run:
+            space.recover(target, disk)
+        bundle = bundles.load(target.bundle, space.settings.limits.caps(), target.parameters)
+        patterns = [p for c in bundle.manifest.configs.values() for p in c.files]
+        live = leftovers.unsettled(space.store, target.name)
+        found = leftovers.find(disk, patterns, live)
+        digests = [d.digest for d in observe(disk, bundle) if d.digest]
+        now = space.clock()
+        done = leftovers.clean(disk, space.checkpoints, found, digests, now, dry_run=dry_run)
+    return [{"target": target.name, **asdict(one)} for one in done]
 
 
 def _accepted(target: Target, migration: Migration, reason: str, now: datetime) -> ev.Event:

@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from confmig.adapters.store import Store, stamp
+from confmig.adapters.telemetry import DELIVERY
 from confmig.core import reasons
 from confmig.core.plan import Outlook
 from confmig.reconcile import Pass
@@ -209,7 +210,9 @@ def status_json(view: View, store: Store | None, *, delivery: bool) -> dict[str,
             "pending": waiting,
             "rejected": store.rejected_count() if store else 0,
             "oldest": stamp(datetime.fromtimestamp(oldest / 1e9, UTC)) if oldest else None,
+            "problem": (store.announced("", DELIVERY) or None) if store and delivery else None,
         },
+        "leftovers": list(view.leftovers),
     }
 
 
@@ -300,7 +303,11 @@ def status_text(data: Mapping[str, Any]) -> str:
         f"events: {out['pending']} not delivered yet, {out['rejected']} refused by the receiver"
         if out["delivery"]
         else f"events: {out['pending']} kept as history; no OTLP endpoint is configured",
+        *([f"delivery: {out['problem']}"] if out["problem"] else []),
     ]
+    if data["leftovers"]:
+        names = ", ".join(plain(name) for name in data["leftovers"])
+        lines.append(f"left over by a lost state: {names}; `confmig clean --dry-run` tells more")
     return "\n".join(lines)
 
 

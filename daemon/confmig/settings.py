@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from confmig.adapters.disk import Ways
+from confmig.adapters.plain_file import read_plain
 from confmig.core.policy import duration
 from confmig.core.quiet import Rule
 from confmig.documents import formats
@@ -187,8 +188,6 @@ class Settings(_Model):
         names = [t.name for t in self.targets]
         if len(set(names)) != len(names):
             raise ValueError("two targets have the same name")
-        if any(t.root == self.state_dir for t in self.targets):
-            raise ValueError("state_dir must not be a target's root")
         return self
 
     def target(self, name: str | None) -> Target:
@@ -207,7 +206,7 @@ class Settings(_Model):
 def load(path: Path, environment: Mapping[str, str]) -> Settings:
     """Read a settings file. Raises ``Invalid`` with every problem in it."""
     try:
-        data = plain(formats.parse(path.read_bytes(), format="yaml", dialect="yaml-1.2").root)
+        data = plain(formats.parse(read_plain(path), format="yaml", dialect="yaml-1.2").root)
     except OSError as error:
         raise Invalid(
             "settings_unreadable",
@@ -249,6 +248,11 @@ def load(path: Path, environment: Mapping[str, str]) -> Settings:
     def absolute(p: Path) -> Path:
         return p if p.is_absolute() else base / p
 
+    problems = _entangled(
+        absolute(settings.state_dir), [absolute(t.root) for t in settings.targets]
+    )
+    if problems:
+        raise Invalid("settings_invalid", f"the settings have {len(problems)} problem(s)", problems)
     targets = tuple(
         t.model_copy(
             update={
@@ -262,6 +266,24 @@ def load(path: Path, environment: Mapping[str, str]) -> Settings:
     return settings.model_copy(
         update={"targets": targets, "state_dir": absolute(settings.state_dir)}
     )
+
+
+def _entangled(state_dir: Path, roots: list[Path]) -> list[Problem]:
+    """State and configuration must not contain each other: confmig would migrate its own images,
+    for ever."""
+    out = []
+    state = state_dir.resolve()
+    for root in roots:
+        real = root.resolve()
+        if state == real or real in state.parents:
+            where = "is the root of a target" if state == real else "is inside the root of a target"
+            fix = "put it outside, such as /var/lib/confmig"
+            out.append(Problem("settings_invalid", "state_dir", f"{state_dir} {where}", fix))
+        elif state in real.parents:
+            fix = "put the configuration outside of state_dir"
+            message = f"{root} is inside state_dir"
+            out.append(Problem("settings_invalid", "targets: root", message, fix))
+    return out
 
 
 def _overlay(data: dict[str, Any], environment: Mapping[str, str]) -> list[Problem]:

@@ -22,14 +22,15 @@ from confmig.adapters.patterns import pattern
 from confmig.core.manifest import Config, Migration
 from confmig.core.plan import below_floor
 from confmig.core.quiet import Quiet, Rule, Sight
-from confmig.documents import formats
 from confmig.documents.chain import version_of
 from confmig.documents.document import Document
-from confmig.documents.inverse import undo
-from confmig.documents.journal import Change
 from confmig.errors import ConfmigError, Refused
 from confmig.swap import busy, replace_file
 from confmig.transact import as_error
+from confmig.way_back import Entry, way_back
+
+Journal = Mapping[str, Mapping[str, Any]]
+"""The entries of a former run, by the path of their file."""
 
 WAIT = 5.0
 """Seconds to wait for a file that is being written."""
@@ -165,9 +166,7 @@ def _joined(a: Input, b: Input) -> bool:
     return any(a.config.name in m.sets and b.config.name in m.sets for m in shared)
 
 
-def transform(
-    bundle: Bundle, inputs: list[Input], journal: Mapping[str, Any] | None
-) -> list[Result]:
+def transform(bundle: Bundle, inputs: list[Input], journal: Journal | None) -> list[Result]:
     """What becomes of the files of one component, in memory."""
     together = [m for one in inputs for m in one.steps if m.together]
     if not together:
@@ -183,9 +182,9 @@ def transform(
     return [_result(one, done[one.config.name]) for one in inputs]
 
 
-def _alone(bundle: Bundle, one: Input, journal: Mapping[str, Any] | None) -> Result:
+def _alone(bundle: Bundle, one: Input, journal: Journal | None) -> Result:
     if one.back_to is not None:
-        return _back(one, journal)
+        return _back(bundle, one, journal)
     ids = [m.id for m in one.steps]
     return _result(one, bundle.transform(one.config, one.snapshot.data, ids, document=one.document))
 
@@ -214,9 +213,9 @@ def _check_partners(migration: Migration, inputs: list[Input]) -> None:
         )
 
 
-def _back(one: Input, journal: Mapping[str, Any] | None) -> Result:
-    """Take back what the migrations after a version changed, as the journal tells."""
-    file, config, document, last = one.file, one.config, one.document, one.back_to
+def _back(bundle: Bundle, one: Input, journal: Journal | None) -> Result:
+    """Take back what the migrations after a version changed; see ``way_back``."""
+    last = one.back_to
     assert last is not None
     if journal is None:
         raise Refused(
@@ -224,32 +223,17 @@ def _back(one: Input, journal: Mapping[str, Any] | None) -> Result:
             f"the file is at version {one.version}, newer than {last}",
             fix="the way back needs --journal, the output of the run with --json --show-values",
         )
-    try:
-        steps = [
-            (s["from"], s["to"], [Change.from_json(c) for c in s["changes"]])
-            for s in journal.get(str(file), [])
-            if s["to"] > last
-        ]
-    except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
-        raise Refused(
-            "journal_unreadable",
-            f"the journal's steps of this file are damaged ({type(error).__name__})",
-            fix="keep the output of migrate --json --show-values as it is",
-        ) from None
-    reaches = config.stamp is None or (
-        bool(steps) and steps[0][0] == last and steps[-1][1] == one.version
-    )
-    if not reaches:
+    found = journal.get(str(one.file))
+    if found is None:
         raise Refused(
             "journal_incomplete",
-            f"the journal does not lead this file from version {one.version} back to {last}",
+            "the journal does not have this file, or was written without --show-values",
             fix="take the journal of the run that migrated it, written with --show-values",
         )
-    for _, _, changes in reversed(steps):
-        undo(document, changes)
-    rendered = formats.render(document)
-    changed = rendered.data != one.snapshot.data
-    return Result(one.version, last, rendered.data, changed, None)
+    entry = Entry.from_json(found)
+    partners = [Entry.from_json(journal[name]) for name in entry.together if name in journal]
+    data = way_back(bundle, one.snapshot.data, one.version, last, entry, partners)
+    return Result(one.version, last, data, data != one.snapshot.data, None)
 
 
 def write(inputs: list[Input], results: list[Result]) -> None:

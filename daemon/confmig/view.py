@@ -11,10 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from confmig import leftovers
 from confmig.adapters import bundle as bundles
 from confmig.adapters.bundle import Bundle
 from confmig.adapters.disk import Disk, Snapshot, digest_of
 from confmig.adapters.lease import Writers
+from confmig.adapters.plain_file import read_plain
 from confmig.adapters.store import Hold, Store, Transaction
 from confmig.core import history
 from confmig.core import policy as policies
@@ -33,7 +35,8 @@ from confmig.settings import Settings, Target
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is known of a target at one moment; enough to decide, and to show."""
+    """What is known of a target at one moment; enough to decide, and to show. ``leftovers`` are
+    temporaries of transactions whose state is gone (reports look for them, passes do not)."""
 
     target: Target
     bundle: Bundle
@@ -44,6 +47,7 @@ class View:
     conflicts: tuple[Transaction, ...] = ()
     holds: dict[str, Hold] = field(default_factory=dict)
     recorded: dict[str, tuple[int, str, str]] = field(default_factory=dict)
+    leftovers: tuple[str, ...] = ()
 
     @property
     def retry_at(self) -> datetime | None:
@@ -58,7 +62,7 @@ def load_policy(target: Target) -> Policy:
         return policies.MISSING
     name = target.policy.name
     try:
-        data = plain(formats.parse(target.policy.read_bytes(), format="yaml").root)
+        data = plain(formats.parse(read_plain(target.policy), format="yaml").root)
     except OSError as error:
         return policies.invalid(
             [
@@ -328,7 +332,10 @@ def views(
             try:
                 bundle = bundles.load(one.bundle, settings.limits.caps(), one.parameters)
                 with Disk(str(one.root), size_cap=settings.limits.size, ways=one.ways()) as disk:
-                    yield one, view(one, bundle, load_policy(one), disk, store, now)
+                    patterns = [p for c in bundle.manifest.configs.values() for p in c.files]
+                    left = leftovers.find(disk, patterns, leftovers.unsettled(store, one.name))
+                    seen = view(one, bundle, load_policy(one), disk, store, now)
+                    yield one, replace(seen, leftovers=left)
             except ConfmigError as error:
                 yield one, error
     finally:

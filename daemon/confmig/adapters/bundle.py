@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from confmig.adapters import handlers, regex
+from confmig.adapters.plain_file import read_plain
 from confmig.adapters.schemas import Schemas
 from confmig.core import contract as contracts
 from confmig.core import validation
@@ -242,8 +243,8 @@ def read_files(root: Path) -> Files:
         return Files(
             manifest=_maybe(root / "manifest.json"),
             sums=_maybe(root / "manifest.sum"),
-            migrations={p.name: p.read_bytes() for p in _files_in(folder)},
-            handlers={f"handlers/{p.name}": p.read_bytes() for p in _files_in(folder / "handlers")},
+            migrations={p.name: read_plain(p) for p in _files_in(folder)},
+            handlers={f"handlers/{p.name}": read_plain(p) for p in _files_in(folder / "handlers")},
             schemas=frozenset(
                 str(p.relative_to(folder / "schemas")) for p in (folder / "schemas").rglob("*.json")
             ),
@@ -264,9 +265,18 @@ def read_files(root: Path) -> Files:
         ) from None
 
 
+def _contract(root: Path) -> bytes | None:
+    try:
+        return _maybe(root / contracts.PLACE)
+    except OSError as error:
+        place, what = contracts.PLACE, str(error.strerror)
+        problem = Problem("contract_invalid", place, what, "put a plain file there")
+        raise Invalid("manifest_invalid", "the contract cannot be read", [problem]) from None
+
+
 def _maybe(path: Path) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read_plain(path)
     except FileNotFoundError:
         return None
 
@@ -283,7 +293,7 @@ def load(
     """Read and validate a bundle. ``parameters`` are the operator's values for those it declares.
     Raises ``Invalid`` with every problem."""
     files = read_files(root)
-    contract, problems = contracts.read(_maybe(root / contracts.PLACE))
+    contract, problems = contracts.read(_contract(root))
     manifest, found = validation.read(files, contract)
     problems += found
     programs, found = _programs(files, manifest)

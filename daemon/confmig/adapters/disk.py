@@ -17,6 +17,7 @@ import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 
@@ -144,17 +145,25 @@ class Disk:
     def find(self, patterns: Sequence[str]) -> list[str]:
         """Every name below the root that a pattern matches, sorted; directories are not entered
         through symlinks. What it is, ``read`` tells."""
+        return self._walk(patterns)[0]
+
+    def temporaries(self, patterns: Sequence[str]) -> list[str]:
+        """Every temporary file or directory of ours where documents may be, sorted."""
+        return self._walk(patterns)[1]
+
+    def _walk(self, patterns: Sequence[str]) -> tuple[list[str], list[str]]:
         wanted = [pattern(p) for p in patterns]
         ways = [way(p) for p in patterns]
         out: list[str] = []
+        ours: list[str] = []
         stack = [""]
         while stack:
             folder = stack.pop()
             for entry in self._entries(folder):
                 name = f"{folder}{entry.name}"
                 if entry.name.startswith(PREFIX):
-                    continue
-                if any(w.match(name) for w in wanted):
+                    ours.append(name)
+                elif any(w.match(name) for w in wanted):
                     out.append(name)
                 elif not any(way(name) for way in ways):
                     continue  # nothing below can match
@@ -162,7 +171,19 @@ class Disk:
                     stack.append(f"{name}/")
                 elif entry.is_dir() and any(way(name) == "named" for way in ways):
                     out.append(name)  # a symlink on the way of a pattern: ``read`` refuses it
-        return sorted(out)
+        return sorted(out), sorted(ours)
+
+    def is_folder(self, path: str) -> bool:
+        """Whether a name leads to a directory (not to a symlink)."""
+        with self._folder_of(path) as folder:
+            facts = os.stat(os.path.basename(path), dir_fd=folder, follow_symlinks=False)
+            return stat.S_ISDIR(facts.st_mode)
+
+    def changed_at(self, path: str) -> datetime:
+        """When a name's inode changed last."""
+        with self._folder_of(path) as folder:
+            facts = os.stat(os.path.basename(path), dir_fd=folder, follow_symlinks=False)
+            return datetime.fromtimestamp(facts.st_ctime, UTC)
 
     def _entries(self, folder: str) -> list[os.DirEntry[str]]:
         try:

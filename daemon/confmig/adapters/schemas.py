@@ -11,6 +11,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+from confmig.adapters.plain_file import read_plain
 from confmig.core.contract import Contract
 from confmig.documents.chain import SchemaError
 from confmig.documents.document import Document
@@ -47,7 +48,7 @@ class Schemas:
         entry = self._contract.of(config).versions.get(version)
         if entry is None or entry.schema_file is None:
             return None
-        return json.loads((self._root / entry.schema_file).read_bytes())
+        return json.loads(read_plain(self._root / entry.schema_file))
 
     def problems(self) -> list[Problem]:
         """Every schema of the contract that cannot be compiled."""

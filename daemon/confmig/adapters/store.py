@@ -224,16 +224,29 @@ class Store:
         self._inside()
         self.db.executemany("UPDATE events SET rejected=? WHERE seq=?", [(why, s) for s in seqs])
 
-    def history(self, *, since_ns: int = 0, limit: int = 1000) -> list[dict[str, Any]]:
-        """The newest ``limit`` events since a time, oldest first, as plain data."""
-        found = self._events("WHERE time_ns>=? ORDER BY seq DESC LIMIT ?", (since_ns, limit))
+    def requeue(self, since_ns: int, until_ns: int) -> int:
+        """Have the events of a time (half-open) delivered again, refused ones too; how many."""
+        self._inside()
+        cursor = self.db.execute(
+            "UPDATE events SET delivered_at=NULL, rejected=NULL WHERE time_ns>=? AND time_ns<? "
+            "AND (delivered_at IS NOT NULL OR rejected IS NOT NULL)",
+            (since_ns, until_ns),
+        )
+        return cursor.rowcount
+
+    def history(
+        self, *, since_ns: int = 0, until_ns: int = (1 << 63) - 1, limit: int = 1000
+    ) -> list[dict[str, Any]]:
+        """The newest ``limit`` events of a time (half-open), oldest first, as plain data."""
+        where = "WHERE time_ns>=? AND time_ns<? ORDER BY seq DESC LIMIT ?"
+        found = self._events(where, (since_ns, until_ns, limit))
         return found[::-1]
 
     def following(self, after: int, limit: int = 1000) -> list[dict[str, Any]]:
         """The next events after a sequence number, as plain data."""
         return self._events("WHERE seq>? ORDER BY seq LIMIT ?", (after, limit))
 
-    def _events(self, where: str, args: tuple[int, int]) -> list[dict[str, Any]]:
+    def _events(self, where: str, args: tuple[int, ...]) -> list[dict[str, Any]]:
         select = (
             "SELECT seq, uid, name, time_ns, severity, attributes, delivered_at, rejected "
             "FROM events "

@@ -1,4 +1,4 @@
-"""``confmig events``: what was recorded, delivered or not."""
+"""``confmig events``: what was recorded, delivered or not; ``--replay`` delivers it again."""
 
 from __future__ import annotations
 
@@ -8,13 +8,25 @@ from datetime import datetime
 
 from confmig.adapters.store import Store
 from confmig.cli import session
-from confmig.errors import Refused
+from confmig.core.policy import duration
+from confmig.errors import Refused, Usage
 from confmig.reporting import event_text
+
+_END = (1 << 63) - 1
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The words of the command."""
-    parser.add_argument("--since", metavar="TIME", help="RFC 3339, e.g. 2026-11-22T08:00:00Z")
+    parser.add_argument(
+        "--since", metavar="TIME", help="RFC 3339, e.g. 2026-11-22T08:00:00Z, or 2h: so long ago"
+    )
+    parser.add_argument("--until", metavar="TIME", help="likewise; events before this time")
+    parser.add_argument(
+        "--replay",
+        action="store_true",
+        help="deliver the events since --since again, with the same log.record.uid; those that the "
+        "receiver refused for good, too",
+    )
     parser.add_argument(
         "--limit", type=int, default=1000, metavar="N", help="the newest N (default 1000)"
     )
@@ -22,19 +34,24 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print events, oldest first."""
+    """Print events, oldest first, or have them delivered again."""
+    since = _time(args.since) if args.since else 0
+    until = _time(args.until) if args.until else _END
+    if args.replay:
+        if not args.since:
+            raise Usage("usage", "--replay needs --since TIME", fix="say since when, e.g. 2h")
+        args.target = None
+        message = {"command": "replay", "since_ns": since, "until_ns": until}
+        done = session.request(args, message)
+        count = done["replayed"]
+        session.show(args, done, f"{count} event{'' if count == 1 else 's'} will be sent again")
+        return 0
     settings = session.load_settings(args)
-    since = 0
-    if args.since:
-        try:
-            since = int(datetime.fromisoformat(args.since).timestamp()) * 1_000_000_000
-            since = min(since, (1 << 63) - 1)
-        except (ValueError, OverflowError):
-            raise Refused("time_invalid", f"{args.since!r} is no RFC 3339 time") from None
     store = Store.read_only(settings.state_dir)
-    rows = store.history(since_ns=since, limit=args.limit) if store is not None else []
+    rows = []
     if store is not None:
-        store.close()
+        with store:
+            rows = store.history(since_ns=since, until_ns=until, limit=args.limit)
     if args.json:
         print(json.dumps(rows, indent=2))
     else:
@@ -42,3 +59,17 @@ def run(args: argparse.Namespace) -> int:
             waits = "" if row["delivered_at"] else " (refused)" if row["rejected"] else ""
             print(event_text(row) + waits)
     return 0
+
+
+def _time(text: str) -> int:
+    """A time in nanoseconds since 1970. Raises ``Refused``."""
+    try:
+        if text[:1].isdigit() and text[-1:] in ("d", "h", "m", "s"):
+            moment = session.clock() - duration(text)
+        else:
+            moment = datetime.fromisoformat(text)
+        return min(int(moment.timestamp() * 1_000_000) * 1000, _END)
+    except (ValueError, OverflowError):
+        raise Refused(
+            "time_invalid", f"{text!r} is no time", fix="write 2026-11-22T08:00:00Z, or 2h"
+        ) from None

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from confmig import stateless
 from confmig.adapters.bundle import Bundle, Transformed, load
+from confmig.adapters.disk import digest_of
 from confmig.cli import output
 from confmig.cli.progress import Progress
 from confmig.core.manifest import Config
@@ -154,7 +155,8 @@ class _Run:
         maskers = _maskers(self.bundle, files, results) if self.args.diff else {}
         for (number, one), result in zip(inputs.items(), results, strict=True):
             self._say(one, result, maskers.get(one.config.name))
-            self.answers[number] = _answer(self.args, one.file, result, self.key)
+            together = [str(other.file) for other in files if other is not one]
+            self.answers[number] = _answer(self.args, one, result, self.key, together)
 
     def _refused(self, numbers: list[int], error: ConfmigError) -> None:
         # a document is always the caller's input here, whatever part of us found the flaw
@@ -195,12 +197,12 @@ def _parameters(words: list[str]) -> dict[str, str]:
 
 
 def _journal(file: Path | None) -> dict[str, Any] | None:
-    """The journals of a former run by path; each a list of steps, the oldest first."""
+    """The entries of a former run that hold a journal, by path."""
     if file is None:
         return None
     try:
         data = json.loads(file.read_bytes())
-        return {f["path"]: f["journal"] for f in data["files"] if "journal" in f}
+        return {f["path"]: f for f in data["files"] if "journal" in f}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Usage(
             "journal_unreadable",
@@ -234,12 +236,16 @@ def _diff(args: argparse.Namespace, one: stateless.Input, new: bytes, masker: Ma
 
 
 def _answer(
-    args: argparse.Namespace, file: Path, result: stateless.Result, key: bytes
+    args: argparse.Namespace,
+    one: stateless.Input,
+    result: stateless.Result,
+    key: bytes,
+    together: list[str],
 ) -> dict[str, Any]:
     """The journal and the loss ledger. Digests are keyed with a key of this run: they tell which
     values are equal and cannot be guessed from outside."""
     answer: dict[str, Any] = {
-        "path": str(file),
+        "path": str(one.file),
         "from": result.before,
         "to": result.after,
         "changed": result.changed,
@@ -259,6 +265,10 @@ def _answer(
         "lost_comments": _lost(args, done),
     }
     if args.show_values:
+        answer["config"] = one.config.name
+        answer["source"] = one.snapshot.data.decode("utf-8")
+        answer["result"] = digest_of(result.data)
+        answer["together"] = together
         answer["journal"] = [
             {
                 "migration": step.migration.id,

@@ -1,0 +1,24 @@
+"""Reading a file that people write: a settings file, a policy, a file of a bundle."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+
+LARGEST = 64 * 1024 * 1024
+
+
+def read_plain(path: Path) -> bytes:
+    """The content of a regular file of at most 64 MiB. Raises ``OSError`` also for anything else:
+    opening a FIFO would wait for ever, and a device has no end."""
+    fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with open(fd, "rb") as file:
+        facts = os.fstat(fd)
+        if not stat.S_ISREG(facts.st_mode):
+            raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        data = file.read(LARGEST + 1) if facts.st_size <= LARGEST else b""
+        if facts.st_size > LARGEST or len(data) > LARGEST:
+            raise OSError(errno.EFBIG, "it is larger than 64 MiB", str(path))
+        return data
