@@ -17,12 +17,12 @@ from confmig.core.gate import Approval
 from confmig.core.policy import duration
 from confmig.errors import BUG, ConfmigError, Refused, Unfinished
 from confmig.reconcile import Workspace
+from confmig.resolution import MODES
 from confmig.settings import Target
 from confmig.view import load_policy
 from confmig_otel import events as ev
 
 Request = dict[str, Any]
-RESOLUTIONS = ("verify_and_clear", "resume", "restore", "accept_changed")
 
 
 def execute(workspace: Workspace, request: Request) -> dict[str, Any]:
@@ -38,7 +38,10 @@ def execute(workspace: Workspace, request: Request) -> dict[str, Any]:
 
 
 _TEXTS = ("target", "id", "reason", "ttl", "transaction", "checkpoint", "to", "mode")
-_NEEDED = {"approve": ("id", "reason"), "retry": ("id",), "resolve": ("mode",)}
+_NEEDED = {
+    "approve": ("id", "reason"),
+    "retry": ("id",),
+}
 
 
 def _check(request: Request) -> None:
@@ -122,16 +125,25 @@ def _rollback(workspace: Workspace, target: Target, request: Request) -> dict[st
 
 
 def _resolve(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:
-    mode, reason = str(request["mode"]), request.get("reason")
-    if mode not in RESOLUTIONS:
-        raise Refused("request_invalid", f"mode must be one of {', '.join(RESOLUTIONS)}")
-    if mode == "accept_changed" and not reason:
-        raise Refused("request_invalid", "a reason is missing", fix="say --reason TEXT")
+    mode, reason = request.get("mode"), request.get("reason")
+    dry_run, discard = request.get("dry_run") is True, request.get("discard") is True
+    if mode not in MODES and not (dry_run and mode is None):
+        raise Refused("request_invalid", f"mode must be one of {', '.join(MODES)}")
+    if (mode == "accept_changed" or discard) and not reason and not dry_run:
+        raise Refused("request_invalid", "a reason is missing", fix="add --reason TEXT")
     if request.get("transaction") is None:
-        if mode != "accept_changed":
+        if mode != "accept_changed" or dry_run:
             raise Refused("request_invalid", "the transaction is missing")
         return remedies.accept_history(workspace, target, str(reason))
-    return remedies.resolve(workspace, target, request["transaction"], mode, reason)
+    return remedies.resolve(
+        workspace,
+        target,
+        request["transaction"],
+        mode,
+        reason,
+        discard=discard,
+        dry_run=dry_run,
+    )
 
 
 def _retry(workspace: Workspace, target: Target, request: Request) -> dict[str, Any]:

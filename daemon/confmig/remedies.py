@@ -11,15 +11,16 @@ from datetime import datetime
 from typing import Any
 
 from confmig import apply as forward
-from confmig import leftovers, masking, restore, undo
+from confmig import leftovers, masking, resolution, restore, undo
 from confmig import rollback as backward
 from confmig.adapters import bundle as bundles
 from confmig.adapters.bundle import Bundle
+from confmig.adapters.disk import Disk
 from confmig.core import history
 from confmig.core.manifest import Migration
 from confmig.core.transaction import Phase
 from confmig.errors import ConfmigError, Invalid, PartialFailure, Refused
-from confmig.reconcile import Workspace, records_of, translated
+from confmig.reconcile import Workspace, translated
 from confmig.settings import Target
 from confmig.transact import Transactor
 from confmig.view import observe
@@ -34,9 +35,7 @@ def guard(space: Workspace, target: Target) -> None:
         raise PartialFailure(
             "blocked_by_partial_failure",
             f"transaction {conflicts[0].id} left {target.name} half-way",
-            fix=(f"confmig rollback {row.id}, or " if row.kind == "apply" else "")
-            + f"confmig resolve {row.id} with --restore, --resume, --verify-and-clear or "
-            "--accept-changed",
+            fix=f"`confmig resolve {row.id} --dry-run` shows what each way out does",
         )
 
 
@@ -75,17 +74,20 @@ def rollback(
         )
         if to is not None:
             undoing = undo.undo_to(job, None if to == "none" else to)
-        elif checkpoint is not None:
-            undoing = undo.undo_one(
-                job,
-                undo.choose_checkpoint(space.store, space.checkpoints, target.name, checkpoint),
-            )
         else:
-            row = undo.choose(space.store, target.name, transaction=transaction)
-            undoing = undo.undo_one(job, row)
-        if undoing.row.phase is Phase.CONFLICT and not dry_run:
-            row = Transactor(space.store, space.checkpoints, disk, space.clock).tidy(undoing.row)
-            undoing = undo.undo_one(job, row)  # an edit may have come back to its place
+            if checkpoint is not None:
+                row = undo.choose_checkpoint(
+                    space.store, space.checkpoints, target.name, checkpoint
+                )
+            else:
+                row = undo.choose(space.store, target.name, transaction=transaction)
+            held = None
+            if row.phase is Phase.CONFLICT:
+                transactor = Transactor(space.store, space.checkpoints, disk, space.clock)
+                if not dry_run:
+                    row = transactor.tidy(row)  # an edit may come back to its place
+                held = transactor.held(row)
+            undoing = undo.undo_one(job, row, held)
         restored = restore.restore(job, undoing)
         answer: dict[str, Any] = {
             "reverses": undoing.row.id,
@@ -95,7 +97,8 @@ def rollback(
             "rollback_checkpoint_path": undoing.row.checkpoint,
         }
         if dry_run:
-            return answer | {"diff": _diffs(job.bundle, restored)}
+            files = [(r.part.path, r.part.config, r.snapshot.data, r.data) for r in restored]
+            return answer | {"diff": _diffs(job.bundle, files)}
         plan = backward.rollback(job, undoing, restored, forward.new_id(space.clock()))
         if undoing.row.phase is Phase.CONFLICT:
             _unblocked(space, target, undoing.row.id, "rollback")
@@ -109,32 +112,40 @@ def _bundle(space: Workspace, target: Target) -> Bundle | None:
         return None  # a rollback to the byte needs none
 
 
-def _diffs(bundle: Bundle | None, restored: list[restore.Restored]) -> str:
-    """What a rollback would change, secrets masked. Without the bundle nothing says which
-    values are secret, so nothing is shown."""
+def _diffs(bundle: Bundle | None, files: list[tuple[str, str, bytes, bytes]]) -> str:
+    """What would change (path, configuration, before, after), secrets masked. Without the bundle
+    nothing says which values are secret, so nothing is shown."""
     if bundle is None:
         return ""
     known: set[str] = set()
     maskers = [
-        masking.Masker.of(bundle, bundle.manifest.configs[one.part.config], known)
-        for one in restored
+        masking.Masker.of(bundle, bundle.manifest.configs[config], known)
+        for _, config, _, _ in files
     ]
-    for masker, one in zip(maskers, restored, strict=True):
-        masker.learn(one.snapshot.data)
-        masker.learn(one.data)
+    for masker, (_, _, before, after) in zip(maskers, files, strict=True):
+        masker.learn(before)
+        masker.learn(after)
     return "".join(
-        masker.diff(one.part.path, one.snapshot.data, one.data)
-        for masker, one in zip(maskers, restored, strict=True)
+        masker.diff(path, before, after)
+        for masker, (path, _, before, after) in zip(maskers, files, strict=True)
     )
 
 
 def resolve(
-    space: Workspace, target: Target, transaction: str, mode: str, reason: str | None
+    space: Workspace,
+    target: Target,
+    transaction: str,
+    mode: str | None,
+    reason: str | None,
+    *,
+    discard: bool,
+    dry_run: bool,
 ) -> dict[str, Any]:
-    """End a partial failure: ``verify_and_clear``, ``resume``, ``restore`` or
-    ``accept_changed``, see ``Transactor``."""
+    """End a partial failure in one of the ways of ``resolution``; with ``dry_run``, what each of
+    them (or the named one) would do."""
     with translated(space.settings.state_dir), space.open(target) as disk:
-        space.recover(target, disk)
+        if not dry_run:
+            space.recover(target, disk)
         row = space.store.transaction(transaction)
         if row is None or row.target != target.name:
             raise Refused(
@@ -147,21 +158,36 @@ def resolve(
                 "not_blocking",
                 f"transaction {transaction} ended in {row.phase}: nothing to resolve",
             )
-        transactor = Transactor(space.store, space.checkpoints, disk, space.clock, beat=space.beat)
-        if mode == "resume":
-            phase = transactor.resume(row, records_of(row))
-        elif mode == "restore":
-            phase = transactor.restore(row)
-        elif mode == "accept_changed":
-            seen = observe(
-                disk, bundles.load(target.bundle, space.settings.limits.caps(), target.parameters)
-            )
-            versions = {d.path: (d.version, d.digest) for d in seen if d.version is not None}
-            phase = transactor.accept(row, versions)
-        else:
-            phase = transactor.settle(row, records_of(row))
+        bundle = _bundle(space, target)
+        found = resolution.Resolution(space, target, disk, row, bundle, discard=discard)
+        if dry_run:
+            modes = [mode] if mode is not None else list(resolution.MODES)
+            configs = {f["path"]: f["config"] for f in row.plan["files"]}
+            choices = {m: _choice(found.outcome(m), bundle, configs, disk) for m in modes}
+            return {"transaction": transaction, "choices": choices}
+        assert mode is not None
+        phase = resolution.resolve(found, mode)
         _unblocked(space, target, transaction, mode, reason)
     return {"transaction": transaction, "phase": phase.value, "mode": mode}
+
+
+def _choice(
+    outcome: resolution.Outcome, bundle: Bundle | None, configs: dict[str, str], disk: Disk
+) -> dict[str, Any]:
+    """One way out, as data."""
+    changed = []
+    for path, after in outcome.files.items():
+        before = disk.content(path) if disk.exists(path) else b""
+        if before != after:
+            changed.append((path, configs[path], before, after))
+    error = outcome.refused
+    return {
+        "possible": error is None and not outcome.lost,
+        "why_not": None if error is None else str(error),
+        "lost": list(outcome.lost),
+        "files": [path for path, *_ in changed],
+        "diff": _diffs(bundle, changed),
+    }
 
 
 def accept_history(space: Workspace, target: Target, reason: str) -> dict[str, Any]:

@@ -280,8 +280,8 @@ def status_text(data: Mapping[str, Any]) -> str:
             f"  BLOCKED by a partial failure of {partial['migration_id']} (transaction "
             f"{partial['transaction']}, {partial['failed_at']})",
             *(f"  {path}: {held}" for path, held in partial["files"].items()),
-            f"  next: confmig resolve {partial['transaction']} --restore | --resume | "
-            "--verify-and-clear | --accept-changed --reason TEXT",
+            f"  next: confmig resolve {partial['transaction']} --dry-run (it shows what each way "
+            "out does)",
             f"  images: {partial['rollback_checkpoint_path']}",
         ]
     rows = [(d["path"], d["version"], d["problem"] or "ok", _told(d)) for d in data["documents"]]

@@ -83,10 +83,17 @@ def _groups(job: Job, undoing: Undoing) -> list[list[Part]]:
     """The parts, those together that a migration of several configurations bound."""
     if job.bundle is None:
         return [[part] for part in undoing.parts]
-    known = job.bundle.manifest.by_id
-    steps = {p.path: [known[m] for m in p.steps if m in known] for p in undoing.parts}
     by_path = {p.path: p for p in undoing.parts}
-    return [[by_path[path] for path in group] for group in dict.fromkeys(bound(steps).values())]
+    groups = _bound(job.bundle, (*undoing.parts, *undoing.companions))
+    found = [[by_path[path] for path in group if path in by_path] for group in groups]
+    return [group for group in found if group]
+
+
+def _bound(bundle: Bundle, parts: Sequence[Part]) -> list[tuple[str, ...]]:
+    """The paths of parts, those together that a migration of several configurations binds."""
+    known = bundle.manifest.by_id
+    steps = {p.path: [known[m] for m in p.steps if m in known] for p in parts}
+    return list(dict.fromkeys(bound(steps).values()))
 
 
 def _restored(job: Job, undoing: Undoing, group: list[tuple[Part, Snapshot]]) -> list[Restored]:
@@ -116,20 +123,30 @@ def _restored(job: Job, undoing: Undoing, group: list[tuple[Part, Snapshot]]) ->
             )
     same_migrations(bundle, [m for m in undoing.migrations if m["id"] in ids])
     steps = [m.id for m in bundle.manifest.migrations if m.id in ids]
-    return _Merge(job, bundle, steps, group).results(whole=len(undoing.reverses) == 1)
+    paths = {part.path for part, _ in group}
+    all_ = (*undoing.parts, *undoing.companions)
+    mine = next(g for g in _bound(bundle, all_) if paths & set(g))
+    companions = [c for c in undoing.companions if c.path in mine]
+    whole = len(undoing.reverses) == 1
+    return _Merge(job, bundle, steps, group, companions).results(whole=whole)
 
 
 class _Merge:
     """The old files of a group with the later edits in them."""
 
     def __init__(
-        self, job: Job, bundle: Bundle, steps: list[str], group: list[tuple[Part, Snapshot]]
+        self,
+        job: Job,
+        bundle: Bundle,
+        steps: list[str],
+        group: list[tuple[Part, Snapshot]],
+        companions: Sequence[Part],
     ) -> None:
         self.bundle = bundle
         self.steps = steps
         self.group = group
         self.key = job.store.install_key
-        self.placed = {part.config: part.old for part, _ in group}
+        self.placed = {part.config: part.old for part in (*companions, *(p for p, _ in group))}
 
     def results(self, *, whole: bool) -> list[Restored]:
         """Each file. ``whole``: what the steps leave of the old files is recorded, and must come

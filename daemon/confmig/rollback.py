@@ -29,9 +29,16 @@ from confmig_otel import events as ev
 from confmig_otel import spans
 
 
-def rollback(job: Job, undoing: Undoing, restored: list[Restored], transaction: str) -> Plan:
-    """Write what ``restore`` found, as the transaction named ``transaction``. Raises what
-    ``Transactor.run`` raises."""
+def rollback(
+    job: Job,
+    undoing: Undoing,
+    restored: list[Restored],
+    transaction: str,
+    *,
+    hold: bool = True,
+) -> Plan:
+    """Write what ``restore`` found, as the transaction named ``transaction``. ``hold``: the
+    migrations do not run again by themselves. Raises what ``Transactor.run`` raises."""
     began = time.monotonic()
     attributes: dict[str, Any] = {
         ev.TARGET: job.target,
@@ -43,7 +50,7 @@ def rollback(job: Job, undoing: Undoing, restored: list[Restored], transaction: 
     with job.recorder.span(spans.ROLLBACK, f"rollback {attributes[ev.ID]}", attributes) as span:
         outcome = "failed"
         try:
-            plan = _plan(job, undoing, restored, transaction)
+            plan = _plan(job, undoing, restored, transaction, hold=hold)
             Transactor(
                 job.store, job.checkpoints, job.disk, job.clock, span.context, beat=job.beat
             ).run(plan, RECORDS)
@@ -56,7 +63,9 @@ def rollback(job: Job, undoing: Undoing, restored: list[Restored], transaction: 
     return plan
 
 
-def _plan(job: Job, undoing: Undoing, restored: list[Restored], transaction: str) -> Plan:
+def _plan(
+    job: Job, undoing: Undoing, restored: list[Restored], transaction: str, *, hold: bool
+) -> Plan:
     files, images = [], []
     already = []
     for number, one in enumerate(restored):
@@ -111,6 +120,7 @@ def _plan(job: Job, undoing: Undoing, restored: list[Restored], transaction: str
     details = {
         "migrations": list(undoing.migrations),
         "already": already,
+        "hold": hold,
         "manifest": row.plan["details"]["manifest"],
         "actor": job.actor,
         "trigger": "operator",
@@ -200,9 +210,9 @@ def _taken_back(store: Store, plan: Plan, now: datetime) -> None:
         if not any(v >= to for config, to in sets for v in versions.get(config, ())):
             store.forget_applied(plan.target, m["id"])
             kept.discard(m["id"])
-        store.set_hold(
-            plan.target, Hold(m["id"], "rolled_back", "", f"rolled back by {plan.id}", stamp(now))
-        )
+        if plan.details.get("hold", True):
+            why = f"rolled back by {plan.id}"
+            store.set_hold(plan.target, Hold(m["id"], "rolled_back", "", why, stamp(now)))
         store.forget_announced(plan.target, f"migration:{m['id']}")
     list_ = store.released(plan.target)
     highest = max((r.order for r in list_ if r.id in kept), default=0)

@@ -236,11 +236,11 @@ class Transactor:
             self.store.move(plan.id, phase, now=now, error=said)
             self.store.add_events(records.failed(plan, error, phase, before.value), now, self.trace)
         if phase is Phase.CONFLICT:
+            listed = "; ".join(f"{path}: {image.value}" for path, image in held.items())
             raise Conflict(
                 "partial_failure",
-                "some files are new, some are old, and somebody's edit stands between",
-                fix=f"look at `confmig status`, then confmig resolve {plan.id} with --restore, "
-                "--resume, --verify-and-clear or --accept-changed",
+                f"some files are new, some are old, and one was edited meanwhile: {listed}",
+                fix=f"`confmig resolve {plan.id} --dry-run` shows what each way out does",
             )
         return phase
 
@@ -266,7 +266,7 @@ class Transactor:
         return self.undo(plan, swap, records, interrupted)
 
     def settle(self, row: Transaction, records: Records) -> Phase:
-        """``--verify-and-clear``: end a conflict whose files are all old or all new by now.
+        """End a conflict whose files are all old or all new by now.
         Raises ``Conflict`` (``files_mixed``) if they are not."""
         plan = Plan.of(row)
         swap = self._after_conflict(plan)
@@ -283,32 +283,32 @@ class Transactor:
         return phase
 
     def resume(self, row: Transaction, records: Records) -> Phase:
-        """``--resume``: give the files that are old their new image, and commit. Raises
-        ``Conflict`` (``files_mixed``) if somebody's edit stands in one of them."""
+        """Give the files that are old their new image, and commit. An edit of a new image stays.
+        Raises ``Conflict`` (``files_mixed``) if an old image was edited."""
         plan = Plan.of(row)
         swap = self._after_conflict(plan)
-        if {swap.image(f) for f in plan.files} & {Image.EDITED_OLD, Image.EDITED_NEW}:
-            raise self._mixed(row, plan, "somebody's edit stands in the way of the new image")
+        if Image.EDITED_OLD in self.held(row).values():
+            raise self._mixed(row, plan, "a file that is old still was edited")
         swap.finish()
         self.commit(plan, records)
         self.clean_up(plan, swap)
         return Phase.COMMITTED
 
     def restore(self, row: Transaction) -> Phase:
-        """``--restore``: give the files that are new their old image back. An edit of an old
-        image stays. Raises ``Conflict`` (``files_mixed``) if a new image was edited."""
+        """Give the files that are new their old image back. An edit of an old image stays. Raises
+        ``Conflict`` (``files_mixed``) if a new image was edited."""
         plan = Plan.of(row)
         swap = self._after_conflict(plan)
         if Image.EDITED_NEW in self.held(row).values():
-            raise self._mixed(row, plan, "somebody edited a file that is new already")
+            raise self._mixed(row, plan, "a file that is new already was edited")
         swap.put_back()
         if set(self.held(row).values()) & {Image.NEW, Image.TORN, Image.EDITED_NEW}:
-            raise self._mixed(row, plan, "somebody edited a file meanwhile")
+            raise self._mixed(row, plan, "a file was edited meanwhile")
         self._abort(plan, swap)
         return Phase.ABORTED
 
     def accept(self, row: Transaction, versions: Mapping[str, tuple[int, str]]) -> Phase:
-        """``--accept-changed``: the files are right as they are. ``versions`` has the version and
+        """The files are right as they are. ``versions`` has the version and
         hash of each that can be read; that is what is recorded."""
         plan = Plan.of(row)
 
@@ -364,8 +364,8 @@ class Transactor:
         return Conflict(
             "files_mixed",
             f"{why}: {listed}",
-            fix="put the edited files aside or back, or say --accept-changed --reason TEXT; the "
-            f"images are named in {plan.checkpoint}",
+            fix=f"`confmig resolve {plan.id} --dry-run` shows what each does; the images are "
+            f"named in {plan.checkpoint}",
         )
 
     def _abort(self, plan: Plan, swap: Swap, record: Callable[[], None] = lambda: None) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -13,7 +13,7 @@ from confmig.adapters.checkpoints import Checkpoints
 from confmig.adapters.disk import Disk, digest_of
 from confmig.adapters.store import Store, Transaction
 from confmig.core.plan import bound
-from confmig.core.transaction import Phase
+from confmig.core.transaction import Image, Phase
 from confmig.errors import Refused
 from confmig.intent import FilePlan, Plan
 from confmig_otel import spans
@@ -56,12 +56,14 @@ class Part:
 @dataclass(frozen=True, slots=True)
 class Undoing:
     """What is to be undone: the parts, the migrations (as recorded), the transactions that are
-    reversed by it, and the one that names it."""
+    reversed by it, and the one that names it. ``companions`` are files of it that are old already;
+    what was migrated as one with them is taken back as one with them."""
 
     row: Transaction
     parts: tuple[Part, ...]
     migrations: tuple[dict[str, Any], ...]
     reverses: tuple[str, ...]
+    companions: tuple[Part, ...] = ()
 
 
 def choose(store: Store, target: str, *, transaction: str | None = None) -> Transaction:
@@ -101,18 +103,32 @@ def _undoable(row: Transaction) -> Transaction:
     return row
 
 
-def undo_one(job: Job, row: Transaction) -> Undoing:
-    """Undo one transaction, a rollback too."""
+def undo_one(job: Job, row: Transaction, held: Mapping[str, Image] | None = None) -> Undoing:
+    """Undo one transaction, a rollback too. ``held``: what each file of a conflict holds."""
     _kept(job, row)
     done = Plan.of(row)
     parts = []
+    companions = []
     for file in done.files:
         found = job.disk.digest(file.path)
-        if found == file.old and row.phase is Phase.CONFLICT:
-            continue  # half-way: this one was never changed, or was put back
+        part = Part(
+            file.path,
+            file.config,
+            file.format,
+            file.after,
+            file.before,
+            file.migrations if row.kind == "apply" else (),
+            file.new,
+            job.checkpoints.image(file.origin),  # verified before anything is begun
+        )
+        if row.phase is Phase.CONFLICT:
+            image = (held or {}).get(file.path)
+            if found == file.old or image in (Image.OLD, Image.EDITED_OLD):
+                companions.append(part)  # half-way: this one was never changed, or was put back
+                continue
         if row.kind == "apply" and _taken_back(job, file, found):
             continue
-        by = _changed_later(job, done.id, file.path)
+        by = _changed_later(job, row, file.path)
         if found != file.new and by is not None:
             raise Refused(
                 "rollback_conflict",
@@ -120,19 +136,10 @@ def undo_one(job: Job, row: Transaction) -> Undoing:
                 place=file.path,
                 fix=f"roll back {by} first",
             )
-        parts.append(
-            Part(
-                file.path,
-                file.config,
-                file.format,
-                file.after,
-                file.before,
-                file.migrations if row.kind == "apply" else (),
-                file.new,
-                job.checkpoints.image(file.origin),  # verified before anything is begun
-            )
-        )
-    return Undoing(row, tuple(parts), tuple(done.details["migrations"]), (row.id,))
+        parts.append(part)
+    return Undoing(
+        row, tuple(parts), tuple(done.details["migrations"]), (row.id,), tuple(companions)
+    )
 
 
 def _taken_back(job: Job, file: FilePlan, found: str | None) -> bool:
@@ -144,13 +151,14 @@ def _taken_back(job: Job, file: FilePlan, found: str | None) -> bool:
     return back and version == file.before and digest == found and digest != file.new
 
 
-def _changed_later(job: Job, transaction: str, path: str) -> str | None:
+def _changed_later(job: Job, undone: Transaction, path: str) -> str | None:
     """The later migration of a file, if there is one, edited since or not: it must be undone first.
     A rollback in between is none: what it left is this transaction's result again, or older."""
     _, _, by = job.store.documents(job.target).get(path, (0, "", ""))
-    row = job.store.transaction(by) if by != transaction else None
-    later = row is not None and row.kind == "apply" and row.phase is not Phase.ABORTED
-    return by if later else None
+    row = job.store.transaction(by)
+    if row is None or row.seq <= undone.seq:  # a conflict records nothing of its own
+        return None
+    return by if row.kind == "apply" and row.phase is not Phase.ABORTED else None
 
 
 def _kept(job: Job, row: Transaction) -> None:

@@ -110,7 +110,7 @@ class Writer:
 @pytest.mark.leases
 @pytest.mark.parametrize("how", [OFF, ASKED, HELD])
 def test_what_a_lease_across_the_exchange_saves(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    """A service that opens its file, truncates it and writes it. A loss is an update that is not in the
+    """A service opens its file, truncates it and writes it. A loss is an update that is not in the
     document at the end; its bytes are in `rescue/` all the same."""
     lease(monkeypatch, how)
     report = race.race(race.EMPTY, LEASE_ROUNDS)

@@ -146,8 +146,13 @@ def patched(self, plan, swap):
 Transactor.clean_up = patched
 """
     world = world_of(tmp_path, "a.yaml")
-    never_closes = {"CONFMIG__WATCH__BUSY__WAIT": "0", "CONFMIG__WATCH__BUSY__THEN": "migrate"}
-    done = world.drive(code(body, 0), "run", "--once", **never_closes)
+    done = world.drive(
+        code(body, 0),
+        "run",
+        "--once",
+        CONFMIG__WATCH__BUSY__WAIT="0",
+        CONFMIG__WATCH__BUSY__THEN="migrate",
+    )
     assert done.code == 0, done
     assert world.version("a.yaml") == 2
     [kept] = (world.state / "rescue").iterdir()

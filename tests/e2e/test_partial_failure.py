@@ -108,7 +108,7 @@ def test_it_blocks_until_the_files_agree(tmp_path: Path) -> None:
     assert done.json["last_checkpoint"]["status"] == "failed"
     assert {p["reason"] for p in done.json["pending"]} == {"blocked_by_partial_failure"}
     said = world.run("status").out
-    assert f"confmig resolve {transaction} --restore | --resume" in said
+    assert f"confmig resolve {transaction} --dry-run" in said
     assert partial["files"]
     for path, held in partial["files"].items():
         assert f"{path}: {held}" in said

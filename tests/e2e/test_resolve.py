@@ -25,17 +25,46 @@ def test_status_lists_what_each_file_holds(tmp_path: Path) -> None:
     assert held == {"a.yaml": "edited after ours was there", "b.yaml": "old"}
 
 
-@pytest.mark.parametrize("mode", ["--resume", "--restore", "--verify-and-clear"])
-def test_an_edit_on_a_new_file_stands_in_the_way_and_stays(tmp_path: Path, mode: str) -> None:
+@pytest.mark.parametrize(
+    ("mode", "code", "why"),
+    [("--restore", 1, "rollback_conflict"), ("--verify-and-clear", 5, "files_mixed")],
+)
+def test_an_edit_that_cannot_be_placed_stands_in_the_way_and_stays(
+    tmp_path: Path, mode: str, code: int, why: str
+) -> None:
     world, transaction = blocked(tmp_path)
     before = world.facts()
     done = world.run("resolve", transaction, mode, "--json")
-    assert done.code == 5, done
-    assert done.json["error"]["code"] == "files_mixed"
+    assert done.code == code, done
+    assert done.json["error"]["code"] == why
     assert "a.yaml" in done.json["error"]["message"]
-    assert "b.yaml: old" in done.json["error"]["message"]
+    assert "--dry-run" in done.json["error"]["fix"]
     assert world.facts() == before
     assert world.status()["partial_failure"]["active"] is True
+
+
+def test_an_edit_that_cannot_be_placed_is_kept_aside_if_asked(tmp_path: Path) -> None:
+    world, transaction = blocked(tmp_path)
+    assert world.run("resolve", transaction, "--restore", "--discard").code == 2
+    done = world.run("resolve", transaction, "--restore", "--discard", "--reason", "CHG-1")
+    assert done.code == 0, done
+    assert (world.config / "a.yaml").read_text() == document("a")
+    assert (world.config / "b.yaml").read_text() == document("b")
+    assert [f.read_bytes() for f in (world.state / "rescue").iterdir()] == [THEIRS]
+    assert world.once().code == 0  # nothing holds the migrations: they run again
+    assert (world.version("a.yaml"), world.version("b.yaml")) == (2, 2)
+
+
+def test_resume_keeps_an_edit_of_a_new_file(tmp_path: Path) -> None:
+    world, transaction = blocked(tmp_path)
+    new = images(world, transaction)["b.yaml"][1]
+    done = world.run("resolve", transaction, "--resume", "--json")
+    assert done.code == 0, done
+    assert done.json["phase"] == "COMMITTED"
+    assert (world.config / "a.yaml").read_bytes() == THEIRS
+    assert (world.config / "b.yaml").read_bytes() == new
+    assert world.once().code == 0
+    assert not list(temporaries(world.config))
 
 
 def test_resume_finishes_the_transaction(tmp_path: Path) -> None:

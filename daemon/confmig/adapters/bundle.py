@@ -18,7 +18,7 @@ from confmig.adapters.schemas import Schemas
 from confmig.core import contract as contracts
 from confmig.core import validation
 from confmig.core.contract import Contract
-from confmig.core.manifest import Config, Files, Manifest
+from confmig.core.manifest import Config, Files, Manifest, file_of
 from confmig.documents import formats
 from confmig.documents.chain import Program, Step, emptied, run_together, version_of
 from confmig.documents.document import Caps, Document
@@ -208,6 +208,11 @@ class Bundle:
             search=regex.search,
             groups=regex.groups,
         )
+
+    def source(self, migration: str) -> bytes:
+        """The file of a migration."""
+        file = file_of(migration, self.files)
+        return self.files.migrations[file] if file is not None else b""
 
     def code(self, name: str) -> bytes:
         """The source of a handler, as it was when the bundle was read and summed."""

@@ -167,10 +167,8 @@ def _send(connection: socket.socket, answer: dict[str, Any]) -> None:
 
 
 def _is_there(connection: socket.socket) -> bool:
-    """Whether the client still has its end open (it sends nothing after its request)."""
-    try:
-        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) != b""
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
+    """Whether the client still has its end open."""
+    poll = select.poll()
+    poll.register(connection, select.POLLRDHUP)
+    found = poll.poll(0)
+    return not found or not found[0][1] & (select.POLLRDHUP | select.POLLHUP | select.POLLERR)

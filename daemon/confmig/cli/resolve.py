@@ -1,11 +1,20 @@
-"""``confmig resolve TX``: end a partial failure; without TX: accept changed migrations."""
+"""``confmig resolve TX``: end a partial failure; without TX: accept a changed history."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from typing import Any
 
 from confmig.cli import session
 from confmig.errors import Usage
+
+_WAYS = {
+    "restore": "undo it: every file is old; later edits of new files are placed in the old text",
+    "resume": "finish it: every file is new; later edits stay or are migrated",
+    "verify_and_clear": "end it if every file is the old one, or every file is the new one",
+    "accept_changed": "the files are right as they are now; needs --reason",
+}
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -15,36 +24,23 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TX",
         nargs="?",
         help="the transaction that `confmig status` names; none with --accept-changed: accept the "
-        "content that applied migrations of the bundle have now",
+        "migrations of the bundle as they are now in place of those that were applied",
     )
-    how = parser.add_mutually_exclusive_group(required=True)
-    how.add_argument(
-        "--verify-and-clear",
-        dest="mode",
-        action="store_const",
-        const="verify_and_clear",
-        help="end it if every file is the old one, or every file is the new one",
+    how = parser.add_mutually_exclusive_group()
+    for mode, text in _WAYS.items():
+        how.add_argument(
+            f"--{mode.replace('_', '-')}", dest="mode", action="store_const", const=mode, help=text
+        )
+    parser.add_argument(
+        "--discard",
+        action="store_true",
+        help="give up what stands in the way: edits that cannot be placed are kept in rescue/; "
+        "with --accept-changed (or alone), values that are in no file are lost; needs --reason",
     )
-    how.add_argument(
-        "--resume",
-        dest="mode",
-        action="store_const",
-        const="resume",
-        help="finish it: give the files that are old their new image",
-    )
-    how.add_argument(
-        "--restore",
-        dest="mode",
-        action="store_const",
-        const="restore",
-        help="undo it: give the files that are new their old image back",
-    )
-    how.add_argument(
-        "--accept-changed",
-        dest="mode",
-        action="store_const",
-        const="accept_changed",
-        help="the files are right as they are now; needs --reason",
+    parser.add_argument(
+        "--dry-run",
+        action="store_true",
+        help="show what each way out would do to the files, and change nothing",
     )
     parser.add_argument("--reason", metavar="TEXT", help="why; it is recorded")
     session.settings_argument(parser)
@@ -52,25 +48,51 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Resolve, and say how the transaction ended."""
-    if args.mode == "accept_changed" and not args.reason:
-        raise Usage("usage", "--accept-changed needs --reason TEXT")
-    if args.transaction is None and args.mode != "accept_changed":
+    mode = args.mode or ("accept_changed" if args.discard and not args.dry_run else None)
+    if mode is None and not args.dry_run:
+        ways = ", ".join(f"--{m.replace('_', '-')}" for m in _WAYS)
+        raise Usage("usage", "say how", fix=f"one of {ways}; --dry-run shows what each does")
+    if (mode == "accept_changed" or args.discard) and not args.reason and not args.dry_run:
+        raise Usage("usage", f"--{(mode or 'discard').replace('_', '-')} needs --reason TEXT")
+    if args.transaction is None and (mode != "accept_changed" or args.dry_run):
         raise Usage("usage", "the transaction is missing", fix="`confmig status` names it")
     done = session.request(
         args,
         {
             "command": "resolve",
             "transaction": args.transaction,
-            "mode": args.mode,
+            "mode": mode,
             "reason": args.reason,
+            "discard": args.discard,
+            "dry_run": args.dry_run,
         },
     )
-    if "accepted" in done:
+    if "choices" in done:
+        text = "\n".join(_choice(done["transaction"], m, c) for m, c in done["choices"].items())
+    elif "accepted" in done:
         text = f"accepted as they are now: {', '.join(done['accepted'])}"
     else:
         text = f"resolved {done['transaction']}: {_HOW[done['mode'], done['phase']]}"
     session.show(args, done, text)
     return 0
+
+
+def _choice(transaction: str, mode: str, choice: Mapping[str, Any]) -> str:
+    """One way out, for people."""
+    reason = " --reason TEXT" if mode == "accept_changed" else ""
+    lines = [f"confmig resolve {transaction} --{mode.replace('_', '-')}{reason}"]
+    if choice["why_not"]:
+        lines.append(f"  not possible: {choice['why_not']}")
+    elif choice["lost"]:
+        lines.append("  refused, because these values would be in no file:")
+        lines += [f"    {place}" for place in choice["lost"]]
+    elif choice["diff"]:
+        lines += [f"  {line}" for line in choice["diff"].rstrip("\n").split("\n")]
+    elif choice["files"]:
+        lines.append(f"  changes {', '.join(choice['files'])}")
+    else:
+        lines.append("  no file changes")
+    return "\n".join(lines) + "\n"
 
 
 _HOW = {

@@ -47,7 +47,7 @@ BLOCKING = frozenset(("blocked_by_partial_failure", "policy_invalid", "state_unr
 
 EXPLAIN = {
     "blocked_by_partial_failure": "an earlier partial failure is unresolved; `confmig status` "
-    "names it, `confmig rollback` or `confmig resolve` ends it",
+    "names it, `confmig resolve TX --dry-run` shows the ways out",
     "policy_missing": "the settings name no policy, so only online migrations run; add one",
     "policy_invalid": "the policy cannot be read, so nothing runs; `confmig check` says why",
     "outbox_full": "too many events wait for delivery; bring the OTLP receiver back",
