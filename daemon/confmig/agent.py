@@ -41,8 +41,9 @@ from confmig.errors import (
 from confmig.narrator import Narrator
 from confmig.readiness import readiness
 from confmig.reconcile import Pass, Workspace
-from confmig.reporting import event_text, plain, readings
+from confmig.reporting import event_text, readings
 from confmig.settings import Settings, Target
+from confmig.text import plain
 from confmig_otel.metrics import Readings
 
 if TYPE_CHECKING:

@@ -37,7 +37,8 @@ MANY = 1000
 class Outcome:
     """How a segment ended: ``committed``, ``unclean`` (committed, temporaries remain), ``drifted``,
     ``busy`` (another process writes the file), ``failed``, ``document_failed`` (only ``document``
-    is held) or ``partial``. ``migration`` is the one that failed."""
+    is held) or ``partial``. ``migration`` is the one that failed. ``remarks``: the notes of
+    migrations, and the comments that went with removed values, a sentence each."""
 
     kind: str
     segment: Segment
@@ -47,6 +48,7 @@ class Outcome:
     migration: str | None = None
     changed: tuple[str, ...] = ()
     seconds: float = 0.0
+    remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +117,7 @@ def apply(
         outcome.migration,
         outcome.changed,
         seconds,
+        outcome.remarks,
     )
 
 
@@ -192,12 +195,19 @@ def _apply(
         return Outcome("partial", segment, transaction, error)
     except CleanUpFailed as error:
         changed = tuple(f.path for f in plan.files)
-        return Outcome("unclean", segment, transaction, error, changed=changed)
+        return Outcome(
+            "unclean", segment, transaction, error, changed=changed, remarks=_remarks(work)
+        )
     except (ConfmigError, OSError) as error:
         return Outcome(
             "failed", segment, transaction, as_error(error), migration=segment.migrations[0].id
         )
-    return Outcome("committed", segment, transaction, changed=tuple(f.path for f in plan.files))
+    changed = tuple(f.path for f in plan.files)
+    return Outcome("committed", segment, transaction, changed=changed, remarks=_remarks(work))
+
+
+def _remarks(work: list[tuple[Snapshot, Transformed]]) -> tuple[str, ...]:
+    return tuple(f"{s.path}: {text}" for s, result in work for text in result.remarks)
 
 
 def _plan(

@@ -13,7 +13,7 @@ from confmig.core import reasons
 from confmig.core.plan import Outlook
 from confmig.errors import ConfmigError
 from confmig.reconcile import Pass
-from confmig.reporting import local, plain
+from confmig.text import local, plain
 
 
 @dataclass(slots=True)
@@ -67,6 +67,7 @@ class Narrator:
                 if line in last.failures:
                     continue
             lines.append(line)
+            lines += [plain(remark) for remark in outcome.remarks]
         last.failures = frozenset(failures)
         return lines
 

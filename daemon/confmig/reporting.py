@@ -5,7 +5,7 @@ No value out of a configuration file is ever shown here; diffs are made in ``mas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,6 +14,7 @@ from confmig.adapters.telemetry import DELIVERY
 from confmig.core import reasons
 from confmig.core.plan import Outlook
 from confmig.reconcile import Pass
+from confmig.text import local, plain, table
 from confmig.view import View
 from confmig_otel.metrics import Readings
 
@@ -132,6 +133,7 @@ def pass_json(result: Pass) -> dict[str, Any]:
                 "migrations": [m.id for m in o.segment.migrations],
                 "files": list(o.changed),
                 "seconds": round(o.seconds, 6),
+                "remarks": list(o.remarks),
                 "reason": _REASONS.get(o.kind),
                 "error": None
                 if o.error is None
@@ -154,6 +156,7 @@ def pass_text(result: Pass) -> str:
                 f"committed {span} [{o.segment.kind}]: {len(o.changed)} file(s) in "
                 f"{o.seconds:.3f} s, transaction {o.transaction}"
             )
+            lines += [f"  {plain(remark)}" for remark in o.remarks]
         elif o.kind == "drifted":
             lines.append(f"target_drifted: {o.document} was changed meanwhile; the edit stands")
         elif o.kind == "busy":
@@ -343,29 +346,3 @@ def readings(store: Store, views: Iterable[View], *, delivery: bool) -> Readings
         store.rejected_count(),
         store.last_success(),
     )
-
-
-# --- texts
-
-
-def plain(text: str) -> str:
-    """A name as one line that changes nothing on a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
-
-
-def table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
-    """Aligned columns; the last one is free."""
-    lines = [tuple(head), *(tuple("" if c is None else plain(str(c)) for c in r) for r in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    out = []
-    for line in lines:
-        cells = [c.ljust(w) for c, w in zip(line[:-1], widths[:-1], strict=True)]
-        out.append("  ".join([*cells, line[-1]]).rstrip())
-    return "\n".join(out)
-
-
-def local(moment: datetime | None) -> str:
-    """A moment for people: local time and UTC."""
-    if moment is None:
-        return ""
-    return f"{moment.astimezone():%Y-%m-%d %H:%M %Z} ({moment.astimezone(UTC):%H:%M} UTC)"

@@ -28,7 +28,13 @@ def call(body: str, limits: Limits = SOON, top: str = "") -> Document:
     lines = "\n".join(f"    {line}" for line in body.splitlines())
     code = f"{top}\ndef migrate(document, contract):\n{lines}\n"
     one = document()
-    run("handlers/h.py", code.encode(), one, HandlerContract("app", _schema, b"key", TEXT), limits)
+    run(
+        "handlers/h.py",
+        code.encode(),
+        one,
+        HandlerContract("app", _schema, b"key", TEXT),
+        limits=limits,
+    )
     return one
 
 
@@ -107,7 +113,7 @@ def test_other_ways_to_fail(body: str, top: str) -> None:
 def test_one_without_the_function() -> None:
     one = document()
     with pytest.raises(ConfmigError) as caught:
-        run("h", b"x = 1\n", one, HandlerContract("app", _schema, b"", TEXT), SOON)
+        run("h", b"x = 1\n", one, HandlerContract("app", _schema, b"", TEXT), limits=SOON)
     assert caught.value.code == "handler_failed"
 
 

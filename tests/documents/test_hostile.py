@@ -111,7 +111,7 @@ def test_numbers_at_the_limits_are_text_that_stays() -> None:
 
 
 _CONTEXT = Context(
-    custom=lambda name, document: None,
+    custom=lambda name, document, item: None,
     substitute=regex.substitute,
     search=regex.search,
     groups=regex.groups,

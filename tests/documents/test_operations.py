@@ -14,7 +14,7 @@ from confmig.errors import Refused
 from tests.documents.helpers import parse, render
 
 
-def _handler(name: str, document: Document) -> None:
+def _handler(name: str, document: Document, item: object) -> None:
     document.set("handled_by", name)
 
 

@@ -189,7 +189,7 @@ def parse(data: bytes, format: str) -> Document:
 # --- operations
 
 
-def _handler(name: str, document: Document) -> None:
+def _handler(name: str, document: Document, item: object) -> None:
     """Changes of a Python handler, by dict and list methods."""
     root = document.root
     if isinstance(root, Sequence):

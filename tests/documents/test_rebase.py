@@ -20,7 +20,7 @@ from confmig.documents.tree import plain, same_value
 from confmig.errors import Refused
 
 CONTEXT = Context(
-    custom=lambda name, document: document.set("handled_by", name),
+    custom=lambda name, document, item: document.set("handled_by", name),
     substitute=regex.substitute,
     search=regex.search,
     groups=regex.groups,

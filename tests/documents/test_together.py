@@ -24,7 +24,7 @@ from confmig.documents.operations import Context, load
 from confmig.errors import Problem, Refused
 
 CONTEXT = Context(
-    custom=lambda name, document: document.set("handled_by", name),
+    custom=lambda name, document, item: document.set("handled_by", name),
     substitute=regex.substitute,
     search=regex.search,
     groups=regex.groups,
@@ -58,7 +58,7 @@ def operations(text: str) -> list[Any]:
 
 def problems(text: str, names: tuple[str, ...] = NAMES) -> list[Problem]:
     """What is wrong with operations when they are read."""
-    return load(operations(text), "migrations/0001_m.yaml", names)[1]
+    return load(operations(text), "migrations/0001_m.yaml", dict.fromkeys(names, "yaml"))[1]
 
 
 def documents(sources: Sources) -> dict[str, Document]:
@@ -75,7 +75,7 @@ def perform(
     programs = []
     for number, text in enumerate(written, 1):
         names = sets[number - 1] if sets else tuple(sources)
-        loaded, found = load(operations(text), "m", names)
+        loaded, found = load(operations(text), "m", dict.fromkeys(names, "yaml"))
         assert not found, found
         one = Migration(
             f"{number:04d}_m", number, "online", dict.fromkeys(names, number), (), "", "normal", "c"
@@ -212,17 +212,31 @@ def test_the_first_colon_ends_the_name_and_later_ones_belong_to_the_key() -> Non
     assert logging == LOGGING
 
 
-@pytest.mark.parametrize("names", [(), ("app",)])
-def test_for_one_configuration_a_colon_is_a_part_of_the_key(names: tuple[str, ...]) -> None:
-    loaded, found = load(operations("move: {from: 'app:level', to: 'logging:x'}"), "m", names)
+def test_for_one_configuration_its_own_name_may_begin_a_path() -> None:
+    loaded, found = load(operations("move: {from: 'app:level', to: x}"), "m", {"app": "yaml"})
     assert found == []
     [document] = documents({"app": ("yaml", "'app:level': 1\nlevel: 2\n")}).values()
     loaded[0].run(document, CONTEXT)
-    assert yaml.safe_load(formats.render(document).data) == {"logging:x": 1, "level": 2}
+    assert yaml.safe_load(formats.render(document).data) == {"app:level": 1, "x": 2}
+
+
+def test_for_one_configuration_another_ones_name_is_refused() -> None:
+    text = "move: {from: level, to: 'logging:x'}"
+    _, [problem] = load(operations(text), "m", {"app": "yaml"}, ("logging",))
+    assert "does not set the configuration 'logging'" in problem.message
+
+
+def test_another_colon_is_a_part_of_the_key() -> None:
+    text = "move: {from: 'a:level', to: \"['app:x']\"}"
+    loaded, found = load(operations(text), "m", {"app": "yaml"}, ("logging",))
+    assert found == []
+    [document] = documents({"app": ("yaml", "'a:level': 1\n")}).values()
+    loaded[0].run(document, CONTEXT)
+    assert yaml.safe_load(formats.render(document).data) == {"app:x": 1}
 
 
 def test_for_one_configuration_a_handler_may_have_a_colon_in_its_name() -> None:
-    loaded, found = load([{"custom": "handlers/a:b.py"}], "m", ("app",))
+    loaded, found = load([{"custom": "handlers/a:b.py"}], "m", {"app": "yaml"})
     assert found == []
     [document] = documents({"app": ("yaml", "x: 1\n")}).values()
     loaded[0].run(document, CONTEXT)
@@ -233,8 +247,8 @@ def test_migrations_of_one_configuration_in_the_same_chain_treat_a_colon_as_text
     sources = pair("'logging:level': 1\n", "level: 2\n")
     made, steps = perform(
         sources,
-        "move: {from: 'logging:level', to: 'app:level'}",
-        "move: {from: 'app:app:level', to: 'logging:moved'}",
+        "move: {from: 'logging:level', to: \"['app:level']\"}",
+        "move: {from: \"app:['app:level']\", to: 'logging:moved'}",
         sets=(("app",), NAMES),
     )
     rendered = {n: yaml.safe_load(formats.render(d).data) for n, d in made.items()}

@@ -16,7 +16,7 @@ from confmig.documents.tree import plain
 from confmig.errors import Refused
 
 CONTEXT = Context(
-    custom=lambda name, document: document.set("[0].handled", name),
+    custom=lambda name, document, item: document.set("[0].handled", name),
     substitute=regex.substitute,
     search=regex.search,
     groups=regex.groups,

@@ -202,9 +202,8 @@ def test_a_rollback_of_it_reports_no_older_transaction_as_later(tmp_path: Path) 
 def test_from_the_log_to_the_end_by_the_messages_alone(tmp_path: Path) -> None:
     world = half_way(tmp_path, both=False)
     with Daemon(world, CONFMIG__HTTP__PORT="0") as daemon:
-        line = until(
-            lambda: next((n for n in daemon.said.splitlines() if "BLOCKED" in n), None), what="the log line"
-        )
+        until(lambda: "BLOCKED" in daemon.said, what="the log line")
+        [line] = [n for n in daemon.said.splitlines() if "BLOCKED" in n]
         command = re.search(r"`confmig (resolve \S+ --dry-run)`", line)
         assert command is not None, line
         ways = world.run(*command[1].split())
@@ -214,5 +213,5 @@ def test_from_the_log_to_the_end_by_the_messages_alone(tmp_path: Path) -> None:
         done = world.run(*restore[1].split())
         assert done.code == 0, done
         until(lambda: data(world)[1].get("v") == 1, what="migrated again")
-        until(lambda: any("unblocked" in n for n in daemon.said.splitlines()), what="the log says so")
+        until(lambda: "unblocked" in daemon.said, what="the log says so")
     assert values(world) >= KEPT

@@ -24,9 +24,10 @@ from confmig.documents.chain import Program, Step, emptied, run_together, versio
 from confmig.documents.document import Caps, Document
 from confmig.documents.emptied import holds_nothing
 from confmig.documents.formats import Rendered
-from confmig.documents.operations import Context
+from confmig.documents.operations import Context, data_of
 from confmig.documents.operations import load as load_operations
-from confmig.documents.tree import plain
+from confmig.documents.operations.base import Addresses
+from confmig.documents.tree import Mapping as Item
 from confmig.errors import ConfmigError, Invalid, Problem, Refused
 
 DEFAULT_CAPS = Caps()
@@ -41,6 +42,23 @@ class Transformed:
     steps: tuple[Step, ...]
     document: Document
     rendered: Rendered | None
+
+    @property
+    def remarks(self) -> tuple[str, ...]:
+        """What a person should know: the notes of migrations, and which comments went with the
+        values that were removed."""
+        notes = [
+            f"note of {step.migration.id}{f' at {place}' if place else ''}: {text}"
+            for step in self.steps
+            for place, text in step.notes
+        ]
+        lost = self.rendered.lost_comments if self.rendered is not None else ()
+        lines = [str(self.document.text.count("\n", 0, start) + 1) for start, _ in lost]
+        if lines:
+            number = f"comment in line {lines[0]}" if len(lines) == 1 else "comments in lines "
+            listed = "" if len(lines) == 1 else ", ".join(lines)
+            notes.append(f"the {number}{listed} went with removed values")
+        return tuple(notes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,7 +208,7 @@ class Bundle:
         configuration."""
         names = {id(document): name for name, document in documents.items()}
 
-        def custom(name: str, target: Document) -> None:
+        def custom(name: str, target: Document, item: Item | None) -> None:
             config = names[id(target)]
             contract = handlers.HandlerContract(
                 config,
@@ -200,7 +218,7 @@ class Bundle:
                 {**self.manifest.parameters, **self.parameters},
             )
             self._trusted(name)
-            handlers.run(name, self.code(name), target, contract)
+            handlers.run(name, self.code(name), target, contract, item)
 
         return Context(
             custom=custom,
@@ -208,6 +226,11 @@ class Bundle:
             search=regex.search,
             groups=regex.groups,
         )
+
+    def has_handler(self, migration: str) -> bool:
+        """Whether a migration runs Python code of the bundle."""
+        program = self.programs[migration]
+        return program.handler is not None or any(o.kind == "custom" for o in program.operations)
 
     def source(self, migration: str) -> bytes:
         """The file of a migration."""
@@ -305,6 +328,7 @@ def load(
     problems += found
     schemas = Schemas(root / "migrations" / "schemas", contract)
     problems += schemas.problems()
+    problems += _stamps(manifest)
     known = manifest.parameters if manifest is not None else {}
     for name in (parameters or ()) if manifest is not None else ():
         if name not in known:
@@ -323,6 +347,21 @@ def load(
     return Bundle(root, manifest, contract, files, programs, schemas, caps, dict(parameters or {}))
 
 
+def _stamps(manifest: Manifest | None) -> list[Problem]:
+    """A stamp that no document of its format can have would silently always be absent."""
+    out = []
+    for config in manifest.configs.values() if manifest is not None else ():
+        if config.stamp is None:
+            continue
+        try:
+            Addresses({config.name: config.format}).local(config.stamp.path)
+        except (ValueError, Refused) as error:
+            place = f"manifest.json: configs.{config.name}.version.path"
+            fix = "write the path of the stamp as it stands in the files"
+            out.append(Problem("manifest_field_invalid", place, str(error), fix))
+    return out
+
+
 def _programs(files: Files, manifest: Manifest | None) -> tuple[dict[str, Program], list[Problem]]:
     """Parse every migration file, also of a bundle whose manifest is broken."""
     programs, problems = {}, []
@@ -337,15 +376,21 @@ def _programs(files: Files, manifest: Manifest | None) -> tuple[dict[str, Progra
         if not file.endswith(".yaml"):
             continue
         try:
-            data = plain(formats.parse(content, format="yaml").root)
+            data = data_of(formats.parse(content, format="yaml"))
         except Refused as error:
             problems.append(Problem("migration_file_invalid", place, error.message, error.fix))
             continue
-        operations, found = load_operations(
-            data if data is not None else [], place, tuple(migration.sets) if migration else ()
-        )
+        known = manifest.configs if manifest is not None else {}
+        sets = {name: known[name].format for name in (migration.sets if migration else ())}
+        others = tuple(name for name in known if name not in sets) if sets else ()
+        operations, found = load_operations(data if data is not None else [], place, sets, others)
         problems += found
         for operation in operations:
+            why = regex.check(getattr(operation.body, "regex", ""))
+            if why:
+                problems.append(
+                    Problem("operation_invalid", place, why, "RE2 has no look-around or \\1")
+                )
             if operation.kind == "custom" and operation.body.file not in files.handlers:
                 problems.append(
                     Problem(

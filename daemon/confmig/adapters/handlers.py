@@ -17,13 +17,16 @@ import signal
 import sys
 import time
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from typing import Any
 
 from confmig.adapters import sandbox
 from confmig.documents.document import Document
+from confmig.documents.item import Item
 from confmig.documents.journal import Change
+from confmig.documents.tree import Mapping
 from confmig.errors import ConfmigError, Fault, Refused
 
 
@@ -46,7 +49,7 @@ class HandlerContract:
         schema: Callable[[int], Any],
         key: bytes,
         source: bytes,
-        parameters: Mapping[str, str] | None = None,
+        parameters: Map[str, str] | None = None,
     ) -> None:
         self.config = config
         self.parameters = dict(parameters or {})
@@ -70,16 +73,19 @@ def run(
     code: bytes,
     document: Document,
     contract: HandlerContract,
+    item: Mapping | None = None,
     limits: Limits | None = None,
 ) -> None:
-    """Run a handler on a document, in children, and replay what it changed.
+    """Run a handler on a document (or on one ``item`` of it), in children, and replay what it
+    changed.
 
     Raises ``Refused`` if the handler refuses or is not deterministic (``handler_refused``,
     ``handler_not_deterministic``) and ``Fault`` if it fails, runs too long or needs too much.
     """
     limits = limits or Limits()
-    first = _child(name, code, document, contract, limits)
-    if _child(name, code, document, contract, limits) != first:
+    target = document if item is None else Item(document, item)
+    first = _child(name, code, target, contract, limits)
+    if _child(name, code, target, contract, limits) != first:
         raise Refused(
             "handler_not_deterministic",
             f"{name} gave two different results for one document",
@@ -89,7 +95,7 @@ def run(
 
 
 def _child(
-    name: str, code: bytes, document: Document, contract: HandlerContract, limits: Limits
+    name: str, code: bytes, document: Document | Item, contract: HandlerContract, limits: Limits
 ) -> bytes:
     reader, writer = os.pipe()
     sys.stdout.flush()
@@ -151,7 +157,7 @@ def _collect(reader: int, limits: Limits) -> tuple[bytes, bool]:
 def _work(
     name: str,
     code: bytes,
-    document: Document,
+    document: Document | Item,
     contract: HandlerContract,
     limits: Limits,
     writer: int,

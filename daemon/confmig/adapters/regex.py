@@ -22,7 +22,25 @@ def _compiled(pattern: str) -> Any:
 
 def substitute(pattern: str, replacement: str, text: str) -> str:
     """Every match of ``pattern`` in ``text`` replaced; ``\\1`` in ``replacement`` is a group."""
-    return str(_compiled(pattern).sub(replacement, _encodable(text)))
+    import re2
+
+    try:
+        return str(_compiled(pattern).sub(replacement, _encodable(text)))
+    except (re2.error, IndexError, ValueError) as error:
+        raise Refused(
+            "replacement_invalid",
+            f"the replacement {replacement!r} does not fit the pattern {pattern!r}",
+            fix=r"\1 is the first group of the pattern; a backslash is written \\",
+        ) from error
+
+
+def check(pattern: str) -> str:
+    """Why RE2 does not take a pattern; empty if it does."""
+    try:
+        _compiled(pattern)
+    except Refused as error:
+        return error.message
+    return ""
 
 
 def groups(pattern: str, text: str) -> dict[str, str | None] | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from confmig.cli import session
-from confmig.reporting import plain
+from confmig.text import plain
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,7 +10,7 @@ from confmig.adapters.checkpoints import Checkpoints
 from confmig.adapters.store import Store
 from confmig.cli import session
 from confmig.errors import DONE, FAILED, ConfmigError
-from confmig.reporting import table
+from confmig.text import table
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -25,7 +25,8 @@ from confmig.core.manifest import Config
 from confmig.documents.journal import Change
 from confmig.documents.path import show
 from confmig.documents.tree import kind_of
-from confmig.errors import INVALID, REFUSED, ConfmigError, Usage, worst
+from confmig.errors import BUG, INVALID, REFUSED, Bug, ConfmigError, Usage, worst
+from confmig.text import plain
 
 if TYPE_CHECKING:
     from confmig.masking import Masker
@@ -122,6 +123,8 @@ class _Run:
                     self._component({number: self._open(file, config, stack)})
             except ConfmigError as error:
                 self._refused([number], error)
+            except Exception as error:  # noqa: BLE001 - a bug with one file must not end the others
+                self._refused([number], Bug.of(error))
         with ExitStack() as stack:
             inputs: dict[int, stateless.Input] = {}
             for number, file, config in later:
@@ -130,12 +133,16 @@ class _Run:
                     inputs[number] = self._open(file, config, stack)
                 except ConfmigError as error:
                     self._refused([number], error)
+                except Exception as error:  # noqa: BLE001 - as above
+                    self._refused([number], Bug.of(error))
             for group in stateless.components(inputs.values()):
                 numbers = [n for n, one in inputs.items() if one in group]
                 try:
                     self._component({n: inputs[n] for n in numbers})
                 except ConfmigError as error:
                     self._refused(numbers, error)
+                except Exception as error:  # noqa: BLE001 - as above
+                    self._refused(numbers, Bug.of(error))
         return [self.answers[number] for number in sorted(self.answers)], self.codes
 
     def _open(self, file: Path, config: Config, stack: ExitStack) -> stateless.Input:
@@ -160,7 +167,8 @@ class _Run:
 
     def _refused(self, numbers: list[int], error: ConfmigError) -> None:
         # a document is always the caller's input here, whatever part of us found the flaw
-        self.codes.append(INVALID if error.exit_code == INVALID else REFUSED)
+        kept = error.exit_code in (INVALID, BUG)
+        self.codes.append(error.exit_code if kept else REFUSED)
         self.progress.clear()
         files = [str(self.args.files[n]) for n in numbers]
         print(f"confmig: {' + '.join(files)}: {error}", file=sys.stderr)
@@ -184,6 +192,9 @@ class _Run:
                 stamped = one.config.stamp is not None
                 became = f"version {result.before} -> {result.after}" if stamped else "migrated"
             print(f"{one.file}: {became}")
+        if result.done is not None:  # on stderr: the text itself may be on stdout
+            for remark in result.done.remarks:
+                print(f"confmig: {plain(f'{one.file}: {remark}')}", file=sys.stderr)
 
 
 def _parameters(words: list[str]) -> dict[str, str]:

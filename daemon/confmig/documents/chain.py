@@ -151,7 +151,7 @@ def _perform(program: Program, documents: list[Document], context: Context) -> N
         document.address = f"{name}:" if several else ""
     whole = Together(dict(zip(names, documents, strict=True))) if several else documents[0]
     if program.handler is not None:
-        context.custom(program.handler, whole)
+        context.custom(program.handler, whole, None)
     for number, operation in enumerate(program.operations, 1):
         try:
             operation.run(whole, context)

@@ -7,6 +7,7 @@ one operation key, and may have ``when`` (see ``conditions``), ``for_each`` and 
 
 from __future__ import annotations
 
+from collections.abc import Mapping as Map
 from typing import Any, Literal, Protocol
 
 from pydantic import (
@@ -41,11 +42,13 @@ from confmig.documents.operations.structure import (
     Nest,
     RenameSection,
     Set,
+    is_whole,
 )
 from confmig.documents.operations.text import Format, Replace, Split
 from confmig.documents.operations.values import Convert, MapItems, MapValue
 from confmig.documents.together import Together, address
-from confmig.documents.tree import Mapping, kind_of
+from confmig.documents.tree import Cell, Mapping, kind_of, plain
+from confmig.documents.yaml.scalars import resolve
 from confmig.errors import Problem, Refused
 
 __all__ = ["OPERATIONS", "Context", "Operation", "load"]
@@ -63,17 +66,25 @@ class Custom(RootModel[str]):
 
     @model_validator(mode="after")
     def _addressed(self, info: ValidationInfo) -> Custom:
-        if isinstance(info.context, Addresses) and address(self.root, info.context.configs) is None:
+        if not isinstance(info.context, Addresses):
+            return self
+        if address(self.root, info.context.others) is not None:
+            raise ValueError(f"{self.root}: the migration does not set that configuration")
+        named = address(self.root, info.context.configs) is not None
+        if info.context.several and not info.context.relative and not named:
             raise ValueError(
                 f"say on which document it runs, as {info.context.configs[0]}:{self.root}"
             )
         return self
 
     def apply(self, document: Document, scope: Any, context: Context) -> None:
-        """Run the handler on the whole document."""
-        if isinstance(document, Together):
+        """Run the handler on the document, or on the item that ``for_each`` is at."""
+        item = None if is_whole(document, scope) else scope
+        if item is not None:
+            document = item.document
+        elif isinstance(document, Together):
             document = document.documents[self.root.partition(":")[0]]
-        context.custom(self.file, document)
+        context.custom(self.file, document, item)
 
 
 class Applicable(Protocol):
@@ -214,12 +225,43 @@ class Operation(Strict):
         return scopes
 
 
+def data_of(document: Document) -> Any:
+    """The plain data of a migration file, as ``load`` takes it.
+
+    A ``map`` with keys that are no texts (``{1: one, true: "on"}``) becomes a list of pairs, which
+    keeps their types; the keys of a tree are always text.
+    """
+    data = plain(document.root)
+    if isinstance(data, list):
+        for operation, tree in zip(data, document.root, strict=True):
+            for kind in ("map_value", "map_items"):
+                body = tree.get(kind) if isinstance(tree, Mapping) else None
+                table = body.get("map") if isinstance(body, Mapping) else None
+                if isinstance(table, Mapping):
+                    operation[kind]["map"] = [
+                        {"from": _key(document, cell), "to": plain(cell.value)}
+                        for cell in table.cells.values()
+                    ]
+    return data
+
+
+def _key(document: Document, cell: Cell) -> Any:
+    """The value of a key as YAML reads a plain scalar; a quoted one is text."""
+    if cell.key is None or cell.key.style is not None:
+        return cell.name
+    return resolve(document.text[cell.key.start : cell.key.end], document.dialect)
+
+
 def load(
-    data: Any, place: str, configs: tuple[str, ...] = ()
+    data: Any,
+    place: str,
+    formats: Map[str, str] | None = None,
+    others: tuple[str, ...] = (),
 ) -> tuple[list[Operation], list[Problem]]:
     """The operations of a migration file's plain data, and every problem found in it.
 
-    ``configs`` are the configurations a migration sets; with several, every path says which.
+    ``formats`` has the configurations a migration sets, with their formats; with several, every
+    path says which one it is about. ``others`` are the bundle's other configurations.
     """
     if not isinstance(data, list):
         return [], [
@@ -234,7 +276,7 @@ def load(
     for number, item in enumerate(data, 1):
         try:
             relative = isinstance(item, dict) and "for_each" in item
-            context = Addresses(configs, relative) if len(configs) > 1 else None
+            context = Addresses(formats, relative, others) if formats else None
             operations.append(Operation.model_validate(item, context=context))
         except ValidationError as error:
             for one in error.errors():

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping as Map
+from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
@@ -12,7 +13,7 @@ from confmig.documents import path as paths
 from confmig.documents.document import Document
 from confmig.documents.lookup import Hit
 from confmig.documents.together import address
-from confmig.documents.tree import Sequence, kind_of, same_value
+from confmig.documents.tree import Mapping, Sequence, kind_of, same_value
 from confmig.errors import Refused
 
 TypeName = Literal["string", "int", "float", "number", "bool", "list", "object"]
@@ -31,13 +32,14 @@ _ZERO: dict[str, Any] = {
 class Context:
     """What an operation may ask of the world, as ports.
 
-    ``custom`` runs a Python handler on the document; ``substitute`` is a linear-time regular
-    expression engine (pattern, replacement, text -> text); ``search`` tells whether it matches;
+    ``custom`` runs a Python handler on the document, or on one item of it; ``substitute`` is a
+    linear-time regular expression engine (pattern, replacement, text -> text); ``search`` tells
+    whether it matches;
     ``groups`` gives the named groups of a match of the whole text, or None; ``note`` takes a
     warning for the report (place, text).
     """
 
-    custom: Callable[[str, Document], None]
+    custom: Callable[[str, Document, Mapping | None], None]
     substitute: Callable[[str, str, str], str]
     search: Callable[[str, str], bool]
     groups: Callable[[str, str], dict[str, str | None] | None]
@@ -50,27 +52,74 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
+DEPTHS = {"properties": 1, "dotenv": 1, "ini": 2}
+"""How many keys a path has at most in the formats that are not nested."""
+
+
 @dataclass(frozen=True, slots=True)
 class Addresses:
-    """How paths are read in a migration of several configurations: each begins with the name of
-    one, unless it is ``relative`` to what ``for_each`` names."""
+    """How the paths of one operation are read.
 
-    configs: tuple[str, ...]
-    relative: bool
+    ``formats`` has the configurations that the migration sets, with their formats. With several,
+    each path begins with the name of one (``app:server.port``), unless it is ``relative`` to what
+    ``for_each`` names; with one, the name may be left out. ``others`` are the bundle's other
+    configurations: a path must not begin with one of those.
+    """
+
+    formats: Map[str, str]
+    relative: bool = False
+    others: tuple[str, ...] = ()
+
+    @property
+    def configs(self) -> tuple[str, ...]:
+        """The configurations that the migration sets."""
+        return tuple(self.formats)
+
+    @property
+    def several(self) -> bool:
+        """Whether paths must say which configuration they are about."""
+        return len(self.formats) > 1
 
     def local(self, text: str) -> str:
-        """A path without the name of its configuration. Raises ``ValueError`` if it has none."""
-        return (
-            text if self.relative and address(text, self.configs) is None else self.absolute(text)
-        )
-
-    def absolute(self, text: str) -> str:
-        """The same for a path that must have one."""
+        """A path without the name of its configuration. Raises ``ValueError`` for one of another
+        configuration, for one without a name where it needs one, and for one that is deeper than
+        the format of its configuration."""
+        foreign = address(text, self.others)
+        if foreign is not None:
+            name = text.partition(":")[0]
+            raise ValueError(
+                f"{text!r}: the migration does not set the configuration {name!r}; add it to "
+                f"`sets` in the manifest, or write a key with a colon as ['{text}']"
+            )
         found = address(text, self.configs)
-        if found is None:
+        if found is None and self.several and not self.relative:
             names = ", ".join(f"{name}:" for name in self.configs)
             raise ValueError(f"{text!r}: begin the path with one of {names}")
-        return found[1]
+        path = text if found is None else found[1]
+        config = text.partition(":")[0] if found is not None else self.configs[0]
+        if found is not None or not self.several:
+            _not_too_deep(path, self.formats[config])
+        return path
+
+    def absolute(self, text: str) -> str:
+        """The same for a path that must have a name where there are several configurations."""
+        return replace(self, relative=False).local(text)
+
+
+def _not_too_deep(text: str, format: str) -> None:
+    """Raises ``ValueError`` for a path that can name nothing in a format, and spells it right."""
+    deepest = DEPTHS.get(format)
+    path = paths.parse(text)
+    if deepest is None or len(path) <= deepest:
+        return
+    names = [s.name for s in path if isinstance(s, paths.Key)]
+    if len(names) != len(path):
+        raise ValueError(f"{text!r}: a path in a {format} file has at most {deepest} key(s)")
+    right = paths.show([*names[: deepest - 1], ".".join(names[deepest - 1 :])])
+    raise ValueError(
+        f"{text!r}: a path in a {format} file has at most {deepest} key(s); a key with dots is "
+        f"written as {right}"
+    )
 
 
 def _any_path(text: str) -> None:
@@ -92,16 +141,16 @@ def _one_path(text: str) -> None:
 def _value_error(check: Callable[[str], None]) -> Callable[[str, ValidationInfo], str]:
     def run(text: str, info: ValidationInfo) -> str:
         try:
-            if isinstance(info.context, Addresses):
-                local = info.context.local(text)
-                if local != text:
-                    _any_path(local)
-                check(local)
-            else:
+            if not isinstance(info.context, Addresses):
                 check(text)
+                return text
+            local = info.context.local(text)
+            if local != text:
+                _any_path(local)
+            check(local)
+            return text if info.context.several else local
         except Refused as error:
             raise ValueError(error.message) from None
-        return text
 
     return run
 

@@ -327,6 +327,8 @@ class Gather(Strict):
     def _copied(self, document: Document, scope: Any, hits: list[Hit]) -> None:
         """The list gets copies of the values."""
         values = [v for h in hits for v in _items(h.cell.value) if self._wanted(v)]
+        if self.on_conflict == "append_unique":
+            values = _unique(values)
         if not self.keep:
             for hit in hits:
                 document.remove(hit.container, hit.cell)
@@ -346,6 +348,15 @@ class Gather(Strict):
         for value in values:
             if self.on_conflict == "append" or not any(same_value(value, x) for x in into):
                 document.add(into, None, value)
+
+
+def _unique(values: list[Any]) -> list[Any]:
+    """The values without repetition, in their order."""
+    out: list[Any] = []
+    for value in values:
+        if not any(same_value(value, known) for known in out):
+            out.append(value)
+    return out
 
 
 def _within(container: Container, value: Any) -> bool:

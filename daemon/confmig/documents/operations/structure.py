@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from confmig.documents import path as paths
 from confmig.documents.document import Document
-from confmig.documents.lookup import Hit
+from confmig.documents.lookup import MISSING, Hit
 from confmig.documents.operations.base import (
     AnyPath,
     Context,
@@ -170,6 +170,18 @@ class Default(Strict):
             document.set(self.path, self.value, scope)
 
 
+def is_whole(document: Document, scope: Any) -> bool:
+    """Whether an operation works on the whole document, not on an item of ``for_each``."""
+    return scope is MISSING or scope is document.root
+
+
+def the_place(document: Document, path: str, scope: Any) -> Hit | None:
+    """The place a path names; the empty path names the item that ``for_each`` is at."""
+    if paths.parse(path):
+        return one(document, path, scope)
+    return Hit(scope.up, scope.cell)
+
+
 class Nest(Strict):
     """Put a value under a key of a new object that takes its place."""
 
@@ -179,10 +191,10 @@ class Nest(Strict):
 
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Nest the value if it is there."""
-        if not paths.parse(self.path):
+        if not paths.parse(self.path) and is_whole(document, scope):
             document.enclose(None, document.root_cell, self.under)
             return
-        hit = one(document, self.path, scope)
+        hit = the_place(document, self.path, scope)
         if hit is not None:
             expect(document, hit, self.type)
             document.enclose(hit.container, hit.cell, self.under)
@@ -201,8 +213,8 @@ class Hoist(Strict):
 
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Hoist the value if it is there."""
-        root = not paths.parse(self.path)
-        hit = None if root else one(document, self.path, scope)
+        root = not paths.parse(self.path) and is_whole(document, scope)
+        hit = None if root else the_place(document, self.path, scope)
         if hit is None and not root:
             return
         value = document.root if hit is None else document.enter(hit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from pydantic import Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from confmig.documents.document import Document
 from confmig.documents.lookup import Hit
@@ -61,6 +61,16 @@ class Replace(Strict):
     def _compiles(cls, regex: str) -> str:
         return _checked(regex)
 
+    @model_validator(mode="after")
+    def _groups_are_there(self) -> Replace:
+        groups = re.compile(self.regex).groups
+        for match in re.finditer(r"\\(.?)", self.replacement, re.DOTALL):
+            if match[1].isdecimal() and int(match[1]) > groups:
+                raise ValueError(f"`with` names the group \\{match[1]}, and `regex` has {groups}")
+            if not match[1].isdecimal() and match[1] != "\\":
+                raise ValueError(r"in `with` a backslash stands before a digit, or is written \\")
+        return self
+
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Replace in every string the path names."""
         for hit in document.find(self.path, scope):
@@ -92,10 +102,10 @@ class Format(Strict):
     @field_validator("template")
     @classmethod
     def _fields(cls, template: str, info: ValidationInfo) -> str:
-        for match in _FIELD.finditer(template):
-            if match[1] is not None:
-                one_path(match[1], info)
-        return template
+        def local(match: re.Match[str]) -> str:
+            return match[0] if match[1] is None else f"{{{one_path(match[1], info)}}}"
+
+        return _FIELD.sub(local, template)
 
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Write the text if every field has a value."""
