@@ -134,6 +134,9 @@ class Resolution:
 
     def _resumed(self) -> Outcome:
         if Image.EDITED_OLD not in self._held.values():
+            mounts = [f for f in self._plan.files if f.mounted]
+            if any(self._held[f.path] is Image.EDITED_NEW for f in mounts):
+                raise Refused("files_mixed", "nothing tells whether an edited mount is old or new")
             olds = (Image.OLD, Image.TORN)
             files = {f.path: f for f in self._plan.files if self._held[f.path] in olds}
             return Outcome({path: self._image(f.new) for path, f in files.items()})

@@ -287,8 +287,11 @@ class Transactor:
         Raises ``Conflict`` (``files_mixed``) if an old image was edited."""
         plan = Plan.of(row)
         swap = self._after_conflict(plan)
-        if Image.EDITED_OLD in self.held(row).values():
+        held = self.held(row)
+        if Image.EDITED_OLD in held.values():
             raise self._mixed(row, plan, "a file that is old still was edited")
+        if any(f.mounted and held[f.path] is Image.EDITED_NEW for f in plan.files):
+            raise self._mixed(row, plan, "nothing tells whether an edited mount is old or new")
         swap.finish()
         self.commit(plan, records)
         self.clean_up(plan, swap)

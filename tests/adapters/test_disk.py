@@ -41,7 +41,7 @@ def refused(disk: Disk, path: str) -> str:
 @pytest.mark.parametrize(
     ("text", "yes", "no"),
     [
-        ("*.yaml", ["a.yaml", ".yaml"], ["a.yml", "s/a.yaml", "a.yaml\n", "a.yaml.bak"]),
+        ("*.yaml", ["a.yaml"], ["a.yml", ".yaml", "s/a.yaml", "a.yaml\n", "a.yaml.bak"]),
         ("s/?.yaml", ["s/a.yaml"], ["s/ab.yaml", "s//.yaml", "t/a.yaml"]),
         ("**/c.yaml", ["c.yaml", "x/c.yaml", "x/y/c.yaml"], ["cc.yaml", "x/c.yaml/y"]),
         ("s/**/c", ["s/c", "s/x/c"], ["c", "sc", "t/c"]),
