@@ -21,6 +21,7 @@ class _Target:
     """What was said last about one target."""
 
     trouble: str = ""
+    policy: str = ""
     conflicts: frozenset[str] = frozenset()
     documents: dict[str, str] = field(default_factory=dict)
     waits: dict[str, str] = field(default_factory=dict)
@@ -53,6 +54,7 @@ class Narrator:
             last.trouble = ""
         lines += self._outcomes(last, result)
         lines += self._conflicts(last, result)
+        lines += self._policy(last, result)
         lines += self._documents(last, result)
         lines += self._waits(last, result)
         return [f"{target}: {line}" for line in lines]
@@ -87,6 +89,20 @@ class Narrator:
         lines += [f"unblocked: {name} is settled" for name in last.conflicts - now.keys()]
         last.conflicts = frozenset(now)
         return lines
+
+    def _policy(self, last: _Target, result: Pass) -> list[str]:
+        policy = result.view.policy
+        if policy.state != "invalid":
+            lines = ["the policy is valid again"] if last.policy else []
+            last.policy = ""
+            return lines
+        if last.policy == policy.digest:
+            return []
+        last.policy = policy.digest
+        return [
+            f"BLOCKED: {reasons.EXPLAIN['policy_invalid']} [policy_invalid]",
+            *(f"  {plain(str(problem))}" for problem in policy.problems),
+        ]
 
     def _documents(self, last: _Target, result: Pass) -> list[str]:
         now = {

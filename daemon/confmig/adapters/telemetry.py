@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from confmig import __version__
 from confmig.adapters.store import Store
-from confmig.errors import Refused
+from confmig.errors import Invalid, Problem
 from confmig_otel import spans
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ def plan(
     exporter: str, endpoint: str | None, environment: Mapping[str, str], accept: Accept = "proof"
 ) -> Plan:
     """Decide from settings (``telemetry.exporter``, ``telemetry.endpoint``) and ``OTEL_*``. Raises
-    ``Refused`` for what the specification does not know, and for an endpoint without a scheme."""
+    ``Invalid`` for what the specification does not know, and for an endpoint without a scheme."""
     off = exporter == "none" or environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
 
     def signal(name: str) -> str:
@@ -69,12 +69,8 @@ def plan(
         wanted = list(dict.fromkeys(part.strip() for part in said.split(",") if part.strip()))
         unknown = [part for part in wanted if part not in _EXPORTERS]
         if unknown:
-            raise Refused(
-                "settings_invalid",
-                f"the exporter {unknown[0]!r} is not known",
-                place=variable,
-                fix=f"use a list of {', '.join(_EXPORTERS)}",
-            )
+            fix = f"use a list of {', '.join(_EXPORTERS)}"
+            raise _invalid(variable, f"the exporter {unknown[0]!r} is not known", fix)
         asked = bool(environment.get(variable, "").strip())
         if "otlp" in wanted and not _endpoint(name, endpoint, environment) and not asked:
             wanted.remove("otlp")
@@ -83,17 +79,21 @@ def plan(
     protocol = environment.get("OTEL_EXPORTER_OTLP_PROTOCOL") or "http/protobuf"
     decided = Plan(signal("logs"), signal("traces"), signal("metrics"), protocol, endpoint, accept)
     if protocol != "http/protobuf" and decided.delivers_events:
-        raise Refused(
-            "settings_invalid",
+        raise _invalid(
+            "OTEL_EXPORTER_OTLP_PROTOCOL",
             f"events are delivered over http/protobuf, not over {protocol}",
-            place="OTEL_EXPORTER_OTLP_PROTOCOL",
-            fix="use http/protobuf, or switch events off with OTEL_LOGS_EXPORTER=none",
+            "use http/protobuf, or switch events off with OTEL_LOGS_EXPORTER=none",
         )
     return decided
 
 
+def _invalid(place: str, message: str, fix: str) -> Invalid:
+    problem = Problem("settings_invalid", place, message, fix)
+    return Invalid("settings_invalid", "the environment asks for what cannot be", [problem])
+
+
 def _endpoint(signal: str, endpoint: str | None, environment: Mapping[str, str]) -> bool:
-    """Whether an endpoint is named for a signal. Raises ``Refused`` for one without a scheme."""
+    """Whether an endpoint is named for a signal. Raises ``Invalid`` for one without a scheme."""
     if endpoint:
         return True
     for name in (
@@ -104,12 +104,8 @@ def _endpoint(signal: str, endpoint: str | None, environment: Mapping[str, str])
         if not value:
             continue
         if not value.startswith(("http://", "https://")):
-            raise Refused(
-                "settings_invalid",
-                "the endpoint has no scheme",
-                place=name,
-                fix=f"write http://{value} or https://{value}",
-            )
+            fix = f"write http://{value} or https://{value}"
+            raise _invalid(name, "the endpoint has no scheme", fix)
         return True
     return False
 

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 from pathlib import Path
 from typing import Any
 
 from confmig.adapters.bundle import load, read_files
+from confmig.adapters.telemetry import plan
 from confmig.cli import session
 from confmig.core.manifest import ordered_ids
 from confmig.core.validation import replays_missing
 from confmig.errors import DONE, INVALID, REFUSED, Invalid, Problem
 from confmig.replay import replay, unsteady
+from confmig.settings import Settings
 from confmig.view import load_policy
 
 
@@ -35,6 +38,7 @@ def run(args: argparse.Namespace) -> int:
         except Invalid as error:
             invalid += error.problems
         else:
+            invalid += _telemetry(settings)
             folders += [t.bundle for t in settings.targets if t.bundle not in folders]
             for target in settings.targets:
                 invalid += load_policy(target).problems
@@ -54,6 +58,16 @@ def run(args: argparse.Namespace) -> int:
         findings += unsteady(bundle)
         looked += count
     return _answer(args, invalid, findings, looked)
+
+
+def _telemetry(settings: Settings) -> list[Problem]:
+    """What the settings and the environment of this process say of telemetry, and cannot be."""
+    said = settings.telemetry
+    try:
+        plan(said.exporter, said.endpoint, os.environ, said.accept)
+    except Invalid as error:
+        return list(error.problems)
+    return []
 
 
 def _answer(
