@@ -176,6 +176,8 @@ def environment(pycache: Path, *, warm: bool = False) -> dict[str, str]:
     if "PYTHONPATH" in os.environ:
         env["PYTHONPATH"] = os.environ["PYTHONPATH"]
     env |= {"PYTHONHASHSEED": "0", "PYTHONPYCACHEPREFIX": str(pycache)}
+    # the documents are complete: looking again until they have settled would vary the calls
+    env |= {"CONFMIG__WATCH__SETTLE": "0", "CONFMIG__WATCH__SETTLE_NEW": "0"}
     if not warm:
         env["PYTHONDONTWRITEBYTECODE"] = "1"
     return env
