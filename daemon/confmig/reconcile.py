@@ -160,7 +160,8 @@ class Workspace:
         """What is remembered of a target's files that were not quiet."""
         rule = self.settings.watch.rule()
         if self.patience:
-            rule = replace(rule, wait=min(rule.wait, self.patience))
+            # a little less than the pass waits, so that its last look knows that the wait is over
+            rule = replace(rule, wait=min(rule.wait, 0.9 * self.patience))
         return self._quiet.setdefault(target, Quiet(rule))
 
     def outbox_full(self) -> bool:
@@ -223,7 +224,8 @@ class Workspace:
                 decision = known.get(migration.id)
                 return decision is not None and decision.verdict == "allow"
 
-            segment = next_segment(bundle.manifest, seen.documents, allowed, frozenset(excluded))
+            waiting = excluded | look.set_waits(seen)
+            segment = next_segment(bundle.manifest, seen.documents, allowed, frozenset(waiting))
             if segment is None:
                 break
             late = _late(seen)
@@ -239,9 +241,12 @@ class Workspace:
             outcome = forward.apply(job, segment, digests, used, late)
             outcomes.append(outcome)
             rollout = "" if last else rollout
-            if outcome.kind in ("drifted", "busy"):
+            if outcome.kind == "drifted":
                 replans += 1
                 if replans > REPLANS:
+                    break
+            elif outcome.kind == "busy":
+                if not look.waits():
                     break
             elif outcome.kind == "document_failed":
                 assert outcome.document is not None
@@ -488,12 +493,26 @@ class _Looks:
         """A look at quiet files, or at what is there when the pass's patience is over."""
         while True:
             seen = self.once()
-            waits = any(d.problem == BUSY for d in seen.documents)
-            left = self._until - self._space.monotonic()
-            if not waits or left <= 0 or self._space.stopping():
+            busy = any(d.problem == BUSY for d in seen.documents)
+            if not busy or not self.waits():
                 return seen
-            self._space.beat()
-            self._space.pause(min(left, _PAUSE, self.again or _PAUSE))
+
+    def waits(self) -> bool:
+        """Wait a moment for a file to be quiet; False if the pass's patience is over."""
+        left = self._until - self._space.monotonic()
+        if left <= 0 or self._space.stopping():
+            return False
+        self._space.beat()
+        self._space.pause(min(left, _PAUSE, self.again or _PAUSE))
+        return True
+
+    def set_waits(self, seen: View) -> set[str]:
+        """The documents that wait for another one of their configuration to be quiet: documents
+        change as a set. After the wait that one is held, and the others need not wait."""
+        if self._target.atomic == "document":
+            return set()
+        configs = {d.config for d in seen.documents if d.path in self.waiting and not d.healthy}
+        return {d.path for d in seen.documents if d.config in configs}
 
     def is_quiet(self, snapshot: Snapshot) -> bool:
         """Whether a document may be touched now."""

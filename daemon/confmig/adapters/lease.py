@@ -41,7 +41,7 @@ class ReadLease:
         self.writers = Writers.NONE
         quiet_leases(fd)
         try:
-            _set(fd, fcntl.F_RDLCK)
+            set_lease(fd, fcntl.F_RDLCK)
         except OSError as error:
             busy = error.errno == errno.EAGAIN and not network
             self.writers = Writers.OPEN if busy else Writers.UNKNOWN
@@ -56,7 +56,7 @@ class ReadLease:
         """Let writers in. The kernel has done so already if they waited for 45 seconds."""
         if self.writers is Writers.NONE:
             with suppress(BlockingIOError):
-                fcntl.fcntl(self._fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+                set_lease(self._fd, fcntl.F_UNLCK)
 
     def __enter__(self) -> ReadLease:
         return self
@@ -71,9 +71,9 @@ def quiet_leases(fd: int) -> None:
     fcntl.fcntl(fd, _F_SETSIG, signal.SIGURG)
 
 
-def _set(fd: int, kind: int) -> None:
-    """Set a lease. The kernel wants the file's owner or CAP_LEASE: root without CAP_LEASE asks
-    again as the owner of the file (this thread's filesystem uid only)."""
+def set_lease(fd: int, kind: int) -> None:
+    """Set or release a lease. The kernel wants the file's owner or CAP_LEASE: root without
+    CAP_LEASE asks again as the owner of the file (this thread's filesystem uid only)."""
     try:
         fcntl.fcntl(fd, fcntl.F_SETLEASE, kind)
     except OSError as error:

@@ -15,7 +15,7 @@ from collections.abc import Callable
 
 from confmig.adapters.disk import Disk, read_all
 from confmig.adapters.durable import fsync
-from confmig.adapters.lease import quiet_leases
+from confmig.adapters.lease import quiet_leases, set_lease
 from confmig.adapters.metadata import Metadata, metadata_of
 from confmig.errors import Busy, Refused, Unfinished
 
@@ -73,7 +73,7 @@ def _lease(fd: int, path: str, pause: Callable[[float], None]) -> None:
     waited = 0.0
     while True:
         try:
-            fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+            set_lease(fd, fcntl.F_WRLCK)
         except OSError as error:
             if error.errno not in (errno.EAGAIN, errno.EBUSY):
                 raise Refused(
