@@ -4,8 +4,8 @@ race), for tests that play the writer in their own process, where a lease would 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
@@ -33,11 +33,8 @@ class Released(ReadLease):
             self.writers = Writers.UNKNOWN
 
 
-def lease(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    """Change how a target is held during an exchange, in this process."""
-    if how == HELD:
-        return
-    kind = NoLease if how == OFF else Released
+def holding(kind: type[NoLease] | type[Released]) -> Callable[..., AbstractContextManager[Held]]:
+    """``Disk.hold`` with another lease."""
 
     @contextmanager
     def hold(disk: Disk, path: str) -> Iterator[Held]:
@@ -47,4 +44,10 @@ def lease(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
         finally:
             os.close(fd)
 
-    monkeypatch.setattr(Disk, "hold", hold)
+    return hold
+
+
+def lease(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    """Change how a target is held during an exchange, in this process."""
+    if how != HELD:
+        monkeypatch.setattr(Disk, "hold", holding(NoLease if how == OFF else Released))

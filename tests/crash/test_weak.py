@@ -84,17 +84,6 @@ def _never_finished(self: Disk, a: str) -> None:
     """What a crash left of a replacement is left."""
 
 
-def _in_place(self: Disk, folder: int, a: str, b: str) -> bool:
-    """The content of the stage is written over the target, and the other way round."""
-    one, other = (Path(self.root) / name for name in (a, b))
-    new, old = one.read_bytes(), other.read_bytes()
-    for file, data in ((other, new), (one, old)):
-        with open(file, "r+b", buffering=0) as target:
-            target.truncate()
-            target.write(data)
-    return True
-
-
 def _removed_first(self: Disk, folder: int, a: str, b: str) -> bool:
     """The target makes room before the stage comes."""
     stage, target, kept = os.path.basename(a), os.path.basename(b), f"{os.path.basename(a)}w"
@@ -105,7 +94,6 @@ def _removed_first(self: Disk, folder: int, a: str, b: str) -> bool:
 
 FAULTS: dict[str, tuple[str, Callable[..., object]]] = {
     "never finished": ("finish_exchange", _never_finished),
-    "in place": ("_replace", _in_place),
     "removed first": ("_replace", _removed_first),
 }
 """Bugs on purpose, for the servers."""
@@ -290,7 +278,6 @@ def test_many_files_killed_and_run_again(tmp_path: Path) -> None:
     ("seed", "expected"),
     [
         ("never finished", "left in the config"),
-        ("in place", "is torn"),
         ("removed first", "is gone"),
     ],
 )
