@@ -12,6 +12,7 @@ import queue
 import random
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -187,27 +188,26 @@ class Agent:
             try:
                 if os.path.exists(file) or not there:
                     return Workspace(settings, _clock, recorder, f"uid:{os.getuid()}")
-            except LockHeld as error:
-                if trouble is None:
+            except ConfmigError as error:
+                busy = isinstance(error, LockHeld)
+                if busy and trouble is None:
                     if time.monotonic() >= until:
                         raise
                     if not waited:
                         self._log(f"waits for the other confmig to end ({error.place})")
                     waited, pause = True, _LOOKS
-            except ConfmigError as error:
-                if self._exit_on_block or error.code != "state_unreadable":
+                elif self._exit_on_block or not (busy or error.code == "state_unreadable"):
                     raise
-                self._probes(recorder)
-                if str(error) != str(trouble):
-                    self._log(str(error))
-                    self._log(f"nothing is migrated until the state is back{self._probes_at()}")
-                trouble = error
-                self._unready(error.code, telemetry)
+                else:
+                    self._probes(recorder)
+                    if str(error) != str(trouble):
+                        self._log(str(error))
+                        self._log(f"nothing is migrated until the state is back{self._probes_at()}")
+                    trouble = error
+                    self._unready(error.code, telemetry)
             self._beat()
-            try:
-                self._inbox.get(timeout=pause)
-            except queue.Empty:
-                continue
+            with suppress(queue.Empty):
+                self._take(pause)
         return None
 
     def _serve(self, space: Workspace, telemetry: Telemetry, recorder: Measured) -> int:
@@ -313,13 +313,17 @@ class Agent:
         message, too."""
         due = min(rescan, self._again if self._again is not None else rescan)
         try:
-            message = self._inbox.get(timeout=max(0.0, min(self._tick, due - time.monotonic())))
+            return self._take(min(self._tick, due - time.monotonic()))
         except queue.Empty:
             if time.monotonic() < due:
                 return None
             if due == rescan:
                 self._watcher.retry()
             return Wake("rescan" if due == rescan else "a file that was not quiet")
+
+    def _take(self, seconds: float) -> Message:
+        """The next message of the queue. Raises ``queue.Empty`` if none comes in time."""
+        message = self._inbox.get(timeout=max(0.0, seconds))
         if isinstance(message, Wake):
             self._waking[message.settle] = False
         return message
@@ -336,7 +340,7 @@ class Agent:
         deadline = time.monotonic() + watch.settle_at_most
         while (left := deadline - time.monotonic()) > 0:
             try:
-                message = self._inbox.get(timeout=min(watch.settle, left))
+                message = self._take(min(watch.settle, left))
             except queue.Empty:
                 break
             if self._stopping:
@@ -344,8 +348,6 @@ class Agent:
             if isinstance(message, Request):
                 self._inbox.put(message)  # not lost, only not in the middle of a settling file
                 return False
-            if isinstance(message, Wake):
-                self._waking[message.settle] = False
             if isinstance(message, Delivered):
                 self._delivered(space, message.result)
         return self._stopping

@@ -1313,7 +1313,6 @@ ODD_NAMES = {
     "blank": " a .yaml",
     "quote": "a'\"`$(x);&|.yaml",
     "colon": "a: b.yaml",
-    "only suffix": ".yaml",
     "unicode": "ä日本\u202e😀.yaml",
     "backslash": "a\\n.yaml",
     "glob": "[a]*?.yaml",

@@ -31,14 +31,18 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     session.settings_argument(parser)
 
 
-def newest(args: argparse.Namespace) -> str:
-    """The transaction that ``--last`` means now, so that a later one is never meant by mistake."""
+def newest(args: argparse.Namespace) -> str | None:
+    """The transaction that ``--last`` means now, so that a later one is never meant by mistake.
+    None while an interrupted one must be settled first: only then it is known."""
     settings = session.load_settings(args)
     store = Store.read_only(settings.state_dir)
     if store is None:
         raise Refused("nothing_to_roll_back", "there is no state yet", place=str(args.settings))
     with store:
-        row = choose(store, settings.target(args.target).name)
+        name = settings.target(args.target).name
+        if store.unfinished(name):
+            return None
+        row = choose(store, name)
     ids = ", ".join(m["id"] for m in row.plan["details"]["migrations"])
     print(f"confmig: the newest transaction is {row.id} ({ids})", file=sys.stderr)
     return row.id
