@@ -224,7 +224,12 @@ class Agent:
             [
                 f
                 for t in self._targets
-                for f in (t.policy, t.bundle / "manifest.json", t.bundle / "manifest.sum")
+                for f in (
+                    t.policy,
+                    t.bundle,  # it may be exchanged as a whole
+                    t.bundle / "manifest.json",
+                    t.bundle / "manifest.sum",
+                )
                 if f
             ],
             self._settings.state_dir,
@@ -361,7 +366,12 @@ class Agent:
             return None
         reply, fatal = answer(space, request.message)
         said = "done" if reply["ok"] else f"refused: {reply['error']['message']}"
-        self._log(f"{command} by uid {request.message.get('uid')}: {plain(said)}")
+        if reply["ok"] and reply["result"].get("transaction"):
+            said += f", transaction {reply['result']['transaction']}"
+        name = request.message.get("target") or ", ".join(t.name for t in self._targets)
+        self._log(
+            f"{plain(str(name))}: {command} by uid {request.message.get('uid')}: {plain(said)}"
+        )
         request.reply.put(reply)
         self._after(space)
         return fatal
@@ -370,6 +380,7 @@ class Agent:
         """One pass over every target; an exit code ends the daemon."""
         moments = []
         again: list[float] = []
+        self._watcher.retry()  # what was exchanged is another directory now
         for target in self._targets:
             waits = self._back_off.get(target.name, _BackOff())
             if time.monotonic() < waits.until:

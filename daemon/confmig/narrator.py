@@ -26,6 +26,7 @@ class _Target:
     documents: dict[str, str] = field(default_factory=dict)
     waits: dict[str, str] = field(default_factory=dict)
     failures: frozenset[str] = frozenset()
+    failed: set[str] = field(default_factory=set)
 
 
 @dataclass(slots=True)
@@ -65,11 +66,16 @@ class Narrator:
         for outcome in result.outcomes:
             line = _outcome(outcome)
             if outcome.error is not None:
+                if outcome.document is not None and outcome.kind not in ("drifted", "busy"):
+                    last.failed.add(outcome.document)
                 failures.add(line)
                 if line in last.failures:
                     continue
             lines.append(line)
             lines += [plain(remark) for remark in outcome.remarks]
+            again = sorted(last.failed.intersection(outcome.changed))
+            lines += [f"{plain(path)}: fine again" for path in again]
+            last.failed.difference_update(again)
         last.failures = frozenset(failures)
         return lines
 

@@ -66,7 +66,7 @@ def _unsettled(result: Pass) -> list[str]:
         if d.problem is not None and d.path not in result.waiting
     ]
     out += [
-        f"{o.standing.migration.id}: {o.decision.primary}"
+        f"{o.standing.migration.id}: {o.decision.primary}: {', '.join(o.standing.pending[:3])}"
         for o in result.view.outlook
         if "document_failed" in o.decision.reasons or "dependency_failed" in o.decision.reasons
     ]

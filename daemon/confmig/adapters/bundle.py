@@ -287,7 +287,10 @@ def read_files(root: Path) -> Files:
             "the bundle cannot be read",
             [
                 Problem(
-                    "manifest_unreadable", str(root), str(error.strerror), "check path and rights"
+                    "manifest_unreadable",
+                    str(error.filename or root),
+                    str(error.strerror),
+                    "put a plain file there that this user may read",
                 )
             ],
         ) from None

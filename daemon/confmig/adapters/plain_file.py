@@ -14,10 +14,11 @@ def read_plain(path: Path) -> bytes:
     """The content of a regular file of at most 64 MiB. Raises ``OSError`` also for anything else:
     opening a FIFO would wait for ever, and a device has no end."""
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    facts = os.fstat(fd)
+    if not stat.S_ISREG(facts.st_mode):
+        os.close(fd)
+        raise OSError(errno.EINVAL, "it is no regular file", str(path))
     with open(fd, "rb") as file:
-        facts = os.fstat(fd)
-        if not stat.S_ISREG(facts.st_mode):
-            raise OSError(errno.EINVAL, "it is no regular file", str(path))
         data = file.read(LARGEST + 1) if facts.st_size <= LARGEST else b""
         if facts.st_size > LARGEST or len(data) > LARGEST:
             raise OSError(errno.EFBIG, "it is larger than 64 MiB", str(path))

@@ -50,8 +50,11 @@ class _Guarded(io.RawIOBase):
 
 def guard() -> None:
     """Guard both streams, if they are those of the process."""
-    for name in ("stdout", "stderr"):
+    for number, name in enumerate(("stdout", "stderr"), 1):
         stream = getattr(sys, name)
+        if stream is None:  # it was closed when the process began; see ``__main__``
+            stream = open(number, "w", closefd=False, encoding="utf-8")  # noqa: SIM115
+            setattr(sys, name, stream)
         if not isinstance(stream, io.TextIOWrapper):
             continue
         try:
