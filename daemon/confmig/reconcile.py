@@ -109,6 +109,7 @@ class Workspace:
         self.recorder = recorder
         self.actor = actor
         self.delivery = False
+        self.prints_events = False
         self.last_views: dict[str, View] = {}
         self.patience = 0.0
         self.pause: Callable[[float], None] = time.sleep

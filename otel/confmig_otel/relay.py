@@ -157,10 +157,11 @@ class Deliverer:
         answer = _Answer(code=response.status_code)
         value = response.headers.get("retry-after", "")
         answer.retry_after = min(float(value), _PATIENCE) if value.isdigit() else None
-        answer.kind = response.headers.get("content-type", "").split(";")[0].strip()
+        answer.kind = response.headers.get("content-type", "").split(";")[0].strip().lower()
         answer.redirected = bool(response.history) or response.is_redirect
         protobuf = answer.kind == "application/x-protobuf"
-        if response.status_code == 200 and protobuf and not answer.redirected:
+        complete = _is_complete(response)
+        if response.status_code == 200 and protobuf and complete and not answer.redirected:
             try:
                 parsed = ExportLogsServiceResponse.FromString(response.content)
             except Exception:  # noqa: BLE001 - protobuf raises several kinds; any of them is no proof
@@ -168,7 +169,7 @@ class Deliverer:
             else:
                 answer.proof = True
                 answer.refused = parsed.partial_success.rejected_log_records
-        if self._accept == "any_2xx" and not answer.redirected:
+        if self._accept == "any_2xx" and complete and not answer.redirected:
             # a page in HTML is a login form or a proxy, never a receiver
             answer.proof |= 200 <= response.status_code < 300 and answer.kind != "text/html"
         self._answer = answer
@@ -228,6 +229,16 @@ class Deliverer:
         else:
             out.error = f"http_{answer.code}"
             out.advice = f"{self.url} answers {answer.code}; {_ADVICE.get(answer.code, _LATER)}"
+
+
+def _is_complete(response: requests.Response) -> bool:
+    """Whether an answer arrived to its end. One that is cut off in its headers looks complete if
+    nothing says how long it is."""
+    if response.status_code == 204 or "chunked" in response.headers.get("transfer-encoding", ""):
+        return True
+    length = response.headers.get("content-length", "")
+    _ = response.content  # read to the end; ``raw`` counts the bytes as they came
+    return length.isdecimal() and int(length) == response.raw.tell()
 
 
 _LATER = "the events are sent again later"

@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
             answers.append(pass_json(result))
             if not args.json:
                 print(pass_text(result))
-        if args.console:
+        if args.console or space.prints_events:
             while rows := space.store.following(seen):
                 for row in rows:
                     print(event_text(row), file=sys.stderr)

@@ -80,6 +80,7 @@ def workspace(settings: Settings) -> Iterator[Workspace]:
     try:
         with Workspace(settings, clock, telemetry.recorder, actor()) as space:
             space.delivery = telemetry.plan.delivers_events
+            space.prints_events = telemetry.plan.prints_events
             try:
                 yield space
             finally:
