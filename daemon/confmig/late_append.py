@@ -86,7 +86,7 @@ def _late(
     new = checkpoints.image(file.new)
     if not snapshot.data.startswith(new):
         return None
-    source = checkpoints.image(file.old) + snapshot.data[len(new) :]
+    source = checkpoints.image(file.origin) + snapshot.data[len(new) :]
     config = bundle.manifest.configs[file.config]
     done = bundle.transform(config, source, file.migrations, store.install_key)
     if done.rendered is None or done.rendered.data == snapshot.data:
