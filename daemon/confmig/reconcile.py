@@ -225,8 +225,7 @@ class Workspace:
                 decision = known.get(migration.id)
                 return decision is not None and decision.verdict == "allow"
 
-            waiting = excluded | look.set_waits(seen)
-            segment = next_segment(bundle.manifest, seen.documents, allowed, frozenset(waiting))
+            segment = next_segment(bundle.manifest, seen.documents, allowed, frozenset(excluded))
             if segment is None:
                 break
             late = _late(seen)
@@ -506,14 +505,6 @@ class _Looks:
         self._space.beat()
         self._space.pause(min(left, _PAUSE, self.again or _PAUSE))
         return True
-
-    def set_waits(self, seen: View) -> set[str]:
-        """The documents that wait for another one of their configuration to be quiet: documents
-        change as a set. After the wait that one is held, and the others need not wait."""
-        if self._target.atomic == "document":
-            return set()
-        configs = {d.config for d in seen.documents if d.path in self.waiting and not d.healthy}
-        return {d.path for d in seen.documents if d.config in configs}
 
     def is_quiet(self, snapshot: Snapshot) -> bool:
         """Whether a document may be touched now."""

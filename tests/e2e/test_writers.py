@@ -13,14 +13,15 @@ import random
 import shutil
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 
 import pytest
@@ -35,9 +36,9 @@ from tests.e2e.world import (
     until,
     write_bundle,
 )
-from tests.e2e.writers import Plan, Report, Writer, raw, text_of
+from tests.e2e.writers import Plan, Report, Writer, raw
 
-TRIALS = int(os.environ.get("CONFMIG_TRIALS", "40"))
+TRIALS = int(os.environ.get("CONFMIG_TRIALS", "26"))
 STRANGER = 12345
 """The user whose files root migrates without CAP_LEASE."""
 CONFMIG = (sys.executable, "-m", "confmig")
@@ -78,8 +79,8 @@ def compose(rng: random.Random, name: str, large: bool = False) -> Text:
         return tokens[-1]
 
     def value() -> str:
-        inner = token("value")
-        return rng.choice((inner, f"'{inner}'", f'"{inner}"', f"[{inner}, {token('value')}]"))
+        form = rng.choice(("{}", "'{}'", '"{}"', "[{}, {}]"))
+        return form.format(*(token("value") for _ in range(form.count("{}"))))
 
     def comment() -> str:
         return f"# {rng.choice(('', 'für ', 'see: '))}{token('comment')}"
@@ -163,6 +164,14 @@ def migrated(folder: Path, bundle: Path, texts: Mapping[str, bytes]) -> dict[str
     return results
 
 
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A directory that other users may pass; pytest's own are closed to them."""
+    with tempfile.TemporaryDirectory(prefix="confmig-writers-") as name:
+        os.chmod(name, 0o711)
+        yield Path(name)
+
+
 # --- trials ---------------------------------------------------------------------------------------
 
 
@@ -182,7 +191,7 @@ def pause(rng: random.Random, most: float = 5.0) -> float:
     return min(rng.uniform(low, high), most)
 
 
-def pauses(rng: random.Random, count: int, total: float = 7.0) -> list[float]:
+def pauses(rng: random.Random, count: int, total: float) -> list[float]:
     """A pause for each piece; the later ones are short once the sum is long."""
     out: list[float] = []
     for _ in range(count):
@@ -208,7 +217,7 @@ HOLDING: tuple[tuple[str, tuple[str, ...]], ...] = (
 """Writers that keep their file open until it is complete, and the styles of each."""
 
 
-def holding(rng: random.Random, number: int) -> Trial | None:
+def holding(rng: random.Random, number: int, total: float = 7.0) -> Trial | None:
     """Draw a writer that keeps its file open; None if its program is not installed."""
     kind, styles = HOLDING[number % len(HOLDING)]
     name = f"t{number}.yaml"
@@ -229,7 +238,7 @@ def holding(rng: random.Random, number: int) -> Trial | None:
         stamp=NEWEST.decode(),
         style=rng.choice(styles),
     )
-    plan.pauses = pauses(rng, len(plan.pieces))
+    plan.pauses = pauses(rng, len(plan.pieces), total)
     if edits:
         values = [t for t in text.tokens if t.startswith(b"value")]
         plan.swaps = [
@@ -258,6 +267,10 @@ def reopening(rng: random.Random, number: int, below: bool) -> Trial:
     settle = 0.1 if before == "recorded" else 1.0
     styles = ("append", "append", "prefix", "backdated", *(("offset",) if below else ()))
     count = rng.randrange(2, 7) if below else rng.randrange(2, 5)
+    style = rng.choice(styles)
+    if style == "prefix" and not below:
+        # the third time that an old version comes back it stays, as documented
+        count = 2
     cuts = cut(rng, text.data, count, at_lines=not below and rng.random() < 0.7)
     if rng.random() < 0.15:
         cuts = ["", *cuts]
@@ -269,7 +282,7 @@ def reopening(rng: random.Random, number: int, below: bool) -> Trial:
         before=before,
         lead=rng.uniform(0.1, 0.5),
         stamp=NEWEST.decode(),
-        style=rng.choice(styles),
+        style=style,
     )
     if before != "absent":
         plan.base = compose(rng, f"base{number}").data.decode("latin-1")
@@ -322,8 +335,9 @@ CONTAINER = Mode(
     STRANGER,
     (CAP_LEASE, CAP_SYS_PTRACE),
 )
-MODES = [pytest.param(mode, id=mode.name.replace(" ", "_")) for mode in (NORMAL, NO_LEASE)]
-ALL_MODES = [*MODES, pytest.param(CONTAINER, id=CONTAINER.name.replace(" ", "_"))]
+SEVERAL = [pytest.param(mode, id=mode.name.replace(" ", "_")) for mode in (NORMAL, NO_LEASE)]
+EVERY = [*SEVERAL, pytest.param(CONTAINER, id=CONTAINER.name.replace(" ", "_"))]
+MODES = EVERY if TRIALS >= 100 else SEVERAL
 
 
 def possible(mode: Mode) -> None:
@@ -413,9 +427,11 @@ def repeated_once(world: World, mode: Mode) -> Iterator[list[Done]]:
 
 
 def make_world(folder: Path, mode: Mode) -> World:
-    """An empty world for the bundle of this file."""
+    """An empty world for the bundle of this file; its documents do not wait for each other."""
     bundle = write_bundle(folder / "bundle", STEPS)
     world = World(folder / "world", bundle=bundle, more="http: {port: 0}\n")
+    settings = world.settings.read_text()
+    world.settings.write_text(settings.replace("root: config", "root: config, atomic: document"))
     if mode.user is not None:
         os.chown(world.config, mode.user, mode.user)
     return world
@@ -441,21 +457,21 @@ class Outcome:
         plan = self.trial.plan
         return (
             f"{plan.path} {plan.kind} {plan.style!r} before={plan.before} equal={self.equal}"
-            f" untouched={self.report.untouched} ({self.report.note}) gap={self.report.gap:.3f}"
+            f" untouched={self.report.untouched} ({self.report.note or self.report.failure})"
+            f" gap={self.report.gap:.3f}"
             f" absent={len(self.absent)} lost={[t.decode() for t in self.lost][:3]}"
         )
 
 
 def fragments(trial: Trial) -> list[bytes]:
     """The values and comments, as they were written: in two parts where a piece ended inside."""
-    ends, at = [], 0
-    for piece in trial.plan.pieces[:-1]:
-        at += len(raw(piece))
-        ends.append(at)
+    ends = list(accumulate(len(raw(piece)) for piece in trial.plan.pieces[:-1]))
+    if trial.plan.swaps:
+        ends = []
     out = []
     for token in trial.text.tokens:
         start = trial.text.data.find(token)
-        assert start >= 0 or trial.plan.swaps, token
+        assert start >= 0, token
         inside = [end for end in ends if start < end < start + len(token)]
         for low, high in zip([start, *inside], [*inside, start + len(token)], strict=True):
             out.append(trial.text.data[low:high])
@@ -472,23 +488,34 @@ def read(path: Path) -> bytes:
 
 
 def carry_out(
-    world: World, mode: Mode, trials: Sequence[Trial], wanted: Mapping[str, bytes], at_once: int
+    world: World,
+    mode: Mode,
+    trials: Sequence[Trial],
+    wanted: Mapping[str, bytes],
+    at_once: int,
+    must: bool = True,
 ) -> list[Report]:
-    """Run the writers, some at once, and give every file time to become what it should."""
-    # a slow machine must not make every one of many failures wait
-    failures = threading.Semaphore(10)
+    """Run the writers, some at once, and give every file time to become what it should (or may)."""
+    failures: list[str] = []
 
     def one(trial: Trial) -> Report:
         plan = trial.plan
         plan.user = mode.user
-        with Writer(world.config, plan) as writer:
-            report = writer.report()
-        if failures.acquire(blocking=False):
-            try:
-                until(lambda: read(world.config / plan.path) == wanted[plan.path], PATIENCE)
-                failures.release()
-            except AssertionError:
-                pass
+        # where nothing works, the others need not be waited for
+        if len(failures) > 2 * at_once:
+            return Report(failure="not run after so many failures")
+        try:
+            with Writer(world.config, plan) as writer:
+                report = writer.report()
+        except AssertionError as error:
+            failures.append(plan.path)
+            return Report(failure=str(error).splitlines()[-1])
+        try:
+            patience = PATIENCE if must else PATIENCE / 4
+            until(lambda: read(world.config / plan.path) == wanted[plan.path], patience)
+        except AssertionError:
+            if must:
+                failures.append(plan.path)
         return report
 
     with ThreadPoolExecutor(at_once) as pool:
@@ -507,10 +534,9 @@ def judge(
         path = world.config / trial.plan.path
         data = read(path)
         outcome = Outcome(trial, report, data == wanted[trial.plan.path])
-        # what sed and vim replaced is not in the text any more
-        tokens = [t for t in trial.text.tokens if t in trial.text.data]
-        outcome.absent = [t for t in tokens if t not in data]
-        outcome.lost = [t for t in fragments(trial) if t not in data and t not in rescued]
+        if not report.failure:
+            outcome.absent = [t for t in trial.text.tokens if t not in data]
+            outcome.lost = [t for t in fragments(trial) if t not in data and t not in rescued]
         outcome.owner = path.stat().st_uid if path.exists() else -1
         out.append(outcome)
     return out
@@ -532,6 +558,7 @@ def figures(title: str, outcomes: Sequence[Outcome], began: float) -> None:
         f"{title}: {len(outcomes)} trials, {sum(o.equal for o in outcomes)} equal,"
         f" {sum(bool(o.lost) for o in outcomes)} lost,"
         f" {sum(not o.report.untouched for o in outcomes)} touched while written,"
+        f" {sum(bool(o.report.failure) for o in outcomes)} writers failed,"
         f" {time.monotonic() - began:.0f} s"
     )
     print("  " + ", ".join(f"{kind} {kinds[kind] - bad[kind]}/{kinds[kind]}" for kind in kinds))
@@ -553,18 +580,18 @@ def drifts(world: World) -> Counter[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ALL_MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_the_daemon_migrates_complete_texts_of_writers_that_hold_their_file(
-    tmp_path: Path, mode: Mode
+    folder: Path, mode: Mode
 ) -> None:
     """Thirteen kinds of writers, each over nothing, an old, a migrated or a replaced document."""
     possible(mode)
     began = time.monotonic()
     rng = random.Random(20260101)
-    world = make_world(tmp_path, mode)
+    world = make_world(folder, mode)
     drawn = [holding(rng, n) for n in range(TRIALS)]
     trials = [t for t in drawn if t is not None]
-    wanted = migrated(tmp_path, world.bundle, {t.plan.path: t.text.data for t in trials})
+    wanted = migrated(folder, world.bundle, {t.plan.path: t.text.data for t in trials})
     with daemon(world, mode):
         reports = carry_out(world, mode, trials, wanted, at_once=16)
     outcomes = judge(world, trials, reports, wanted)
@@ -575,20 +602,20 @@ def test_the_daemon_migrates_complete_texts_of_writers_that_hold_their_file(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ALL_MODES)
+@pytest.mark.parametrize("mode", MODES)
 def test_run_once_migrates_complete_texts_of_writers_that_hold_their_file(
-    tmp_path: Path, mode: Mode
+    folder: Path, mode: Mode
 ) -> None:
     """The same, with one pass after the other."""
     possible(mode)
     began = time.monotonic()
     rng = random.Random(20260202)
-    world = make_world(tmp_path, mode)
-    drawn = [holding(rng, n) for n in range(max(TRIALS // 4, 5))]
+    world = make_world(folder, mode)
+    drawn = [holding(rng, n, total=rng.choice((1.0, 2.5, 7.0))) for n in range(max(TRIALS // 4, 5))]
     trials = [t for t in drawn if t is not None]
-    wanted = migrated(tmp_path, world.bundle, {t.plan.path: t.text.data for t in trials})
+    wanted = migrated(folder, world.bundle, {t.plan.path: t.text.data for t in trials})
     with repeated_once(world, mode) as said:
-        reports = carry_out(world, mode, trials, wanted, at_once=6)
+        reports = carry_out(world, mode, trials, wanted, at_once=3)
     outcomes = judge(world, trials, reports, wanted)
     figures(f"run --once, {mode.name}", outcomes, began)
     print(f"  passes and their exit codes: {dict(Counter(d.code for d in said))}")
@@ -600,8 +627,8 @@ def test_run_once_migrates_complete_texts_of_writers_that_hold_their_file(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", MODES)
-def test_short_pauses_between_reopening_are_waited_out(tmp_path: Path, mode: Mode) -> None:
+@pytest.mark.parametrize("mode", MODES if TRIALS >= 100 else MODES[:1])
+def test_short_pauses_between_reopening_are_waited_out(folder: Path, mode: Mode) -> None:
     """A document that is reopened before it settled is migrated when it is complete.
 
     A writer whose machine made it pause longer than it meant to is judged by the other rule: no
@@ -610,9 +637,9 @@ def test_short_pauses_between_reopening_are_waited_out(tmp_path: Path, mode: Mod
     possible(mode)
     began = time.monotonic()
     rng = random.Random(20260303)
-    world = make_world(tmp_path, mode)
+    world = make_world(folder, mode)
     trials = [reopening(rng, n, below=True) for n in range(max(TRIALS // 2, 5))]
-    wanted = migrated(tmp_path, world.bundle, {t.plan.path: t.text.data for t in trials})
+    wanted = migrated(folder, world.bundle, {t.plan.path: t.text.data for t in trials})
     with daemon(world, mode):
         reports = carry_out(world, mode, trials, wanted, at_once=8)
     outcomes = judge(world, trials, reports, wanted)
@@ -625,29 +652,28 @@ def test_short_pauses_between_reopening_are_waited_out(tmp_path: Path, mode: Mod
     print(f"  paused longer than meant: {len(slow)}; drift: {dict(drifts(world))}")
     assert len(slow) <= len(outcomes) // 4, "the machine is too busy for this test"
     complete([o for o in outcomes if o not in slow])
-    assert not [o for o in slow if o.lost], "\n".join(map(str, slow))
+    assert not [o for o in slow if o.lost or o.report.failure], "\n".join(map(str, slow))
     stays(world, mode)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("mode", MODES)
-def test_long_pauses_between_reopening_lose_nothing(tmp_path: Path, mode: Mode) -> None:
+def test_long_pauses_between_reopening_lose_nothing(folder: Path, mode: Mode) -> None:
     """A document that settled half-written is migrated; the rest is not lost when it comes."""
     possible(mode)
     began = time.monotonic()
     rng = random.Random(20260404)
-    world = make_world(tmp_path, mode)
+    world = make_world(folder, mode)
     trials = [reopening(rng, n, below=False) for n in range(max(TRIALS // 2, 5))]
-    wanted = migrated(tmp_path, world.bundle, {t.plan.path: t.text.data for t in trials})
+    wanted = migrated(folder, world.bundle, {t.plan.path: t.text.data for t in trials})
     with daemon(world, mode):
-        reports = carry_out(world, mode, trials, wanted, at_once=12)
+        reports = carry_out(world, mode, trials, wanted, at_once=12, must=False)
     outcomes = judge(world, trials, reports, wanted)
     figures(f"reopened after it settled, {mode.name}", outcomes, began)
-    print(f"  drift: {dict(drifts(world))}")
-    for outcome in outcomes:
-        if not outcome.equal:
-            print(f"  {outcome}")
-    assert not [o for o in outcomes if o.lost], "\n".join(str(o) for o in outcomes if o.lost)
+    again = Counter(len([p for p in o.trial.plan.pieces if p]) for o in outcomes if not o.equal)
+    print(f"  drift: {dict(drifts(world))}; not equal, by pieces: {dict(sorted(again.items()))}")
+    faults = [o for o in outcomes if o.lost or o.report.failure]
+    assert not faults, "\n".join(map(str, faults))
 
 
 # --- single cases ---------------------------------------------------------------------------------
@@ -662,14 +688,12 @@ def simple(path: str, text: bytes, kind: str = "hold", style: str = "", **more: 
 
 
 @pytest.mark.parametrize("style", ["", "append", "read_write"])
-def test_the_daemon_leaves_an_open_file_alone_until_it_is_closed(
-    tmp_path: Path, style: str
-) -> None:
+def test_the_daemon_leaves_an_open_file_alone_until_it_is_closed(folder: Path, style: str) -> None:
     """Another document that was written later is migrated meanwhile, so the daemon had its turn."""
     rng = random.Random(1)
-    world = make_world(tmp_path, NORMAL)
+    world = make_world(folder, NORMAL)
     texts = {name: compose(rng, name) for name in ("a.yaml", "b.yaml")}
-    wanted = migrated(tmp_path, world.bundle, {n: t.data for n, t in texts.items()})
+    wanted = migrated(folder, world.bundle, {n: t.data for n, t in texts.items()})
     path = world.config / "a.yaml"
     half = len(texts["a.yaml"].data) // 2
     written = texts["a.yaml"].data
@@ -689,73 +713,95 @@ def test_the_daemon_leaves_an_open_file_alone_until_it_is_closed(
             until(lambda: read(path) == wanted["a.yaml"], what=running.said)
 
 
-@pytest.mark.parametrize("style", ["", "read_write"])
-def test_commands_wait_for_a_writer_that_ends_soon(tmp_path: Path, style: str) -> None:
-    """``run --once`` and ``migrate --write`` wait for it and migrate what is complete then."""
+def test_commands_wait_for_writers_that_end_soon(folder: Path) -> None:
+    """``run --once`` and ``migrate --write`` wait for them and migrate what is complete then."""
     rng = random.Random(2)
-    world = make_world(tmp_path, NORMAL)
-    texts = {name: compose(rng, name) for name in ("a.yaml", "b.yaml")}
-    wanted = migrated(tmp_path, world.bundle, {n: t.data for n, t in texts.items()})
-    kind = "overwrite" if style else "stream"
-    for name, text in texts.items():
-        path = world.config / name
-        path.write_bytes(b"# not yet\n" if style else b"")
-        plan = Plan(kind, name, cut(rng, text.data, 3), [0.0, 1.2, 1.2])
-        with Writer(world.config, plan) as writer:
-            until(lambda path=path: path.stat().st_size > 10)  # type: ignore[misc]
-            migrate = ("migrate", "--bundle", str(world.bundle), "--write")
-            if name == "a.yaml":
-                done = once(world, NORMAL)
-            else:
-                done = confined(world, NORMAL, *migrate, str(path))
-            report = writer.report()
-        assert done.code == 0, done
-        assert report.untouched, report.note
-        assert path.read_bytes() == wanted[name], done
+    world = make_world(folder, NORMAL)
+    names = ("stream.yaml", "overwrite.yaml")
+    texts = {name: compose(rng, name).data for name in names}
+    wanted = migrated(folder, world.bundle, texts)
+    other = folder / "other"
+    other.mkdir()
+    paths = [place / name for place in (world.config, other) for name in names]
+    migrate = ("migrate", "--bundle", str(world.bundle), "--write", *map(str, paths[2:]))
+    with ExitStack() as stack:
+        writers = []
+        for path in paths:
+            path.write_bytes(b"# not yet\n")
+            plan = Plan(path.stem, path.name, cut(rng, texts[path.name], 3), [0.0, 0.9, 0.9])
+            writers.append(stack.enter_context(Writer(path.parent, plan)))
+        for path in paths:
+            until(lambda path=path: not path.read_bytes().startswith(b"# not"))  # type: ignore[misc]
+        with ThreadPoolExecutor(2) as pool:
+            commands = [pool.submit(once, world, NORMAL)]
+            commands.append(pool.submit(confined, world, NORMAL, *migrate))
+            reports = [writer.report() for writer in writers]
+            for command in commands:
+                assert command.result().code == 0, command.result()
+    assert not [r.note for r in reports if not r.untouched]
+    assert [path.read_bytes() for path in paths] == [wanted[path.name] for path in paths]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("mode", ALL_MODES)
-@pytest.mark.parametrize("style", ["", "read_write", "append"])
-def test_commands_give_up_after_five_seconds(tmp_path: Path, mode: Mode, style: str) -> None:
-    """They say target_busy, with their exit codes, and change nothing."""
+@pytest.mark.parametrize("mode", EVERY)
+def test_commands_give_up_after_five_seconds(folder: Path, mode: Mode) -> None:
+    """They say target_busy, with their exit codes, and change nothing; later they migrate."""
     possible(mode)
-    world = make_world(tmp_path, mode)
-    text = compose(random.Random(3), "a")
-    path = world.put("a.yaml", text.data)
-    if mode.user is not None:
-        os.chown(path, mode.user, mode.user)
-    with Writer(world.config, simple("a.yaml", text.data, style=style, user=mode.user)) as writer:
-        writer.opened()
+    rng = random.Random(3)
+    world = make_world(folder, mode)
+    styles = {"a.yaml": "", "b.yaml": "read_write", "c.yaml": "append"}
+    texts = {name: compose(rng, name).data for name in styles}
+    for name, style in styles.items():
+        path = world.put(name, b"" if style == "append" else texts[name])
+        if mode.user is not None:
+            os.chown(path, mode.user, mode.user)
+    migrate = ("migrate", "--bundle", str(world.bundle), "--write")
+    commands = [
+        ("run", "--once", "--settings", str(world.settings)),
+        *((*migrate, str(world.config / name)) for name in styles),
+    ]
+
+    def timed(words: Sequence[str]) -> tuple[Done, float]:
+        start = time.monotonic()
+        return confined(world, mode, *words), time.monotonic() - start
+
+    with ExitStack() as stack:
+        writers = [
+            stack.enter_context(
+                Writer(world.config, simple(name, texts[name], style=style, user=mode.user))
+            )
+            for name, style in styles.items()
+        ]
+        for writer in writers:
+            writer.opened()
         before = world.facts()
-        start = time.monotonic()
-        done = once(world, mode)
-        took = time.monotonic() - start
+        with ThreadPoolExecutor(len(commands)) as pool:
+            (done, took), *others = pool.map(timed, commands)
         assert done.code == 3, done
-        assert "target_busy" in done.out + done.err, done
-        assert 5.0 <= took < 12.0
+        assert (done.out + done.err).count("target_busy") >= len(styles), done
+        assert 5.0 <= took < 15.0
+        for done, took in others:
+            assert done.code == 1, done
+            assert "target_busy" in done.err, done
+            assert 5.0 <= took < 15.0
         assert world.facts() == before
-        start = time.monotonic()
-        done = confined(world, mode, "migrate", str(path), "--bundle", str(world.bundle), "--write")
-        took = time.monotonic() - start
-        assert done.code == 1, done
-        assert "target_busy" in done.err, done
-        assert 5.0 <= took < 12.0
-        assert world.facts() == before
-        assert writer.report().untouched
-    assert path.read_bytes() == text.data * (2 if style == "append" else 1)
-    expected = confmig("migrate", "--bundle", world.bundle, "--stdout", path)
-    if style != "append":
-        done = once(world, mode)
-        assert done.code == 0, done
-        assert path.read_bytes() == expected.out.encode()
+        for writer in writers:
+            assert writer.report().untouched
+    assert {name: read(world.config / name) for name in styles} == texts
+    wanted = migrated(folder, world.bundle, texts)
+    done = confined(world, mode, *migrate, str(world.config / "a.yaml"))
+    assert done.code == 0, done
+    assert read(world.config / "a.yaml") == wanted["a.yaml"]
+    done = once(world, mode)
+    assert done.code == 0, done
+    assert {name: read(world.config / name) for name in styles} == wanted
 
 
 @pytest.mark.slow
-def test_a_document_settles_for_its_time_before_it_is_migrated(tmp_path: Path) -> None:
+def test_a_document_settles_for_its_time_before_it_is_migrated(folder: Path) -> None:
     """For a second when it is new, for a tenth of it when it was migrated before."""
     rng = random.Random(4)
-    world = make_world(tmp_path, NORMAL)
+    world = make_world(folder, NORMAL)
     texts = [compose(rng, f"a{n}").data for n in range(2)]
     waits = []
     with daemon(world, NORMAL) as running:
@@ -771,48 +817,89 @@ def test_a_document_settles_for_its_time_before_it_is_migrated(tmp_path: Path) -
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("recorded", [False, True], ids=["new", "recorded"])
-@pytest.mark.parametrize("where", ["line", "middle", "nothing"])
-def test_text_that_is_appended_late_is_recognised(
-    tmp_path: Path, recorded: bool, where: str
-) -> None:
-    """The complete text is migrated again, whether it was cut at a line, inside, or before all."""
+def test_text_that_is_appended_late_is_recognised(folder: Path) -> None:
+    """The complete text is migrated again: of a new or a recorded document, cut at the end of a
+    line, inside a line, or twice."""
     rng = random.Random(5)
-    world = make_world(tmp_path, NORMAL)
-    text = compose(rng, "a").data
-    wanted = migrated(tmp_path, world.bundle, {"a.yaml": text})["a.yaml"]
-    path = world.config / "a.yaml"
-    middle = text.index(b"\n", len(text) // 2) + 1
-    at = {"line": middle, "middle": text.index(b"value", middle) + 9, "nothing": 0}[where]
+    world = make_world(folder, NORMAL)
+    texts = {
+        f"{cuts}-{before}.yaml": compose(rng, f"{cuts}-{before}").data
+        for cuts in ("line", "inside", "twice")
+        for before in ("new", "recorded")
+    }
+    wanted = migrated(folder, world.bundle, texts)
+    pieces: dict[str, list[bytes]] = {}
+    for name, text in texts.items():
+        if name.startswith("inside"):
+            cut_at = text.index(b"comment", len(text) // 2) + 9
+            pieces[name] = [text[:cut_at], text[cut_at:]]
+        else:
+            # behind the first entry of a section: every beginning can be migrated
+            paths = text.index(b"\n", text.index(b": ", text.index(b"paths:\n"))) + 1
+            server = text.index(b"\n", text.index(b": ", text.index(b"server:\n"))) + 1
+            ends = sorted((paths, server))
+            pieces[name] = [text[: ends[0]], text[ends[0] : ends[1]], text[ends[1] :]]
+            if name.startswith("line"):
+                pieces[name] = [text[: ends[1]], text[ends[1] :]]
+
+    def runs() -> Counter[str]:
+        return Counter(
+            e["attributes"]["config.file.path"]
+            for e in world.events("config.migrated")
+            if NEWEST.endswith(e["attributes"]["config.schema.version.to"].encode())
+        )
+
+    def written(names: Sequence[str], how: str, number: int) -> None:
+        """Write a piece of each, and wait until each was migrated once more."""
+        before = runs()
+        for name in names:
+            with open(world.config / name, how) as file:
+                file.write(pieces[name][number])
+        left = list(names)
+
+        def all_migrated() -> bool:
+            after = runs()
+            left[:] = [n for n in names if after[n] == before[n]]
+            return not left
+
+        try:
+            until(all_migrated)
+        except AssertionError:
+            bytes_of = {name: read(world.config / name).decode() for name in left}
+            raise AssertionError(f"not migrated after piece {number}: {bytes_of}") from None
+
     with daemon(world, NORMAL) as running:
-        if recorded:
-            world.put("a.yaml", compose(rng, "base").data)
-            until(lambda: NEWEST in read(path), what=running.said)
-        count = len(world.events("config.migration.completed"))
-        path.write_bytes(text[:at])
-        until(lambda: NEWEST in read(path), what=running.said)
-        until(lambda: len(world.events("config.migration.completed")) > count)
-        with open(path, "ab") as file:
-            file.write(text[at:])
-        until(lambda: read(path) == wanted, what=running.said)
-    assert drifts(world)["late_append"] == 1
+        for name in texts:
+            if name.endswith("recorded.yaml"):
+                world.put(name, compose(rng, "base").data)
+        until(lambda: len(runs()) == 3, what=running.said)
+        written(list(texts), "wb", 0)
+        written(list(texts), "ab", 1)
+        once_only = [name for name in texts if not name.startswith("twice")]
+        assert {n: read(world.config / n) for n in once_only} == {n: wanted[n] for n in once_only}
+        assert drifts(world)["late_append"] == len(texts)
+        written([name for name in texts if name.startswith("twice")], "ab", 2)
+    assert {name: read(world.config / name) for name in texts} == wanted
+    assert drifts(world)["late_append"] == len(texts) + 2
     stays(world, NORMAL)
 
 
 @pytest.mark.slow
-def test_text_that_is_appended_late_is_recognised_by_the_next_process(tmp_path: Path) -> None:
-    """Three pieces, each after the pass that migrated what was there."""
+@pytest.mark.parametrize("count", [2, 3])
+def test_text_that_is_appended_late_is_recognised_by_the_next_process(
+    folder: Path, count: int
+) -> None:
+    """Every piece comes after the pass that migrated what was there."""
     rng = random.Random(6)
-    world = make_world(tmp_path, NORMAL)
+    world = make_world(folder, NORMAL)
     text = compose(rng, "a").data
-    wanted = migrated(tmp_path, world.bundle, {"a.yaml": text})["a.yaml"]
+    wanted = migrated(folder, world.bundle, {"a.yaml": text})["a.yaml"]
     path = world.config / "a.yaml"
-    for piece in cut(rng, text, 3, at_lines=True):
+    for number, piece in enumerate(cut(rng, text, count, at_lines=True)):
         with open(path, "ab") as file:
             file.write(raw(piece))
         done = once(world, NORMAL)
-        assert done.code == 0, done
-        assert NEWEST in path.read_bytes()
+        assert done.code == 0, f"after piece {number}: {done}"
+        assert drifts(world)["late_append"] == number
     assert path.read_bytes() == wanted
-    assert drifts(world)["late_append"] == 2
-    assert text == text_of(simple("a.yaml", text))
+    stays(world, NORMAL)

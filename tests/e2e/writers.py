@@ -62,6 +62,8 @@ class Report:
     note: str = ""
     gap: float = 0.0
     """The longest time in which a reopened file was closed and unchanged, in seconds."""
+    failure: str = ""
+    """Why the writer did not come to its end."""
 
     def touched(self, note: str) -> None:
         """Take down the first time that somebody else changed the file."""
@@ -102,7 +104,7 @@ def place(path: str, data: bytes) -> None:
 
 def wait_for(path: str, stamp: bytes) -> None:
     """Wait until the file at that name is a migrated one."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 20
     while stamp not in Path(path).read_bytes():
         if time.monotonic() > deadline:
             raise TimeoutError(f"{path} was not migrated before the writer began")
@@ -268,10 +270,10 @@ def sed(plan: Plan, report: Report) -> None:
 def vim(plan: Plan, report: Report) -> None:
     """Open in vim, change, save; ``backupcopy`` says whether it renames or truncates."""
     command = ["vim", "-Nu", "NONE", "-es", "-c", f"set backup backupcopy={plan.style}"]
-    for old, new in plan.swaps:
-        command += ["-c", f"%s/{old}/{new}/"]
+    command += ["-c", " | ".join(f"%s/{old}/{new}/" for old, new in plan.swaps)]
     command += ["-c", f"sleep {int(plan.pauses[0] * 1000)}m", "-c", "w!", "-c", "qa!", plan.path]
-    subprocess.run(command, check=True, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    # yes, really write to it, although it has been changed since it was read
+    subprocess.run(command, check=True, input=b"y\n" * 9, stdout=subprocess.DEVNULL)
     Path(f"{plan.path}~").unlink(missing_ok=True)
 
 
