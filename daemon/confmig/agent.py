@@ -369,9 +369,8 @@ class Agent:
         if reply["ok"] and reply["result"].get("transaction"):
             said += f", transaction {reply['result']['transaction']}"
         name = request.message.get("target") or ", ".join(t.name for t in self._targets)
-        self._log(
-            f"{plain(str(name))}: {command} by uid {request.message.get('uid')}: {plain(said)}"
-        )
+        who = f"{command} in {name} by uid {request.message.get('uid')}"
+        self._log(plain(f"{who}: {said}"))
         request.reply.put(reply)
         self._after(space)
         return fatal
