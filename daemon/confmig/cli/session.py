@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -77,6 +78,7 @@ def workspace(settings: Settings) -> Iterator[Workspace]:
     from confmig.reporting import readings
 
     telemetry = telemetry_of(settings)
+    ending = time.monotonic()
     try:
         with Workspace(settings, clock, telemetry.recorder, actor()) as space:
             space.delivery = telemetry.plan.delivers_events
@@ -84,6 +86,7 @@ def workspace(settings: Settings) -> Iterator[Workspace]:
             try:
                 yield space
             finally:
+                ending = time.monotonic()
                 seconds = min(COMMAND_DRAIN, settings.telemetry.drain_seconds)
                 left = telemetry.drain(space.store, seconds, clock)
                 if telemetry.otel is not None:
@@ -96,7 +99,7 @@ def workspace(settings: Settings) -> Iterator[Workspace]:
                         file=sys.stderr,
                     )
     finally:
-        telemetry.close(COMMAND_DRAIN)
+        telemetry.close(max(0.1, COMMAND_DRAIN - (time.monotonic() - ending)))
 
 
 def request(args: argparse.Namespace, message: dict[str, Any]) -> dict[str, Any]:
