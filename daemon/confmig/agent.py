@@ -96,7 +96,7 @@ Message = Wake | Stop | Request | Delivered
 
 @dataclass(slots=True)
 class _BackOff:
-    """A target whose last pass met an unexpected error: not before ``until`` (monotonic)."""
+    """A target whose last pass met an error: ``until`` is when to try again (monotonic)."""
 
     wait: float = 0.0
     until: float = 0.0
@@ -136,6 +136,7 @@ class Agent:
         self._trouble: dict[str, ConfmigError | None] = {}
         self._passes: dict[str, Pass] = {}
         self._back_off: dict[str, _BackOff] = {}
+        self._retries: dict[str, _BackOff] = {}
         self._again: float | None = None
         self._started = False
         self._http: ProbeServer | None = None
@@ -143,6 +144,7 @@ class Agent:
         self._relay_busy = False
         self._said = 0
         self._stopping = False
+        self._ends_at: float | None = None
 
     def run(self) -> int:
         """Run until stopped; returns the exit code."""
@@ -168,7 +170,8 @@ class Agent:
                 return self._serve(space, telemetry, recorder)
         finally:
             self._end_probes()
-            telemetry.close(left if self._relay is not None else min(1.0, left))
+            until = time.monotonic() + min(1.0, left) if self._ends_at is None else self._ends_at
+            telemetry.close(until - time.monotonic())
 
     def _open(self, telemetry: Telemetry, recorder: Measured) -> Workspace | None:
         """The state; None if asked to stop before it could be read.
@@ -251,6 +254,8 @@ class Agent:
             control.close()
             budget = self._settings.telemetry.drain_seconds
             ending = time.monotonic()
+            telemetry.end()  # beside the events, so that all three signals share one budget
+            self._ends_at = ending + budget
             if self._relay is not None:
                 self._relay.stop()
                 self._relay.join(min(3.0, budget))
@@ -392,12 +397,16 @@ class Agent:
                 return error.exit_code  # recovery belongs to a new process
             except ConfmigError as error:
                 self._troubled(target, error)
+                retry = self._retries.setdefault(target.name, _BackOff())
+                retry.failed(time.monotonic())  # a wake-up still looks at once
+                again.append(retry.until)
                 continue
             except Exception as error:  # noqa: BLE001 - a bug with one target must not end the others
                 again.append(self._bug(target, error))
                 continue
             self._trouble[target.name] = None
             self._back_off.pop(target.name, None)
+            self._retries.pop(target.name, None)
             self._passes[target.name] = result
             for line in self._narrator.passed(target.name, result):
                 self._log(line)

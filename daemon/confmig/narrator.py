@@ -39,7 +39,7 @@ class Narrator:
         """A pass could not be made."""
         last = self._targets.setdefault(target, _Target())
         lines = [f"{target}: {plain(str(error))}"]
-        lines += [f"  {plain(str(p))}" for p in getattr(error, "problems", ())]
+        lines += [f"{target}:   {plain(str(p))}" for p in getattr(error, "problems", ())]
         news = "\n".join(lines)
         if last.trouble == news:
             return []

@@ -41,8 +41,12 @@ def readiness(
         elif result is None:
             ready.append(f"{name}: starting")
         else:
-            ready += [f"{name}: {code}" for code in _blocks(result)]
-            started += [f"{name}: {why}" for why in _unsettled(result)]
+            blocks = _blocks(result)
+            ready += [f"{name}: {code}" for code in blocks]
+            unsettled = _unsettled(result)
+            if not (blocks or unsettled) and result.exit_code not in (DONE, DEFERRED):
+                unsettled = [f"exit_code_{result.exit_code}"]  # a no always has a reason
+            started += [f"{name}: {why}" for why in unsettled]
     return Readiness(tuple(ready), (*ready, *([] if was_started else started)))
 
 
@@ -72,4 +76,4 @@ def _unsettled(result: Pass) -> list[str]:
     ]
     out += [o.error.code for o in result.outcomes if o.error is not None and not o.changed]
     out += [f"{o.kind}" for o in result.outcomes if o.kind == "unclean"]
-    return list(dict.fromkeys(out)) or [f"exit_code_{result.exit_code}"]
+    return list(dict.fromkeys(out))

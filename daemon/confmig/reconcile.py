@@ -68,6 +68,9 @@ from confmig_otel import spans
 REPLANS = 2
 """How often one pass plans again after a file drifted under it."""
 
+_SOON = 1.0
+"""Seconds until the next pass where one gave up because files changed under it."""
+
 GROUP = 256
 """Documents of one commit where each is migrated for itself."""
 
@@ -268,7 +271,11 @@ class Workspace:
             prune(self.store, self.checkpoints, keep, self.clock(), delivery=self.delivery)
         self.last_views[target.name] = seen
         code = _exit_code(seen, outcomes, excluded)
-        return Pass(seen, tuple(outcomes), code, look.again, frozenset(look.waiting))
+        again = look.again
+        if outcomes and outcomes[-1].kind in ("drifted", "busy"):
+            # the last look may have been quiet: then no event need follow it
+            again = min(again, _SOON) if again is not None else _SOON
+        return Pass(seen, tuple(outcomes), code, again, frozenset(look.waiting))
 
     def _late_appends(self, seen: View, disk: Disk, look: _Looks) -> list[forward.Outcome]:
         """Migrate again what a writer completed after it was migrated. No window is asked: the

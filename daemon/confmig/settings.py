@@ -22,6 +22,7 @@ from pydantic import (
 )
 
 from confmig.adapters.disk import Ways
+from confmig.adapters.endpoint import url_problem
 from confmig.adapters.plain_file import read_plain
 from confmig.core.policy import duration
 from confmig.core.quiet import Rule
@@ -98,9 +99,10 @@ class Telemetry(_Model):
 
     @field_validator("endpoint")
     @classmethod
-    def _has_scheme(cls, value: str | None) -> str | None:
-        if value is not None and not value.startswith(("http://", "https://")):
-            raise ValueError(f"write the scheme, too: http://{value}")
+    def _is_url(cls, value: str | None) -> str | None:
+        problem = url_problem(value) if value is not None else ""
+        if problem:
+            raise ValueError(problem)
         return value
 
 

@@ -54,17 +54,19 @@ class Cutter:
         return Adapter()
 
     @contextmanager
-    def within(self, seconds: float) -> Iterator[None]:
-        """Cut every connection that is still open after so many seconds."""
-        timer = threading.Timer(seconds, self._cut)
+    def within(self, seconds: float) -> Iterator[threading.Event]:
+        """Cut every connection that is still open after so many seconds; the event is set then."""
+        late = threading.Event()
+        timer = threading.Timer(seconds, self._cut, [late])
         timer.daemon = True
         timer.start()
         try:
-            yield
+            yield late
         finally:
             timer.cancel()
 
-    def _cut(self) -> None:
+    def _cut(self, late: threading.Event) -> None:
+        late.set()
         for connection in list(self._open):
             if connection.sock is not None:
                 with suppress(OSError):

@@ -36,6 +36,8 @@ from confmig_otel.export import SCOPE
 
 BATCH = 512
 _TIMEOUT = 2.0
+_ANSWER = 10.0
+"""Seconds for one request and its whole answer, however slowly that arrives."""
 _PATIENCE = 300.0  # seconds: no Retry-After may silence delivery for longer
 _BISECTED = frozenset((400, 413, 422))
 """Answers that may be about one record. Any other failure is about the endpoint or the moment."""
@@ -184,13 +186,17 @@ class Deliverer:
             return False
         self._answer = _Answer()
         try:
-            with self._cutter.within(left):
+            with self._cutter.within(min(left, _ANSWER)) as late:
                 self._exporter.export([record_of(r, self._who) for r in rows])
         except Exception as error:  # noqa: BLE001 - whatever the exporter raises, the events stay
             out.error = type(error).__name__
             out.advice = f"sending to {self.url} failed ({out.error})"
             return False
         answer = self._answer
+        if late.is_set() and not answer.proof:
+            out.error = "timeout"
+            out.advice = f"{self.url} begins an answer and does not end it; check the receiver"
+            return False
         if answer.proof and not answer.refused:
             out.delivered.extend(r.seq for r in rows)
             return True
@@ -223,12 +229,19 @@ class Deliverer:
             out.error = "no_proof"
             kind = answer.kind or "no content type"
             out.advice = (
-                f"{self.url} answers {answer.code} with {kind}, which is no OTLP answer; if a "
-                "receiver is there that answers so, set telemetry.accept: any_2xx"
+                f"{self.url} answers {answer.code} with {kind}, which is no OTLP answer; "
+                f"{self._no_proof(answer)}"
             )
         else:
             out.error = f"http_{answer.code}"
             out.advice = f"{self.url} answers {answer.code}; {_ADVICE.get(answer.code, _LATER)}"
+
+    def _no_proof(self, answer: _Answer) -> str:
+        if answer.kind == "text/html":
+            return f"this is a web page, of a login or a proxy; {_ENDPOINT}"
+        if self._accept == "any_2xx":
+            return "the answer was cut off or redirected; check what is between"
+        return "if a receiver is there that answers so, set telemetry.accept: any_2xx"
 
 
 def _is_complete(response: requests.Response) -> bool:

@@ -346,6 +346,47 @@ def test_sum(tmp_path: Path, bundle: Path) -> None:
     assert confmig("sum", "--bundle", mine, "--check").code == 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "not JSON",
+        "[]",
+        "{}",
+        '{"migrations": 3}',
+        '{"migrations": [3]}',
+        '{"migrations": [{"id": "one"}]}',
+        '{"migrations": [{}]}',
+        '{"migrations": [{"id": "0001_a"}, {"id": "0001_a"}]}',
+    ],
+)
+def test_sum_of_a_manifest_whose_migrations_cannot_be_listed_writes_nothing(
+    tmp_path: Path, text: str
+) -> None:
+    (tmp_path / "migrations").mkdir()
+    (tmp_path / "manifest.json").write_text(text)
+    (tmp_path / "manifest.sum").write_text("as before")
+    done = confmig("sum", "--bundle", tmp_path)
+    assert done.code == 2, done
+    assert "manifest.json" in done.err
+    assert "Fix:" in done.err
+    assert (tmp_path / "manifest.sum").read_text() == "as before"
+
+
+@pytest.mark.parametrize("words", [["--help"], ["--version"], ["run", "--help"], ["version"]])
+def test_an_answer_that_cannot_be_written_is_a_failure(words: list[str]) -> None:
+    with open("/dev/full", "wb") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "confmig", *words],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 4, done
+    assert done.stderr == "confmig: the output could not be written: No space left on device\n"
+
+
 def test_sum_of_a_directory_without_a_manifest(tmp_path: Path) -> None:
     done = confmig("sum", "--bundle", tmp_path)
     assert done.code != 0, done

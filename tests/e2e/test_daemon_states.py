@@ -17,12 +17,19 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from confmig import apply, settings
+from confmig.adapters.lock import DirectoryLock
+from confmig.core.plan import Segment
+from confmig.errors import Refused
+from confmig.reconcile import Workspace
+from confmig_otel.spans import Silent
 from tests.e2e.world import (
     FREE,
     OPEN,
@@ -1536,3 +1543,44 @@ def test_probes_over_ipv6(tmp_path: Path) -> None:
         port = int(daemon.base().rsplit(":", 1)[1])
         assert probed(port, "/readyz", "HEAD", "::1") == (200, b"")
         assert b"config_documents" in probed(port, "/metrics?x=y", host="::1")[1]
+
+
+def test_a_lock_that_is_released_is_noticed_without_a_file_event(tmp_path: Path) -> None:
+    """The other process may end without a change to any file."""
+    bundle = write_bundle(tmp_path / "bundle", TWO)
+    more = "http: {port: 0}\nwatch: {rescan: 3600}\n"
+    world = World(tmp_path / "w", bundle=bundle, policy=FREE, more=more)
+    world.put("a.yaml", document("a"))
+    lock = DirectoryLock(str(world.config), "directory")
+    with Daemon(world) as daemon:
+        until(lambda: "lock_held" in daemon.said, what="the lock in the log")
+        assert world.version("a.yaml") == 0
+        lock.close()
+        until(lambda: world.version("a.yaml") == 2, what=daemon.said)
+        assert len(lines(daemon, "lock_held")) == 1
+
+
+@pytest.mark.parametrize("kind", ["drifted", "busy"])
+def test_a_pass_that_gives_up_is_followed_by_another_soon(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    """The files may be quiet at the pass's last look, so that no event follows."""
+    bundle = write_bundle(tmp_path / "bundle", TWO)
+    world = World(tmp_path / "w", bundle=bundle, policy=FREE, documents={"a.yaml": document("a")})
+    monkeypatch.setenv("CONFMIG__WATCH__SETTLE_NEW", "0")
+    loaded = settings.load(world.settings, os.environ)
+    error = Refused("document_changed", "it changed")
+
+    def gives_up(_: object, segment: Segment, *__: object) -> apply.Outcome:
+        return apply.Outcome(kind, segment, error=error)
+
+    with Workspace(loaded, lambda: datetime.now(UTC), Silent(), "test") as space:
+        with monkeypatch.context() as patched:
+            patched.setattr(apply, "apply", gives_up)
+            result = space.reconcile(loaded.targets[0])
+            assert {o.kind for o in result.outcomes} == {kind}
+            assert result.look_again is not None
+            assert 0 < result.look_again <= 1
+        result = space.reconcile(loaded.targets[0])
+        assert result.look_again is None
+    assert world.version("a.yaml") == 2

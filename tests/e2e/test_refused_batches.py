@@ -28,6 +28,8 @@ from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import (
     ExportLogsServiceResponse,
 )
 
+from confmig_otel import relay
+from confmig_otel.export import resource
 from tests.e2e.world import (
     FREE,
     OPEN,
@@ -41,6 +43,7 @@ from tests.e2e.world import (
     until,
     write_bundle,
 )
+from tests.otel.test_relay import Row
 
 pytestmark = pytest.mark.slow
 
@@ -762,13 +765,50 @@ def test_an_answer_that_drips_does_not_hold_the_daemon(
             until(lambda: world.version("late.yaml") == 2, what=daemon.said)
             begun = time.monotonic()
             assert daemon.end(signal.SIGTERM, 30) == 0, daemon.said
-            assert time.monotonic() - begun < 5, daemon.said
+            # drain_seconds are 2, for all three signals together
+            assert time.monotonic() - begun < 4, daemon.said
         found = outbox(world)
         assert found.all
         assert found.pending == found.all
         pointed(world, telling(good.endpoint))
         assert world.once().code == 0
         delivered(world, good)
+
+
+def test_an_answer_that_drips_is_cut_off_and_logged_while_the_daemon_runs(tmp_path: Path) -> None:
+    with Receiver(always(Answer(drip="body"))) as receiver:
+        world = small(tmp_path, telling(receiver.endpoint, 0))
+        with Daemon(world) as daemon:
+            until(lambda: "does not end it" in daemon.said, 30, what="the cut answer in the log")
+            receiver.script = always(OK)
+            until(lambda: not outbox(world).pending, 60, what=daemon.said)
+
+
+@pytest.mark.parametrize("where", ["headers", "body"])
+def test_one_answer_that_drips_does_not_use_up_the_time_of_a_batch(
+    monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    monkeypatch.setattr(relay, "_ANSWER", 0.2)
+    with Receiver(always(Answer(drip=where))) as receiver:
+        who = resource("confmig", "0", "i")
+        deliverer = relay.Deliverer(f"{receiver.endpoint}/v1/logs", who)
+        result = deliverer.deliver([Row(1)], seconds=3600)
+        deliverer.close()
+    assert result.error == "timeout"
+    assert "does not end it" in result.advice
+    assert (result.delivered, result.rejected) == ([], [])
+
+
+@pytest.mark.parametrize("accept", ["proof", "any_2xx"])
+def test_the_advice_for_a_web_page_is_the_endpoint(tmp_path: Path, accept: str) -> None:
+    page = Answer(200, "text/html", b"<html>login</html>")
+    with Receiver(always(page)) as receiver:
+        world = small(tmp_path, telling(receiver.endpoint, accept=accept))
+        assert world.once().code == 0
+        said = told(world)
+    assert "web page" in said
+    assert "check the endpoint" in said
+    assert "any_2xx" not in said
 
 
 @pytest.mark.parametrize("where", ["headers", "body"])
@@ -941,6 +981,17 @@ MISTAKES: dict[str, tuple[str, dict[str, str], tuple[str, ...]]] = {
         "{}",
         {"OTEL_EXPORTER_OTLP_ENDPOINT": "127.0.0.1:4318"},
         ("OTEL_EXPORTER_OTLP_ENDPOINT", "scheme"),
+    ),
+    "an endpoint without a host": ("{endpoint: 'http://'}", {}, ("telemetry.endpoint", "no host")),
+    "an endpoint with a strange port": (
+        "{endpoint: 'http://localhost:99999'}",
+        {},
+        ("telemetry.endpoint", "no URL"),
+    ),
+    "one of the environment without a host": (
+        "{}",
+        {"OTEL_EXPORTER_OTLP_ENDPOINT": "https:///v1"},
+        ("OTEL_EXPORTER_OTLP_ENDPOINT", "no host"),
     ),
     "one of the logs without a scheme": (
         "{}",

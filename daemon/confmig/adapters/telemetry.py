@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from confmig import __version__
+from confmig.adapters.endpoint import url_problem
 from confmig.adapters.store import Store
 from confmig.errors import Invalid, Problem
 from confmig_otel import spans
@@ -103,9 +104,8 @@ def _endpoint(signal: str, endpoint: str | None, environment: Mapping[str, str])
         value = environment.get(name, "").strip()
         if not value:
             continue
-        if not value.startswith(("http://", "https://")):
-            fix = f"write http://{value} or https://{value}"
-            raise _invalid(name, "the endpoint has no scheme", fix)
+        if problem := url_problem(value):
+            raise _invalid(name, problem, "write it like http://collector:4318")
         return True
     return False
 
@@ -129,6 +129,7 @@ class Telemetry:
         self._service = service
         self._instance = instance
         self._otel: OtelRecorder | None = None
+        self._ending: threading.Thread | None = None
         self.recorder: spans.Recorder = spans.Silent()
         if plan.traces != "none" or plan.metrics != "none":
             from confmig_otel.export import OtelRecorder, resource
@@ -180,13 +181,18 @@ class Telemetry:
             deliverer.close()
         return Left(store.outbox_size()[0], advice)
 
+    def end(self) -> None:
+        """Begin to flush spans and metrics, in a thread of its own."""
+        if self._otel is not None and self._ending is None:
+            self._ending = threading.Thread(target=self._otel.shutdown, daemon=True)
+            self._ending.start()
+
     def close(self, seconds: float = 5.0) -> None:
         """Flush spans and metrics, for at most ``seconds``: a receiver that answers one byte at a
         time must not hold the end of the process."""
-        if self._otel is not None:
-            ending = threading.Thread(target=self._otel.shutdown, daemon=True)
-            ending.start()
-            ending.join(seconds)
+        self.end()
+        if self._ending is not None:
+            self._ending.join(max(0.0, seconds))
 
 
 @dataclass(frozen=True, slots=True)

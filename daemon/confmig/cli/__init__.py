@@ -16,7 +16,7 @@ from typing import NoReturn
 
 from confmig import __version__
 from confmig.cli import output
-from confmig.errors import BUG, INTERRUPTED, INVALID, Bug, ConfmigError
+from confmig.errors import BUG, DONE, INTERRUPTED, INVALID, Bug, ConfmigError
 
 COMMANDS = {
     "run": "watch and migrate until stopped; --once makes one pass",
@@ -76,7 +76,11 @@ def _module(name: str):  # type: ignore[no-untyped-def]
 def run(words: list[str]) -> int:
     """Run one command line; returns the exit code."""
     output.guard()
-    return output.finish(_run(words))
+    try:
+        code = _run(words)
+    except SystemExit as end:  # argparse ends --help, --version and a wrong usage itself
+        code = end.code if isinstance(end.code, int) else DONE
+    return output.finish(code)
 
 
 def _run(words: list[str]) -> int:

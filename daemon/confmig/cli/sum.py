@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 
 from confmig.adapters.bundle import read_files
-from confmig.core.manifest import ordered_ids, retired_sum, sums, sums_text
+from confmig.core import validation
+from confmig.core.contract import Contract
+from confmig.core.manifest import Files, ordered_ids, retired_sum, sums, sums_text
 from confmig.errors import Invalid, Problem
 
 
@@ -22,22 +25,30 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="the answer as JSON")
 
 
+_LIST = re.compile(r"manifest\.json: migrations(\[\d+\])?")
+_UNLISTED = frozenset(("manifest_unreadable", "migration_id_invalid", "migration_id_duplicate"))
+
+
+def _unlisted(folder: Path, files: Files) -> list[Problem]:
+    """Why the migrations of a manifest cannot be listed. Its other problems are the business of
+    ``confmig check``: a checksum is needed while a migration is being written."""
+    if files.manifest is None:
+        fix = "name the bundle with --bundle"
+        place = str(folder / "manifest.json")
+        return [Problem("manifest_unreadable", place, "the file is not there", fix)]
+    return [
+        problem
+        for problem in validation.read(files, Contract())[1]
+        if problem.code in _UNLISTED
+        or (_LIST.fullmatch(problem.place) and problem.code != "manifest_empty")
+    ]
+
+
 def run(args: argparse.Namespace) -> int:
     """Write the file if it changes."""
     files = read_files(args.bundle)
-    if files.manifest is None:
-        raise Invalid(
-            "manifest_unreadable",
-            "there is no bundle here",
-            [
-                Problem(
-                    "manifest_unreadable",
-                    str(args.bundle / "manifest.json"),
-                    "the file is not there",
-                    "name the bundle with --bundle",
-                )
-            ],
-        )
+    if problems := _unlisted(args.bundle, files):
+        raise Invalid("manifest_unreadable", "the migrations cannot be listed", problems)
     text = sums_text(sums(files, ordered_ids(files.manifest), retired_sum(files.manifest)))
     changed = files.sums != text
     if changed and not args.check:
