@@ -88,6 +88,8 @@ def meaning(node: Node, version: str) -> Any:
         return Ordered((str(e.key), meaning(e.node, version)) for e in node.entries)
     if node.kind == "list":
         return [meaning(e.node, version) for e in node.entries]
+    if version == "1.2, without a final newline" and node.v12 == f"{node.v11}\n":
+        return node.v11
     return node.v11 if version == "1.1" else node.v12
 
 

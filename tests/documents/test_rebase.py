@@ -714,10 +714,10 @@ KEPT: dict[str, Kept] = {
     "a comment above an item that was wrapped": Kept(
         "a: 1\nb: 2\n", "wrap_list: a", (("  - 1", "  # mine\n  - 1"),), ("# mine",)
     ),
-    "lines of a text that lost its style": Kept(
+    "a word in a folded text that moved": Kept(
         "t: >-\n  one\n  two\nb: 1\n",
         "nest: {path: t, under: d}",
-        (('"one two"', '"one two three"'),),
+        (("    two", "    two three"),),
         ("three",),
     ),
     "JSONC: a comment above what was set": Kept(

@@ -82,7 +82,13 @@ def _check(
     session: Session, data: bytes, out: bytes, root: Node, maker: Maker, original: list[Entry]
 ) -> None:
     assert alike(read11(out), meaning(root, "1.1")), "YAML 1.1 reads another value"
-    assert alike(read12(out), meaning(root, "1.2"), keys=False), "YAML 1.2 reads another value"
+    read = read12(out)
+    # the readers differ about a block text at the end of a file without a final newline; what is
+    # put behind it decides for the one that reads no newline
+    endings = ["1.2"] if data.endswith(b"\n") else ["1.2", "1.2, without a final newline"]
+    assert any(alike(read, meaning(root, e), keys=False) for e in endings), (
+        "YAML 1.2 reads another value"
+    )
     text = out.decode()
     notes = Counter(_NOTE.findall(text))
     for note in notes_of(root) + maker.header:

@@ -23,8 +23,17 @@ from confmig.documents.rope import (
     split_lines,
     text_of,
 )
-from confmig.documents.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
-from confmig.documents.yaml import scalars
+from confmig.documents.tree import (
+    Cell,
+    Container,
+    Mapping,
+    Origin,
+    Sequence,
+    cells_of,
+    touch,
+    walk_cells,
+)
+from confmig.documents.yaml import scalars, texts
 from confmig.documents.yaml.flow import FlowWriter, Style
 from confmig.documents.yaml.layout import Layout, Region
 from confmig.errors import Refused
@@ -36,6 +45,7 @@ def render(document: Document, layout: Layout) -> Rope:
     Raises ``Refused`` where the change cannot be expressed in this text.
     """
     writer = _Writer(document, layout)
+    writer.watch_end()
     text = document.text
     if document.stream:
         roots = cells_of(document.root)
@@ -52,6 +62,8 @@ def render(document: Document, layout: Layout) -> Rope:
     rope = compose(0, len(text), edits)
     if text and not text.endswith("\n"):
         rope = _without_final_newline(text, rope)
+        if writer.ends_in_new_text():
+            rope.append(document.newline)  # without it readers would differ about the text
     return rope
 
 
@@ -74,6 +86,44 @@ class _Writer(FlowWriter):
         self.text = document.text
         self.newline = document.newline
         self._style: Style | None = None
+        self._open_end: Cell | None = None
+
+    def watch_end(self) -> None:
+        """A block text at the end of a file without a final newline has none either. Where that
+        text does not end the result, its header must say so: have it looked at."""
+        if self.text.endswith("\n") or not self.text:
+            return
+        cell = _last(self.document.root_cell.source)
+        node = cell.source if cell is not None else None
+        if cell is None or node is None or node.style not in texts.BLOCK:
+            return
+        last = self._last_now()
+        if cell.node is node and last is not cell and (last is None or last.node is not node):
+            self._open_end = cell
+            for container, other in walk_cells(self.document.root):
+                if other is cell:
+                    touch(container)
+
+    def _last_now(self) -> Cell | None:
+        """The entry that ends the result."""
+        cell = self.document.root_cell
+        while isinstance(cell.value, Mapping | Sequence) and not (cell.node and cell.node.alias):
+            cells = cells_of(cell.value)
+            if not cells:
+                return None
+            cell = cells[-1]
+        return cell
+
+    def ends_in_new_text(self) -> bool:
+        """Whether the result, but not the source, ends in a block text that ends in a newline."""
+        cell = self._last_now()
+        if cell is None or not isinstance(cell.value, str) or not cell.value.endswith("\n"):
+            return False
+        last = _last(self.document.root_cell.source)
+        if last is not None and last.source is cell.node:
+            return False
+        node = cell.node if cell.node is not None else cell.source
+        return node is not None and node.style in texts.BLOCK
 
     @property
     def style(self) -> Style:
@@ -140,56 +190,71 @@ class _Writer(FlowWriter):
             for cell in kept:
                 edits.extend(self.cell_edits(cell))
             return edits
-        first_kept = kept[0] if kept else None
-        for number, cell in enumerate(origin.cells):
-            if id(cell) in staying:
-                edits.extend(self.cell_edits(cell))
-            else:
-                after = origin.cells[number + 1] if number + 1 < len(origin.cells) else None
-                edits.append(self._cut(cell, after, whole=first_kept is None and not now))
-        edits.extend(self._insertions(container, now, staying, first_kept))
+        leaving = [c for c in origin.cells if id(c) not in staying]
+        leads = bool(now) and id(now[0]) not in staying
+        edits.extend(self._block_cuts(origin, leaving, kept[0] if kept else None, leads))
+        for cell in kept:
+            edits.extend(self.cell_edits(cell))
+        edits.extend(self._insertions(origin, now, staying, kept[0] if kept else None))
         return edits
 
-    def _cut(self, cell: Cell, after: Cell | None, *, whole: bool) -> Edit:
-        region = self.layout.region(cell)
-        end = region.last
-        if region.compact:
-            if after is None or whole:
-                end = self.layout.before_newline(end)
-            else:  # the next entry takes the place on the dash's line
-                end += len(self.text[end:]) - len(self.text[end:].lstrip(" \r\n"))
-        return Edit(region.first, end, [])
+    def _block_cuts(
+        self, origin: Origin, leaving: list[Cell], first_kept: Cell | None, leads: bool
+    ) -> list[Edit]:
+        """The cuts of entries that leave. Where the first of them stands on the line of its dash,
+        the first that stays takes its place there, unless a new one ``leads``."""
+        if not leaving:
+            return []
+        regions = [self.layout.region(c) for c in leaving]
+        first = regions[0]
+        cuts = [Edit(r.first, r.last, []) for r in regions]
+        if not first.compact:
+            return cuts
+        if first_kept is not None:
+            run = origin.cells.index(first_kept)
+            stays = self.layout.region(first_kept).first
+            ends = [first.first, *(r.last for r in regions[:run])]
+            begins = [*(r.first for r in regions[:run]), stays]
+            between = "".join(self.text[a:b] for a, b in zip(ends, begins, strict=True))
+            if not between.strip():
+                rest = self.text[stays:]
+                stop = stays + len(rest) - len(rest.lstrip(" \r\n"))
+                return [Edit(first.first, stop, []), *cuts[run:]]
+        start = first.first
+        if first_kept is not None and not leads:  # no space stays behind the dash
+            start -= len(self.text[:start]) - len(self.text[:start].rstrip(" "))
+        return [Edit(start, self.layout.before_newline(first.last), []), *cuts[1:]]
 
     def _insertions(
-        self, container: Container, now: list[Cell], staying: set[int], first: Cell | None
+        self, origin: Origin, now: list[Cell], staying: set[int], first: Cell | None
     ) -> list[Edit]:
-        origin = container.origin
-        assert origin is not None
-        sample = self.layout.region(first if first is not None else origin.cells[0])
-        column = sample.column
+        head = self.layout.region(origin.cells[0])
+        column = head.column
         edits: list[Edit] = []
+        leading: list[Rope] = []
         previous: Cell | None = None
         for cell in now:
             if id(cell) in staying:
                 previous = cell
                 continue
             lines = self.entry_lines(cell, column)
-            if previous is not None:
-                at = self.layout.region(previous).last
-                if at == len(self.text) and not self.text.endswith("\n"):
-                    edits.append(Edit(at, at, [self.newline, *join_lines(lines, self.newline)]))
-                else:
-                    edits.append(Edit(at, at, [*join_lines(lines, self.newline), self.newline]))
+            if previous is None:
+                leading.extend(lines)
                 continue
-            region = sample
-            rope = join_lines(lines, self.newline)
-            if region.compact:
-                rope = _strip_start(self.text, rope)
-                rope = [*rope, self.newline, " " * column] if first is not None else rope
-                edits.append(Edit(region.first, region.first, rope))
+            at = self.layout.region(previous).last
+            if at == len(self.text) and not self.text.endswith("\n"):
+                edits.append(Edit(at, at, [self.newline, *join_lines(lines, self.newline)]))
             else:
-                edits.append(Edit(region.first, region.first, [*rope, self.newline]))
-        return edits
+                edits.append(Edit(at, at, [*join_lines(lines, self.newline), self.newline]))
+        if not leading:
+            return edits
+        rope = join_lines(leading, self.newline)
+        if head.compact:
+            rope = _strip_start(self.text, rope)
+            rope = [*rope, self.newline, " " * column] if first is not None else rope
+            return [Edit(head.first, head.first, rope), *edits]
+        at = head.first if first is None else self.layout.region(first).first
+        return [Edit(at, at, [*rope, self.newline]), *edits]
 
     def cell_edits(self, cell: Cell) -> list[Edit]:
         """The edits of an entry that stands where its source stands."""
@@ -198,6 +263,11 @@ class _Writer(FlowWriter):
             edits.extend(self._key_edits(cell))
         if not cell.untouched:
             edits.extend(self._value_edits(cell))
+        elif cell is self._open_end and isinstance(cell.value, str) and cell.node is not None:
+            block = texts.block_of(self.text, cell.node, cell.value)
+            if block is not None and block.sign != "-":
+                at = block.head - len(block.sign)
+                edits.append(Edit(at, block.head, ["-"]))
         elif (
             isinstance(cell.value, Mapping | Sequence)
             and cell.value.changed
@@ -231,7 +301,7 @@ class _Writer(FlowWriter):
         brackets = "{}" if isinstance(container, Mapping) else "[]"
         if origin.flow:
             return self.flow_edits(container)
-        cuts = [self._cut(c, None, whole=True) for c in origin.cells]
+        cuts = self._block_cuts(origin, origin.cells, None, leads=True)
         first = self.layout.region(origin.cells[0])
         if first.compact:
             return [Edit(first.first, first.first, [brackets]), *cuts]
@@ -288,7 +358,16 @@ class _Writer(FlowWriter):
         assert source is not None
         is_item = cell.key is None
         if not self._is_block(cell):
-            rope = self.inline_value(cell)
+            kept = self._text_edits(cell, region)
+            if kept is not None:
+                return kept
+            lines = self._deeper(cell, self._inline_lines(cell, region.column), region.column)
+            rope = lines[0]
+            # the lines of a block text go below a comment on the line of its key
+            below = [p for line in lines[1:] for p in (self.newline, *line)]
+            text = self._is_text(cell)
+            if not text:
+                rope, below = [*rope, *below], []
             if not block_source:
                 lead = " " if source.outer == source.end or source.outer <= region.indicator else ""
                 start = source.outer if source.end > source.outer else region.indicator
@@ -297,14 +376,19 @@ class _Writer(FlowWriter):
                 header = self._header_comment(source)
                 if header is not None:
                     stop = self.layout.line_end(source.start)
-                    return [Edit(start, header, rope), Edit(stop, max(stop, source.end), [])]
-                return [Edit(start, max(start, source.end), [lead, *rope] if lead else rope)]
+                    return [Edit(start, header, rope), Edit(stop, max(stop, source.end), below)]
+                end = max(start, source.end)
+                edits = [Edit(start, end, [lead, *rope] if lead else rope)]
+                if below:
+                    stop = self.layout.line_end(end)
+                    edits.append(Edit(stop, stop, below))
+                return edits
             start, end = self._block_span(cell)
             if self.layout.line_start(start) < start:
-                return [Edit(start, end, rope)]
+                return [Edit(start, end, [*rope, *below])]
             at = region.indicator
             cut_from = max(at, self.layout.line_end(at))
-            return [Edit(at, at, [" ", *rope]), Edit(cut_from, end, [])]
+            return [Edit(at, at, [" ", *rope]), Edit(cut_from, end, below)]
         column = region.column + self._offset(cell)
         lines = self.value_lines(cell, column)
         if block_source:
@@ -346,9 +430,45 @@ class _Writer(FlowWriter):
             Edit(stop, stop, [self.newline, *join_lines(lines, self.newline)]),
         ]
 
+    def _text_edits(self, cell: Cell, region: Region) -> list[Edit] | None:
+        """The edits of a text of several lines that keeps its form; None if it cannot. A block text
+        that loses all its line ends becomes a text of one line."""
+        source = cell.source
+        assert source is not None
+        if cell.node is not None or source.tag is not None or not isinstance(cell.value, str):
+            return None
+        old = texts.read(self.text, source, region.column)
+        if old is None or ("\n" in old and "\n" not in cell.value):
+            return None
+        if source.style not in texts.BLOCK:
+            if "\n" not in self.text[source.start : source.end]:
+                return None
+            rope = texts.continued(self.text, source, old, cell.value, region.column)
+            return None if rope is None else [Edit(source.start, source.end, rope)]
+        block = texts.block_of(self.text, source, old)
+        if block is None:
+            return None
+        new = texts.changed(self.text, block, old, cell.value, region.column, self.newline)
+        if new is None:
+            return None
+        head = self.text[source.start : block.head]
+        edits = [] if head == new.header else [Edit(source.start, block.head, [new.header])]
+        return [*edits, Edit(block.begin, source.end, new.content)]
+
+    def _is_text(self, cell: Cell) -> bool:
+        """Whether a value that moved here is a block text."""
+        return cell.node is not None and cell.node.style in texts.BLOCK
+
+    def _inline_lines(self, cell: Cell, column: int) -> list[Rope]:
+        """The lines of a value that begins on the line of its key or dash, in an entry at a
+        column."""
+        if self._is_text(cell):
+            return self._moved_text(cell, column)
+        return split_lines(self.text, self.inline_value(cell))
+
     def _header_comment(self, source: Origin) -> int | None:
         """Where a block scalar's header ends if a comment follows it, which stays on the line."""
-        if source.style not in ("|", ">"):
+        if source.style not in texts.BLOCK:
             return None
         line = self.text[source.start : self.layout.line_end(source.start)]
         match = re.search(r"[ \t]+#", line)
@@ -364,7 +484,7 @@ class _Writer(FlowWriter):
             first, last = source.outer, source.end
         if first == last:
             return self._fill_empty(cell, first)
-        lines = self.value_lines(cell, 0) if self._is_block(cell) else [self.inline_value(cell)]
+        lines = self.value_lines(cell, 0) if self._is_block(cell) else self._inline_lines(cell, 0)
         rope = join_lines(lines, self.newline)
         if self.text[last - 1 : last] == "\n":
             rope = [*rope, self.newline]
@@ -372,7 +492,7 @@ class _Writer(FlowWriter):
 
     def _fill_empty(self, cell: Cell, at: int) -> list[Edit]:
         """Write a value into a document that has none, after what comments it has."""
-        lines = self.value_lines(cell, 0) if self._is_block(cell) else [self.inline_value(cell)]
+        lines = self.value_lines(cell, 0) if self._is_block(cell) else self._inline_lines(cell, 0)
         rope = join_lines(lines, self.newline)
         if at > 0 and self.text[at - 1] != "\n":
             return [Edit(at, at, [self.newline, *rope])]
@@ -443,15 +563,14 @@ class _Writer(FlowWriter):
             if not self._is_block(cell):
                 if self._was_root(cell) and isinstance(cell.value, Mapping | Sequence):
                     # the lines of a flow collection must stand deeper than its key
-                    lines = split_lines(self.text, self.inline_value(cell))
+                    lines = self._inline_lines(cell, column)
                     return [[head], *indent(self.text, lines, column + self.style.flow)]
-                return self._deeper(
-                    cell, split_lines(self.text, [head + " ", *self.inline_value(cell)]), column
-                )
+                first, *more = self._inline_lines(cell, column)
+                return self._deeper(cell, [[head + " ", *first], *more], column)
             return [[head], *self.value_lines(cell, column + self._offset(cell))]
         if not self._is_block(cell):
-            lines = split_lines(self.text, [f"{pad}- ", *self.inline_value(cell)])
-            return self._deeper(cell, lines, column)
+            first, *more = self._inline_lines(cell, column)
+            return self._deeper(cell, [[f"{pad}- ", *first], *more], column)
         lines = self.value_lines(cell, column + 2)
         blank = 0
         while not text_of(self.text, lines[blank]).strip():
@@ -460,12 +579,15 @@ class _Writer(FlowWriter):
         return [*lines[:blank], [f"{pad}- ", *first], *lines[blank + 1 :]]
 
     def _deeper(self, cell: Cell, lines: list[Rope], column: int) -> list[Rope]:
-        """The lines of an entry; those of a flow collection must stand deeper than the entry."""
-        if len(lines) == 1 or not isinstance(cell.value, Mapping | Sequence):
+        """The lines of an entry; those of a flow collection, and those on which a text goes on,
+        must stand deeper than the entry."""
+        if len(lines) == 1:
             return lines
-        texts = [text_of(self.text, line) for line in lines[1:]]
-        least = min((len(t) - len(t.lstrip(" ")) for t in texts if t.strip()), default=column + 1)
+        found = [text_of(self.text, line) for line in lines[1:]]
+        least = min((len(t) - len(t.lstrip(" ")) for t in found if t.strip()), default=column + 1)
         missing = column + 1 - least
+        if missing > 0 and not isinstance(cell.value, Mapping | Sequence):
+            missing += self.style.step - 1
         return [lines[0], *indent(self.text, lines[1:], missing)] if missing > 0 else lines
 
     def _was_root(self, cell: Cell) -> bool:
@@ -525,8 +647,6 @@ class _Writer(FlowWriter):
                 if node.flow and (node.cells or not len(value)):
                     return compose(node.outer, node.end, self.container_edits(value))
             elif node.end > node.outer:
-                if node.style in ("|", ">"):
-                    return self._moved_block_scalar(cell)
                 return [(node.outer, node.end)]
             else:
                 return ["null"]
@@ -540,19 +660,33 @@ class _Writer(FlowWriter):
         style = style if style in ("'", '"') else None
         return [scalars.write(value, style=style, quote=self.style.quote)]
 
-    def _moved_block_scalar(self, cell: Cell) -> Rope:
-        if not isinstance(cell.value, str):
-            raise Refused("block_scalar_move", "a tagged block scalar cannot leave its key")
+    def _moved_text(self, cell: Cell, column: int) -> list[Rope]:
+        """A block text that moved below another entry, its anchor and tag included."""
         node = cell.node
         assert node is not None
-        header = self.text[node.start : self.layout.line_end(node.start)].partition("#")[0]
-        if node.end == len(self.text) and not self.text.endswith("\n") and "-" not in header:
+        properties = self.text[node.outer : node.start]
+        if "\n" in properties:
             raise Refused(
                 "block_scalar_move",
-                "readers differ about the end of a block text without a final newline",
-                fix="end the file with a newline",
+                "a block text cannot move while its tag or anchor stands on a line of its own",
+                fix="write the tag and the header on one line",
             )
-        return [scalars.double_quoted(cell.value)]
+        block = texts.block_of(self.text, node, str(cell.value))
+        if block is None:
+            return [[properties, scalars.double_quoted(str(cell.value))]]
+        step = 2 if cell.name is None else self.style.step
+        # a text that ended the file without a newline has none: elsewhere its header says so
+        ends = str(cell.value).endswith("\n") or self._last_now() is cell
+        lines = texts.moved(block, block.sign if ends else "-", column, step)
+        return [[properties, *lines[0]], *lines[1:]]
+
+
+def _last(node: Origin | None) -> Cell | None:
+    """The entry that ends a source."""
+    cell = node.cell if node is not None else None
+    while cell is not None and cell.source is not None and cell.source.cells:
+        cell = cell.source.cells[-1]
+    return cell
 
 
 def _strip_start(source: str, rope: Rope) -> Rope:

@@ -1,0 +1,245 @@
+"""Texts of several lines keep their form: block texts (``|`` and ``>``), and plain or quoted texts
+that continue over lines.
+
+A block text moves by another indentation. A text changes by a difference of lines (``|``) or of
+words, so that only the lines differ whose text differs. What is written is read back here, because
+only a reader knows how lines fold; a text that cannot keep its form is the caller's to quote.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from difflib import SequenceMatcher
+
+import yaml
+from yaml import events as ev
+
+from confmig.documents.rope import Rope, join_lines, text_of
+from confmig.documents.tree import Origin
+from confmig.documents.yaml.parse import CParser
+
+BLOCK = frozenset(("|", ">"))
+_HEADER = re.compile(r"([|>])(?:([1-9])?([+-])?|([+-])([1-9]))(?=[ \t\r\n]|\Z)")
+_UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
+_TOKENS = re.compile(r"\s+|\w+|[^\s\w]")
+_MOST = 4_000_000
+"""Pairs of lines or words that are compared at most; beyond it everything between is new."""
+
+
+@dataclass(frozen=True, slots=True)
+class Block:
+    """A block text in the source. ``sign``: ``-``, ``+`` or nothing; ``digit``: whether the header
+    says how far the content is indented; ``column``: where the content stands; ``lines``: its
+    lines with their indentation, as spans; ``begin``: where they begin; ``head``: where the header
+    ends, before a comment."""
+
+    style: str
+    sign: str
+    digit: bool
+    column: int
+    lines: tuple[tuple[int, int], ...]
+    begin: int
+    head: int
+
+
+def block_of(text: str, node: Origin, value: str) -> Block | None:
+    """The block text that stands at ``node`` and means ``value``; None if it has no content."""
+    match = _HEADER.match(text, node.start)
+    begin = text.find("\n", node.start, node.end) + 1
+    if match is None or not begin:
+        return None
+    lines: list[tuple[int, int]] = []
+    at = begin
+    while at <= node.end:
+        stop = text.find("\n", at, node.end)
+        stop = node.end if stop < 0 else stop
+        lines.append((at, stop - 1 if text[at:stop].endswith("\r") else stop))
+        at = stop + 1
+    first = next((text[a:b] for a, b in lines if text[a:b].strip(" ")), "")
+    meant = next((line for line in value.split("\n") if line.strip(" ")), "")
+    if not first or not meant:
+        return None
+    sign, digit = match[3] or match[4] or "", bool(match[2] or match[5])
+    column = _leading(first) - _leading(meant)
+    return Block(match[1], sign, digit, column, tuple(lines), begin, match.end())
+
+
+def read(text: str, node: Origin, column: int) -> str | None:
+    """The value of the text that stands at ``node`` in an entry at ``column``."""
+    ending = "\n" if node.end < len(text) else ""
+    return _read(f"{' ' * column}k: {text[node.start : node.end]}{ending}")
+
+
+def moved(block: Block, sign: str, column: int, step: int) -> list[Rope]:
+    """The header and the lines of a block text below another entry, indented by ``step`` from
+    ``column``."""
+    header = f"{block.style}{step if block.digit else ''}{sign}"
+    pad = " " * (column + step)
+    lines: list[Rope] = []
+    for a, b in block.lines:
+        start = a + block.column
+        lines.append([pad, (start, b)] if start < b else [])
+    return [[header], *lines]
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A header and the content below it, which begins with the first line's indentation."""
+
+    header: str
+    content: Rope
+
+
+def changed(
+    text: str, block: Block, old: str, new: str, column: int, newline: str
+) -> Changed | None:
+    """A block text of an entry at ``column`` with another value, by the smallest difference; None
+    if a block text cannot say that."""
+    body = new.rstrip("\n")
+    if not body or _UNWRITABLE.search(body):
+        return None
+    ends = len(new) - len(body)
+    sign = ("-" if not ends else block.sign if block.sign == "+" else "") if ends < 2 else "+"
+    following = _blank_lines(text, block.lines[-1][1])
+    blanks = ends - 1 - following if sign == "+" else 0
+    if blanks < 0:
+        return None
+    pad = " " * block.column
+    step = block.column - column
+    candidates: list[tuple[str, Rope]] = []
+    if block.style == ">":
+        end = block.lines[-1][1]
+        words = reworded(text, (block.begin, end), old.rstrip("\n"), body)
+        if words is not None:
+            candidates.append((">", words))
+        unfolded: list[Rope] = [
+            [pad, line] if line else [] for line in body.replace("\n", "\n\n").split("\n")
+        ]
+        candidates.append((">", join_lines(unfolded, newline)))
+    candidates.append(("|", join_lines(_by_lines(block, old, body, pad), newline)))
+    for style, rope in candidates:
+        digit = block.digit or body.lstrip("\n").startswith(" ")
+        if digit and not 0 < step < 10:
+            return None
+        header = f"{style}{step if digit else ''}{sign}"
+        content = [*rope, *[newline] * blanks]
+        written = f"{' ' * column}k: {header}\n{text_of(text, content)}\n" + "\n" * following
+        if _read(written) == new:
+            return Changed(header, content)
+    return None
+
+
+def continued(text: str, node: Origin, old: str, new: str, column: int) -> Rope | None:
+    """A plain or quoted text of several lines, in an entry at ``column``, with other words; None
+    if its lines cannot stay."""
+    if _UNWRITABLE.search(new):
+        return None
+    rope = reworded(text, (node.start, node.end), old, new)
+    if rope is None:
+        return None
+    return rope if _read(f"{' ' * column}k: {text_of(text, rope)}\n") == new else None
+
+
+def reworded(text: str, span: tuple[int, int], old: str, new: str) -> Rope | None:
+    """The source span, whose lines fold to ``old``, with the words of ``new``; None if the words
+    of the two cannot be matched (escapes)."""
+    before, after = _TOKENS.findall(old), _TOKENS.findall(new)
+    places = _places(text, span, before)
+    if places is None:
+        return None
+    rope: Rope = []
+    at = span[0]
+    for a, b, c, d in _differences(before, after):
+        begin = places[a][0] if a < len(places) else places[-1][1]
+        end = places[b - 1][1] if b > a else begin
+        rope += [(at, begin), "".join(after[c:d])]
+        at = end
+    rope.append((at, span[1]))
+    return [p for p in rope if (p if isinstance(p, str) else p[0] < p[1])]
+
+
+def _places(text: str, span: tuple[int, int], tokens: list[str]) -> list[tuple[int, int]] | None:
+    """Where each word of a folded text, and each gap between two, stands in the source."""
+    words = [m for m in _TOKENS.finditer(text, *span) if not m[0].isspace()]
+    if words and tokens and words[0][0] in "'\"" and words[0][0] != tokens[0]:
+        words = words[1:-1]
+    found: list[tuple[int, int]] = []
+    number = 0
+    for token in tokens:
+        if number > len(words) or (not token.isspace() and number == len(words)):
+            return None
+        if not token.isspace():
+            if words[number][0] != token or (
+                found and found[-1][1] != words[number].start()  # a gap that the value has not
+            ):
+                return None
+            found.append(words[number].span())
+            number += 1
+        elif not 0 < number < len(words):
+            return None
+        else:
+            found.append((words[number - 1].end(), words[number].start()))
+    return found if number == len(words) and found else None
+
+
+def _by_lines(block: Block, old: str, new: str, pad: str) -> list[Rope]:
+    """The lines of a literal text: those that are equal are those of the source."""
+    before, after = old.split("\n"), new.split("\n")
+    new_lines: list[Rope] = [[pad, line] if line else [] for line in after]
+    if len(before) > len(block.lines):
+        return new_lines
+    kept: list[Rope] = [[line] if line[0] < line[1] else [] for line in block.lines]
+    out: list[Rope] = []
+    at = 0
+    for a, b, c, d in _differences(before, after):
+        out += [*kept[at:a], *new_lines[c:d]]
+        at = b
+    return [*out, *kept[at : len(before)]]
+
+
+def _differences(before: list[str], after: list[str]) -> list[tuple[int, int, int, int]]:
+    """The runs ``before[a:b]`` that become ``after[c:d]``, in order."""
+    head = 0
+    while head < min(len(before), len(after)) and before[head] == after[head]:
+        head += 1
+    tail = 0
+    while (
+        tail < min(len(before), len(after)) - head
+        and before[len(before) - 1 - tail] == after[len(after) - 1 - tail]
+    ):
+        tail += 1
+    left, right = before[head : len(before) - tail], after[head : len(after) - tail]
+    if not left and not right:
+        return []
+    if len(left) * len(right) > _MOST:
+        return [(head, head + len(left), head, head + len(right))]
+    matcher = SequenceMatcher(None, left, right, autojunk=False)
+    return [
+        (head + a, head + b, head + c, head + d)
+        for kind, a, b, c, d in matcher.get_opcodes()
+        if kind != "equal"
+    ]
+
+
+def _read(text: str) -> str | None:
+    """The value of the one key of a mapping, if it is a text."""
+    parser = CParser(text)
+    found: list[str] = []
+    try:
+        while not isinstance(event := parser.get_event(), ev.StreamEndEvent):
+            if isinstance(event, ev.ScalarEvent):
+                found.append(event.value)
+    except yaml.YAMLError:
+        return None
+    return found[1] if len(found) == 2 else None
+
+
+def _blank_lines(text: str, at: int) -> int:
+    """How many blank lines follow the line that ends at ``at``."""
+    rest = re.compile(r"\r?\n((?:[ \t]*\r?\n)*)").match(text, at)
+    return rest[1].count("\n") if rest else 0
+
+
+def _leading(line: str) -> int:
+    return len(line) - len(line.lstrip(" "))

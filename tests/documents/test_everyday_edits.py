@@ -1,0 +1,263 @@
+"""Everyday edits: what people do to real files, with exactly the text that they would write.
+
+Each row is an input, the operations, and the result to the byte. A row stands for a kind.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.documents.test_new_operations import check
+
+Rows = dict[str, tuple[str, str, str]]
+
+LIST_ITEMS: Rows = {
+    "the first two keys of an item move": (
+        "steps:\n  - name: a\n    uses: b\n    with: {a: 1}\n  - run: x\n",
+        "[move: {from: 'steps[0].name', to: 'steps[0].meta.name'},"
+        " move: {from: 'steps[0].uses', to: 'steps[0].meta.uses'}]",
+        "steps:\n  - with: {a: 1}\n    meta:\n      name: a\n      uses: b\n  - run: x\n",
+    ),
+    "the first two keys of an item are gathered": (
+        "c:\n- ip: 1.2.3.4\n  mac: aa\n  name: x\n",
+        "gather: {from: ['c[0].ip', 'c[0].mac'], to: 'c[0].ids'}",
+        "c:\n- name: x\n  ids:\n  - 1.2.3.4\n  - aa\n",
+    ),
+    "all keys of an item go and one comes": (
+        "c:\n- a: 1\n  b: 2\n",
+        "[delete: 'c[0].a', delete: 'c[0].b', set: {path: 'c[0].k', value: 1}]",
+        "c:\n- k: 1\n",
+    ),
+    "the only key of an item goes and two come": (
+        "l:\n  - a: 1\n",
+        "[delete: 'l[0].a', set: {path: 'l[0].b', value: 2}, set: {path: 'l[0].c', value: 3}]",
+        "l:\n  - b: 2\n    c: 3\n",
+    ),
+    "set, and delete what was there": (
+        "l:\n- a: 1\n  b: 2\n- 3\n",
+        "[set: {path: 'l[0].c', value: 9}, delete: 'l[0].a', delete: 'l[0].b']",
+        "l:\n- c: 9\n- 3\n",
+    ),
+    "all keys of an item but the last": (
+        "l:\n- a: 1\n  b: 2\n  c: 3  # three\n",
+        "[delete: 'l[0].a', delete: 'l[0].b']",
+        "l:\n- c: 3  # three\n",
+    ),
+    "the first and the third key of an item": (
+        "l:\n- a: 1\n  b: 2\n  c: 3\n  d: 4\n",
+        "[delete: 'l[0].a', delete: 'l[0].c']",
+        "l:\n- b: 2\n  d: 4\n",
+    ),
+    "a comment above the key that stays": (
+        "l:\n- a: 1\n  b: 2\n  # about c\n  c: 3\n",
+        "[delete: 'l[0].a', delete: 'l[0].b']",
+        "l:\n- # about c\n  c: 3\n",
+    ),
+    "a comment above the dash stays": (
+        "l:\n# about the item\n- a: 1\n  b: 2\n  c: 3\n",
+        "[delete: 'l[0].a', delete: 'l[0].b']",
+        "l:\n# about the item\n- c: 3\n",
+    ),
+    "a comment of nobody between the keys that go": (
+        "l:\n- a: 1\n\n  # of nobody\n\n  b: 2\n  c: 3\n",
+        "[delete: 'l[0].a', delete: 'l[0].b']",
+        "l:\n-\n\n  # of nobody\n\n  c: 3\n",
+    ),
+    "blank lines between the keys that go": (
+        "l:\n- a: 1\n\n  b: 2\n\n  c: 3\n",
+        "[delete: 'l[0].a', delete: 'l[0].b']",
+        "l:\n- c: 3\n",
+    ),
+    "the first items of a list in a list": (
+        "l:\n- - 1\n  - 2\n  - 3\n- - 4\n",
+        "[delete: 'l[0][0]', delete: 'l[0][0]']",
+        "l:\n- - 3\n- - 4\n",
+    ),
+    "all items of a list in a list": (
+        "l:\n- - 1\n  - 2\n- - 4\n",
+        "remove_items: {path: 'l[0]', values: [1, 2]}",
+        "l:\n- []\n- - 4\n",
+    ),
+    "an item before the first of a list in a list": (
+        "l:\n- - 1\n  - 2\n",
+        "[delete: 'l[0][0]', add_item: {path: 'l[0]', value: 0, at: start}]",
+        "l:\n- - 0\n  - 2\n",
+    ),
+    "the first keys of the document's only item, with CRLF": (
+        "- a: 1\r\n  b: 2\r\n  c: 3\r\n",
+        "[delete: '[0].a', delete: '[0].b']",
+        "- c: 3\r\n",
+    ),
+    "without a final newline": (
+        "l:\n- a: 1\n  b: 2\n  c: 3",
+        "[delete: 'l[0].a', delete: 'l[0].b']",
+        "l:\n- c: 3",
+    ),
+    "all keys of an item that ends the file without a newline": (
+        "l:\n- a: 1\n  b: 2",
+        "[delete: 'l[0].a', delete: 'l[0].b', set: {path: 'l[0].c', value: 3}]",
+        "l:\n- c: 3",
+    ),
+}
+
+SCRIPT = "run: |  # why\n  first\n\n    second\n  third\nz: 1\n"
+TEXTS: Rows = {
+    "a word in a literal": (
+        SCRIPT,
+        "replace: {path: run, regex: second, with: '2nd'}",
+        "run: |  # why\n  first\n\n    2nd\n  third\nz: 1\n",
+    ),
+    "a line more and a line less in a literal": (
+        SCRIPT,
+        'set: {path: run, value: "first\\n\\n  second\\nnew\\nthird\\nlast\\n"}',
+        "run: |  # why\n  first\n\n    second\n  new\n  third\n  last\nz: 1\n",
+    ),
+    "a literal loses its final newline": (
+        SCRIPT,
+        'set: {path: run, value: "first\\nthird"}',
+        "run: |-  # why\n  first\n  third\nz: 1\n",
+    ),
+    "a literal gets two final newlines": (
+        "a: |\n  x\n  y\nz: 1\n",
+        'set: {path: a, value: "x\\ny\\n\\n"}',
+        "a: |+\n  x\n  y\n\nz: 1\n",
+    ),
+    "a literal becomes a text of one line": (
+        SCRIPT,
+        "set: {path: run, value: x}",
+        "run: x  # why\nz: 1\n",
+    ),
+    "a literal becomes a number": (SCRIPT, "set: {path: run, value: 3}", "run: 3  # why\nz: 1\n"),
+    "a literal whose first line is indented": (
+        "a: |\n  x\n  y\nz: 1\n",
+        'set: {path: a, value: " x\\ny\\n"}',
+        "a: |2\n   x\n  y\nz: 1\n",
+    ),
+    "a literal with a control character cannot stay one": (
+        "a: |\n  x\n  y\nz: 1\n",
+        'set: {path: a, value: "x\\e\\ny\\n"}',
+        'a: "x\\u001b\\ny\\n"\nz: 1\n',
+    ),
+    "a word in a folded text": (
+        "a: >-\n  some words\n  over two lines\nz: 1\n",
+        "replace: {path: a, regex: two, with: '2'}",
+        "a: >-\n  some words\n  over 2 lines\nz: 1\n",
+    ),
+    "a paragraph in a folded text": (
+        "a: >\n  some words\n  over lines\n\n  and more\nz: 1\n",
+        "replace: {path: a, regex: 'and more', with: 'and much more'}",
+        "a: >\n  some words\n  over lines\n\n  and much more\nz: 1\n",
+    ),
+    "a line more in a folded text": (
+        "a: >\n  some words\n  over lines\nz: 1\n",
+        'set: {path: a, value: "some words over lines\\nmore\\n"}',
+        "a: >\n  some words over lines\n\n  more\nz: 1\n",
+    ),
+    "a word in a plain text of two lines": (
+        "a: some words\n  over two lines  # c\nz: 1\n",
+        "replace: {path: a, regex: two, with: '2'}",
+        "a: some words\n  over 2 lines  # c\nz: 1\n",
+    ),
+    "a word in a quoted text of two lines": (
+        "a: 'some words\n\n  over two lines'\nz: 1\n",
+        "replace: {path: a, regex: two, with: '2'}",
+        "a: 'some words\n\n  over 2 lines'\nz: 1\n",
+    ),
+    "a quote in a quoted text of two lines": (
+        "a: 'some words\n  over two lines'\nz: 1\n",
+        'replace: {path: a, regex: two, with: "it\'s"}',
+        "a: 'some words over it''s lines'\nz: 1\n",
+    ),
+    "a literal moves to another parent": (
+        "a:\n    t: |  # c\n        x\n          y\n    u: 1\nb:\n    c: 1\n",
+        "move: {from: a.t, to: b.s}",
+        "a:\n    u: 1\nb:\n    c: 1\n    s: |  # c\n        x\n          y\n",
+    ),
+    "a literal is nested": (
+        "a: |\n  x\n\n  y\nz: 1\n",
+        "nest: {path: a, under: k}",
+        "a:\n  k: |\n    x\n\n    y\nz: 1\n",
+    ),
+    "a literal is hoisted": (
+        "a:\n  k: |\n    x\n    y\nz: 1\n",
+        "hoist: {path: a, key: k}",
+        "a: |\n  x\n  y\nz: 1\n",
+    ),
+    "a literal is hoisted, and the key has a comment": (
+        "a:  # c\n  k: |\n    x\n    y\nz: 1\n",
+        "hoist: {path: a, key: k}",
+        "a: |  # c\n  x\n  y\nz: 1\n",
+    ),
+    "a literal becomes an item and comes back": (
+        "a: |-\n  x\n  y\nz: 1\n",
+        "[wrap_list: a, add_item: {path: a, value: b}]",
+        "a:\n  - |-\n    x\n    y\n  - b\nz: 1\n",
+    ),
+    "an item becomes a value": (
+        "a:\n  - |-\n    x\n    y\nz: 1\n",
+        "unwrap_list: a",
+        "a: |-\n  x\n  y\nz: 1\n",
+    ),
+    "a literal overwrites a number with a comment": (
+        "a: |\n  x\n  y\nb: 1  # one\n",
+        "move: {from: a, to: b, on_conflict: overwrite}",
+        "b: |\n  x\n  y\n",
+    ),
+    "a literal is appended to a list": (
+        "a: |\n  x\n  y\nb:\n- c\n",
+        "move: {from: a, to: b, on_conflict: append}",
+        "b:\n- c\n- |\n  x\n  y\n",
+    ),
+    "a literal whose header says its indentation": (
+        "a: |2-\n    x\n   y\nz: 1\n",
+        "nest: {path: a, under: k}",
+        "a:\n  k: |2-\n      x\n     y\nz: 1\n",
+    ),
+    "a tagged literal": (
+        "a: !vault |\n      x\n      y\nz: 1\n",
+        "nest: {path: a, under: k}",
+        "a:\n  k: !vault |\n    x\n    y\nz: 1\n",
+    ),
+    "a plain text that begins below its key is nested": (
+        "d:\n  some\n  words\nx: 1\n",
+        "nest: {path: d, under: en}",
+        "d:\n  en: some\n    words\nx: 1\n",
+    ),
+    "a text at the end without a newline, and a key behind it": (
+        "s:\n- run: |\n    a\n    b",
+        "default: {path: name, value: x}",
+        "s:\n- run: |-\n    a\n    b\nname: x",
+    ),
+    "a text at the end without a newline that keeps lines": (
+        "a: |+\n  x\n  y",
+        "default: {path: name, value: x}",
+        "a: |-\n  x\n  y\nname: x",
+    ),
+    "a literal comes to the end of a file without a newline": (
+        "a: |\n  x\n  y\nb:\n  c: 1",
+        "move: {from: a, to: b.a}",
+        "b:\n  c: 1\n  a: |\n    x\n    y\n",
+    ),
+    "a literal with CRLF": (
+        "a: |\r\n  x\r\n  y\r\nz: 1\r\n",
+        "replace: {path: a, regex: y, with: why}",
+        "a: |\r\n  x\r\n  why\r\nz: 1\r\n",
+    ),
+    "a folded text with CRLF": (
+        "a: >\r\n  x\r\n  y\r\nz: 1\r\n",
+        "replace: {path: a, regex: y, with: why}",
+        "a: >\r\n  x\r\n  why\r\nz: 1\r\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LIST_ITEMS)
+def test_the_first_entries_of_a_compact_list_item_may_leave(name: str) -> None:
+    source, operations, want = LIST_ITEMS[name]
+    check(source, operations, want, "yaml", again=False)
+
+
+@pytest.mark.parametrize("name", TEXTS)
+def test_a_text_of_several_lines_keeps_its_form(name: str) -> None:
+    source, operations, want = TEXTS[name]
+    check(source, operations, want, "yaml", again=False)
