@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import pytest
 
-from tests.documents.test_new_operations import check
+from confmig.documents import formats
+from confmig.errors import Refused
+from tests.documents.test_new_operations import check, run
 
 Rows = dict[str, tuple[str, str, str]]
 
@@ -261,3 +263,102 @@ def test_the_first_entries_of_a_compact_list_item_may_leave(name: str) -> None:
 def test_a_text_of_several_lines_keeps_its_form(name: str) -> None:
     source, operations, want = TEXTS[name]
     check(source, operations, want, "yaml", again=False)
+
+
+COLLECTIONS: dict[str, tuple[str, str, str, str]] = {
+    "a list gets one item more": (
+        "yaml",
+        "l:\n# one\n- 1  # a\n- 2  # b\n",
+        "set: {path: l, value: [1, 2, 3]}",
+        "l:\n# one\n- 1  # a\n- 2  # b\n- 3\n",
+    ),
+    "a list loses its middle": (
+        "yaml",
+        "l:\n- 1  # a\n- 2  # b\n- 3  # c\n",
+        "set: {path: l, value: [1, 3]}",
+        "l:\n- 1  # a\n- 3  # c\n",
+    ),
+    "an item comes between": (
+        "yaml",
+        "l: [1, 3]  # c\n",
+        "set: {path: l, value: [1, 2, 3]}",
+        "l: [1, 2, 3]  # c\n",
+    ),
+    "true is not 1": (
+        "yaml",
+        "l:\n- 1\n- x\n",
+        "set: {path: l, value: [true, x]}",
+        "l:\n- true\n- x\n",
+    ),
+    "an object gets, loses and changes a key": (
+        "yaml",
+        "o:\n  a: 1  # a\n  b: 2  # b\n  # about c\n  c: 'x'  # c\n",
+        "set: {path: o, value: {a: 1, d: 4, c: y}}",
+        "o:\n  a: 1  # a\n  d: 4\n  # about c\n  c: 'y'  # c\n",
+    ),
+    "an object in a list changes": (
+        "yaml",
+        "l:\n- name: a  # first\n  port: 1  # p\n- name: b  # second\n  port: 2\n",
+        "set: {path: l, value: [{name: a, port: 1}, {name: b, port: 3}]}",
+        "l:\n- name: a  # first\n  port: 1  # p\n- name: b  # second\n  port: 3\n",
+    ),
+    "nothing stays": (
+        "yaml",
+        "l:\n- 1  # a\n- 2  # b\n",
+        "set: {path: l, value: [3]}",
+        "l:\n- 3\n",
+    ),
+    "a deep difference": (
+        "yaml",
+        "o:\n  p:\n    q: {a: 1, b: 2}  # q\n    r: 1  # r\n  s: 1  # s\n",
+        "set: {path: o, value: {p: {q: {a: 1, b: 3}, r: 1}, s: 1}}",
+        "o:\n  p:\n    q: {a: 1, b: 3}  # q\n    r: 1  # r\n  s: 1  # s\n",
+    ),
+    "JSONC": (
+        "jsonc",
+        '{\n  "l": [\n    1, // one\n    2 // two\n  ]\n}\n',
+        "set: {path: l, value: [2, 3]}",
+        '{\n  "l": [\n    2, // two\n    3\n  ]\n}\n',
+    ),
+    "TOML": (
+        "toml",
+        "[o]\na = 1 # a\n# about b\nb = [1, 2] # b\n",
+        "set: {path: o, value: {a: 2, b: [1, 2, 3]}}",
+        "[o]\na = 2 # a\n# about b\nb = [1, 2, 3] # b\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COLLECTIONS)
+def test_a_collection_changes_by_its_difference(name: str) -> None:
+    format, source, operations, want = COLLECTIONS[name]
+    check(source, operations, want, format, again=True)
+
+
+def test_an_assignment_of_a_handler_keeps_what_stays() -> None:
+    source = "l:\n- a  # one\n- b  # two\no:\n  k: 1  # k\n"
+    document = formats.parse(source.encode(), format="yaml")
+    root = document.root
+    root["l"] = [*root["l"], "c"]
+    root["o"] = {**root["o"], "m": 2}
+    assert formats.render(document).data.decode() == (
+        "l:\n- a  # one\n- b  # two\n- c\no:\n  k: 1  # k\n  m: 2\n"
+    )
+
+
+def test_an_anchored_list_is_guarded_and_its_alias_changes_with_it() -> None:
+    source = "l: &l\n- 1  # one\n- 2\nm: *l\n"
+    operation = "set: {path: l, value: [1, 3]}"
+    with pytest.raises(Refused, match="anchored"):
+        run(source, operation)
+    document, text = run(source, "{set: {path: l, value: [1, 3]}, allow_shared: true}")
+    assert text == "l: &l\n- 1  # one\n- 3\nm: *l\n"
+    assert document.get("m") == [1, 3]
+
+
+def test_two_lists_that_share_little_are_compared_in_bounded_time() -> None:
+    source = "l:\n" + "".join(f"- {n % 2}\n" for n in range(6000))
+    document = formats.parse(source.encode(), format="yaml")
+    wanted = [n % 3 for n in range(6000)]
+    document.set("l", wanted)
+    assert document.get("l") == wanted

@@ -476,7 +476,7 @@ INI = [
         "a section gets other keys",
         "# f\n[a] ; c\nx=1\n# of y\ny=2\n[b]\n",
         ("set", "a", {"y": 3}),
-        "# f\n[a] ; c\ny=3\n[b]\n",
+        "# f\n[a] ; c\n# of y\ny=3\n[b]\n",
     ),
     ini(
         "BOM and ends of lines stay",

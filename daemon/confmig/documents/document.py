@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from confmig.documents import path as paths
+from confmig.documents.differences import apply_difference
 from confmig.documents.journal import Change
 from confmig.documents.lookup import MISSING, Hit, Lookup, name_of, shown
 from confmig.documents.path import Index, Key, Path, Place, show
@@ -30,6 +31,7 @@ from confmig.documents.tree import (
     cells_of,
     kind_of,
     plain,
+    same_value,
     walk_cells,
 )
 from confmig.errors import Refused
@@ -204,12 +206,13 @@ class Document(Lookup):
         self.changes.append(Change("removed", place, at=at, old=old, span=_span(cell.node)))
 
     def replace(self, container: Container, cell: Cell, value: Any) -> None:
-        """Give an entry another value. An equal value of the same type is no change."""
-        from confmig.documents.tree import same_value
-
+        """Give an entry another value. An equal value of the same type is no change; the entries of
+        a list or an object that are in the new one, too, stay as they are written."""
         if same_value(cell.value, value):
             return
         self._guard(container, cell)
+        if apply_difference(self, cell, value):
+            return
         change = Change(
             "replaced",
             Hit(container, cell).place,

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from difflib import SequenceMatcher
 
 import yaml
 from yaml import events as ev
 
+from confmig.documents.differences import differences
 from confmig.documents.rope import Rope, join_lines, text_of
 from confmig.documents.tree import Origin
 from confmig.documents.yaml.parse import CParser
@@ -23,8 +23,6 @@ BLOCK = frozenset(("|", ">"))
 _HEADER = re.compile(r"([|>])(?:([1-9])?([+-])?|([+-])([1-9]))(?=[ \t\r\n]|\Z)")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 _TOKENS = re.compile(r"\s+|\w+|[^\s\w]")
-_MOST = 4_000_000
-"""Pairs of lines or words that are compared at most; beyond it everything between is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +148,7 @@ def reworded(text: str, span: tuple[int, int], old: str, new: str) -> Rope | Non
         return None
     rope: Rope = []
     at = span[0]
-    for a, b, c, d in _differences(before, after):
+    for a, b, c, d in differences(before, after):
         begin = places[a][0] if a < len(places) else places[-1][1]
         end = places[b - 1][1] if b > a else begin
         rope += [(at, begin), "".join(after[c:d])]
@@ -192,34 +190,10 @@ def _by_lines(block: Block, old: str, new: str, pad: str) -> list[Rope]:
     kept: list[Rope] = [[line] if line[0] < line[1] else [] for line in block.lines]
     out: list[Rope] = []
     at = 0
-    for a, b, c, d in _differences(before, after):
+    for a, b, c, d in differences(before, after):
         out += [*kept[at:a], *new_lines[c:d]]
         at = b
     return [*out, *kept[at : len(before)]]
-
-
-def _differences(before: list[str], after: list[str]) -> list[tuple[int, int, int, int]]:
-    """The runs ``before[a:b]`` that become ``after[c:d]``, in order."""
-    head = 0
-    while head < min(len(before), len(after)) and before[head] == after[head]:
-        head += 1
-    tail = 0
-    while (
-        tail < min(len(before), len(after)) - head
-        and before[len(before) - 1 - tail] == after[len(after) - 1 - tail]
-    ):
-        tail += 1
-    left, right = before[head : len(before) - tail], after[head : len(after) - tail]
-    if not left and not right:
-        return []
-    if len(left) * len(right) > _MOST:
-        return [(head, head + len(left), head, head + len(right))]
-    matcher = SequenceMatcher(None, left, right, autojunk=False)
-    return [
-        (head + a, head + b, head + c, head + d)
-        for kind, a, b, c, d in matcher.get_opcodes()
-        if kind != "equal"
-    ]
 
 
 def _read(text: str) -> str | None:
