@@ -133,7 +133,7 @@ def _comments_of_survivors(text: str, consumed: tuple[str, ...]) -> Iterator[str
         if match is None or "'" in line or '"' in line:
             continue
         below = next((x for x in lines[number:] if not x.lstrip().startswith("#")), "")
-        if not any(re.match(rf"\s*{key}\s*:", below) for key in consumed):
+        if not any(re.match(rf"\s*[\"']?{key}[\"']?\s*:", below) for key in consumed):
             yield match[1].rstrip()
 
 

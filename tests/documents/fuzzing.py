@@ -8,6 +8,7 @@ Texts are written by this module's own emitter; what their scalars mean is taken
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -151,11 +152,17 @@ class Maker:
     def make(self) -> tuple[bytes, Node]:
         root = Node("list" if self.chance(0.15) else "map")
         lines: list[str] = []
+        about_first: list[str] = []  # directly above the first entry: no header
         if self.chance(0.3):
-            lines += [self.note(self.header), ""] if self.chance(0.5) else [self.note(self.header)]
+            if self.chance(0.5):
+                lines += [self.note(self.header), ""]
+            else:
+                lines.append(self.note(about_first))
         if self.chance(0.2):
+            self.header, about_first = self.header + about_first, []
             lines.append("---" if self.chance(0.5) else "--- " + self.note(self.header))
         lines += self.block(root, 0, 0, root=True)
+        root.entries[0].notes += about_first
         if self.chance(0.1):
             lines.append(self.note(self.header))
         if self.chance(0.08):
@@ -205,6 +212,15 @@ class Maker:
                     lines += [pad + self.note(node.notes), ""]
                 while self.chance(self.commented):
                     lines.append(pad + self.note(entry.notes))
+            above = lines[-1] if lines else ""
+            if node.kind == "list" and re.match(rf" {{{column + 2}}}#c\d+\.", above):
+                # above the dash, at the column of the content: about the item below
+                name = above.split(".")[0].strip() + "."
+                for _, other, _ in walk(node):
+                    for notes in (other.notes, other.node.notes):
+                        if name in notes:
+                            notes.remove(name)
+                entry.notes.append(name)
             body = self.entry(node, entry, column, depth)
             if not (len(body) == 1 and "\n" in body[0]):
                 entry.line = body[0] if len(body) == 1 and entry.node.kind == "scalar" else None

@@ -33,6 +33,7 @@ NAMES = ("app", "logging")
 
 APP = """\
 # by hand
+
 server:
   port: 8080  # the port
   host: 'localhost'
@@ -41,6 +42,7 @@ hosts: [b, c]
 """
 LOGGING = """\
 # the logs
+
 level: warn
 hosts:
   - a   # first
@@ -298,7 +300,7 @@ ON_CONFLICT = {
     ),
     "an object": (
         "move: {from: 'app:server', to: 'logging:server'}",
-        "# by hand\nlevel: info   # how much\nhosts: [b, c]\n",
+        "# by hand\n\nlevel: info   # how much\nhosts: [b, c]\n",
         LOGGING + "server:\n  port: 8080\n  host: localhost\n",
     ),
     "wrap": (
@@ -323,7 +325,7 @@ ON_CONFLICT = {
     ),
     "overwrite by an object": (
         "move: {from: 'app:server', to: 'logging:level', on_conflict: overwrite}",
-        "# by hand\nlevel: info   # how much\nhosts: [b, c]\n",
+        "# by hand\n\nlevel: info   # how much\nhosts: [b, c]\n",
         LOGGING.replace("level: warn\n", "level:\n  port: 8080\n  host: localhost\n"),
     ),
     "append": (
@@ -397,7 +399,7 @@ ACROSS: dict[str, tuple[tuple[str, str], tuple[str, str], str, str, str]] = {
         ("yaml", APP),
         ("toml", '# t\ntitle = "x" # c\n\n[log]\n# lev\nlevel = "info"\n'),
         "move: {from: 'app:server', to: 'logging:server'}",
-        "# by hand\nlevel: info   # how much\nhosts: [b, c]\n",
+        "# by hand\n\nlevel: info   # how much\nhosts: [b, c]\n",
         '# t\ntitle = "x" # c\n\n[log]\n# lev\nlevel = "info"\n'
         '\n[server]\nport = 8080\nhost = "localhost"\n',
     ),
@@ -433,7 +435,7 @@ ACROSS: dict[str, tuple[tuple[str, str], tuple[str, str], str, str, str]] = {
         ("yaml", APP),
         ("ini", "; i\n[main]\nk = v\n"),
         "move: {from: 'app:server', to: 'logging:server'}",
-        "# by hand\nlevel: info   # how much\nhosts: [b, c]\n",
+        "# by hand\n\nlevel: info   # how much\nhosts: [b, c]\n",
         "; i\n[main]\nk = v\n\n[server]\nport = 8080\nhost = localhost\n",
     ),
     "a section of ini to toml": (
@@ -591,7 +593,7 @@ OTHERS = {
     "delete with wildcards": ("delete: 'logging:hosts[*]'", APP, None),
     "delete and prune": (
         "[{delete: 'app:server.port'}, {delete: {path: 'app:server.host', prune_empty: true}}]",
-        "# by hand\nlevel: info   # how much\nhosts: [b, c]\n",
+        "# by hand\n\nlevel: info   # how much\nhosts: [b, c]\n",
         LOGGING,
     ),
     "nest": (
@@ -663,7 +665,7 @@ OTHERS = {
     "gather behind a list over there": (
         "gather: {from: ['app:level', 'app:hosts'], to: 'logging:hosts', "
         "on_conflict: append_unique}",
-        "# by hand\nserver:\n  port: 8080  # the port\n  host: 'localhost'\n",
+        "# by hand\n\nserver:\n  port: 8080  # the port\n  host: 'localhost'\n",
         LOGGING + "  - info\n  - c\n",
     ),
     "gather nothing": ("gather: {from: ['app:q', 'logging:q'], to: 'app:all'}", APP, LOGGING),

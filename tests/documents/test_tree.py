@@ -16,6 +16,7 @@ from tests.documents.helpers import parse, render
 
 SOURCE = """\
 # head
+
 a: 1 # t
 b:
   x: [1, 2]

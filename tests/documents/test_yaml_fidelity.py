@@ -170,15 +170,15 @@ ROWS = [
     ),
     Row(
         "the file's header survives the first key",
-        "# head\na: 1\nb: 2\n",
+        "# head\n# of the file\n\na: 1\nb: 2\n",
         ("delete", "a"),
-        "# head\nb: 2\n",
+        "# head\n# of the file\n\nb: 2\n",
     ),
     Row(
         "the file's header survives a move of the first key",
         "# head\n\n# more\na: 1\nb: 1\n",
         ("move", "a", "c.a"),
-        "# head\n\n# more\nb: 1\nc:\n  a: 1\n",
+        "# head\n\nb: 1\nc:\n  # more\n  a: 1\n",
     ),
     Row(
         "a comment at the end of a map stays",
@@ -347,7 +347,7 @@ ROWS = [
     Row("an empty file takes a key", "", ("set", "a", 1), "a: 1\n"),
     Row("a file of comments takes a key", "# only\n", ("set", "a", 1), "# only\na: 1\n"),
     Row("an empty document takes a key", "---\n", ("set", "a", 1), "---\na: 1\n"),
-    Row("an emptied file is an object", "# h\na: 1\n", ("delete", "a"), "# h\n{}\n"),
+    Row("an emptied file is an object", "# h\n\na: 1\n", ("delete", "a"), "# h\n\n{}\n"),
     Row("an emptied list is a list", "- 1\n- 2\n", ("delete", "[*]"), "[]\n"),
     Row("--- stays", "---\na: 1\n", ("set", "b", 2), "---\na: 1\nb: 2\n"),
     Row(
@@ -1211,7 +1211,7 @@ ROWS = [
         "the document becomes a value",
         "# h\na: 1\nc: 1\n# f\n",
         ("wrap", "", "m"),
-        "# h\nm:\n  a: 1\n  c: 1\n# f\n",
+        "m:\n  # h\n  a: 1\n  c: 1\n# f\n",
     ),
     Row(
         "a flow list put into a list has its closing bracket deeper than the dash",

@@ -91,23 +91,23 @@ TABLE: dict[str, tuple[str, str, str]] = {
         X.replace("a: 2\n", "a: 2\nz: 9\n"),
     ),
     "new in the last": (X, "set: {path: '[2].z', value: 9}", X + "z: 9\n"),
-    "delete in the first": (X, "delete: '[0].a'", X.replace("a: 1 # t\n", "")),
-    "delete all of one": (X, "delete: '[1].a'", X.replace("a: 2\n", "{}\n")),
+    "delete in the first": (X, "delete: '[0].a'", X.replace("# c1\na: 1 # t\n", "")),
+    "delete all of one": (X, "delete: '[1].a'", X.replace("# c2\na: 2\n", "{}\n")),
     "delete in each": (
         X,
         "delete: '[*].a'",
-        X.replace("a: 1 # t\n", "").replace("a: 2\n", "{}\n"),
+        X.replace("# c1\na: 1 # t\n", "").replace("# c2\na: 2\n", "{}\n"),
     ),
     "rename in one": (X, "move: {from: '[1].a', to: '[1].q'}", X.replace("a: 2", "q: 2")),
     "move between documents": (
         X,
         "move: {from: '[0].a', to: '[2].a'}",
-        X.replace("a: 1 # t\n", "") + "a: 1 # t\n",
+        X.replace("# c1\na: 1 # t\n", "") + "# c1\na: 1 # t\n",
     ),
     "move back between documents": (
         X,
         "move: {from: '[1].a', to: '[0].q'}",
-        X.replace("a: 2\n", "{}\n").replace("- x\n", "- x\nq: 2\n"),
+        X.replace("# c2\na: 2\n", "{}\n").replace("- x\n", "- x\n# c2\nq: 2\n"),
     ),
     "move with a comment between documents": (
         "a: 1\n# above\nb: # t\n  c: 1 # c\n---\nd:\n    e: 1\n",
@@ -138,7 +138,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "nest a document": (
         X,
         "nest: {path: '[0]', under: k}",
-        X.replace("a: 1 # t\nl:\n- x\n", "k:\n  a: 1 # t\n  l:\n  - x\n"),
+        X.replace("# c1\na: 1 # t\nl:\n- x\n", "k:\n  # c1\n  a: 1 # t\n  l:\n  - x\n"),
     ),
     "hoist in a document": (
         X.replace("a: 2", "k:\n  a: 2"),
@@ -148,7 +148,7 @@ TABLE: dict[str, tuple[str, str, str]] = {
     "wrap_list of a document": (
         X,
         "wrap_list: '[1]'",
-        X.replace("a: 2", "- a: 2"),
+        X.replace("# c2\na: 2", "- # c2\n  a: 2"),
     ),
     "unwrap_list of a document": (
         "- a: 1 # t\n  b: 2\n---\nc: 1\n",
@@ -521,7 +521,7 @@ def test_the_loss_ledger_names_the_comments_of_what_left_one_document() -> None:
     document = parse(X)
     document.delete("[0].a")
     rendered = formats.render(document)
-    assert [document.text[a:b] for a, b in rendered.lost_comments] == ["# t"]
+    assert [document.text[a:b] for a, b in rendered.lost_comments] == ["# c1", "# t"]
 
 
 def test_a_thousand_documents_are_edited_in_place() -> None:

@@ -92,7 +92,12 @@ def _spans(document: Document, regions: Regions) -> list[tuple[int, int, bool]]:
                 continue
             stack.append(node)
             if cell.is_root:
-                out.append((node.start, node.end, id(node) not in kept))
+                # the comments above its first entry and below its last one are inside
+                ends = node.cells[:1] + node.cells[-1:]
+                spans = [s for c in ends for s in regions.entry_spans(c, node)]
+                start = min((node.start, *(a for a, _ in spans)))
+                stop = max((node.end, *(b for _, b in spans)))
+                out.append((start, stop, id(node) not in kept))
                 continue
             dead = id(node) not in kept and id(cell) not in alive
             out += [(*s, dead) for s in regions.entry_spans(cell, origin)]

@@ -222,6 +222,8 @@ def _place(
         if all(edits is not None for edits in inside):
             return [edit for edits in inside if edits is not None for edit in edits]
     gone = [map_.lines[n] for n in range(start, end)]
+    if not texts:
+        gone = _filled(map_, start, end)
     if any(line is None for line in gone):
         return None
     cuts = [_cut(map_.old, old, line) for line in gone if line is not None]
@@ -237,6 +239,18 @@ def _place(
     if at == len(old) and old and not old.endswith("\n"):
         lines = newline + lines.removesuffix(newline)
     return [Edit(at, at, [lines]), *cuts]
+
+
+def _filled(map_: _Map, start: int, end: int) -> list[int | None]:
+    """The old lines of lines that went. One that the migration rewrote (a key got another name) is
+    the old line between those of its neighbours."""
+    around = [None, *map_.lines, None]
+    gone = around[start + 1 : end + 1]
+    for number, line in enumerate(gone):
+        before, after = around[start + number], around[start + number + 2]
+        if line is None and before is not None and after == before + 2:
+            gone[number] = before + 1
+    return gone
 
 
 def _cut(lines: Lines, old: str, number: int) -> Edit:

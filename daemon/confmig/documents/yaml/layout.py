@@ -1,9 +1,9 @@
 """Where the entries of a YAML container stand in the source: lines, comments, indicators.
 
-Comment ownership (version 1 of the rule): comment lines directly above a key, at its column and
-with no blank line between, belong to the key; those above the first root key are the file's
-header and belong to nobody. Comment lines below an entry that are indented deeper than it belong
-to it. A trailing comment belongs to its line. Blank lines belong to nobody and stay.
+Comment ownership is as ``documents.remarks`` says, and in YAML: comment lines below an entry that
+are indented deeper than it belong to it; those directly above a dash, at the column of the item's
+content, belong to the item below them, unless they are commented-out options. A trailing comment
+belongs to its line. Blank lines belong to nobody.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 
 from confmig.documents.flow import Slots, trivia
+from confmig.documents.remarks import is_for_tools, is_option
 from confmig.documents.tree import Cell, Origin
 
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -101,14 +102,13 @@ class Layout:
             line = self.line_start(start)
             compact = bool(self.text[line:start].strip(" "))
             column = start - line
-            root_first = number == 0 and home.cell is not None and home.cell.home is home
             if compact:
                 first = start
-            elif root_first:
-                first = line
             else:
                 first = self._comments_above(line, column, floor)
-            last = self._last(end, column)
+                if first == line and cell.key is None:
+                    first = self._comments_above(line, self._content(node, start), floor)
+            last = self._last(end, column, node if cell.key is None else None)
             out[id(cell)] = Region(first, start, column, indicator, last, compact)
             at = end
             floor = last
@@ -127,18 +127,28 @@ class Layout:
         begin = gap.end() if gap else at
         return begin if self.text[begin : begin + 1] == "?" and begin < key.outer else key.outer
 
+    def _content(self, node: Origin, dash: int) -> int:
+        """The column of what a dash holds."""
+        line = self.line_start(dash)
+        on_line = node.end > node.outer and node.outer <= self.line_end(dash)
+        return (node.outer if on_line else dash + 2) - line
+
     def _comments_above(self, line: int, column: int, floor: int) -> int:
-        while line > floor:
-            above = self.line_start(line - 1)
-            text = self.text[above:line].rstrip("\r\n")
+        first = line
+        while first > floor:
+            above = self.line_start(first - 1)
+            text = self.text[above:first].rstrip("\r\n")
             bare = text.lstrip(" ")
             if above < floor or not bare.startswith("#") or len(text) - len(bare) != column:
                 break
-            line = above
-        return line
+            if is_option(bare) or is_for_tools(bare):
+                break
+            first = above
+        return first
 
-    def _last(self, end: int, column: int) -> int:
-        """The line after an entry that ends at ``end``, its deeper comments below included."""
+    def _last(self, end: int, column: int, item: Origin | None) -> int:
+        """The line after an entry that ends at ``end``, its deeper comments below included, but
+        not those that are above the dash of the next item."""
         last = at = self.next_line(end)
         while at < len(self.text):
             text = self.text[at : self.line_end(at)]
@@ -148,6 +158,9 @@ class Layout:
                     break
                 last = self.next_line(at)
             elif bare.strip():
+                dash = at + len(text) - len(bare)
+                if item is not None and dash - at == column and bare[:2] in ("-", "- "):
+                    return min(last, self._comments_above(at, column + 2, self.next_line(end)))
                 break
             at = self.next_line(at)
         return last

@@ -338,11 +338,11 @@ class _Writer(FlowWriter):
 
     def _inherited(self, cell: Cell, region: Region) -> list[Edit]:
         """The comments of an entry whose value came up into this one."""
-        if cell.carries is None or self._is_block(cell) or region.compact:
+        if cell.carries is None or region.compact:
             return []
         above, behind = self._carried(cell.carries)
         stop = self.layout.line_end(region.indicator)
-        if "#" in self.text[region.indicator : stop]:
+        if self._is_block(cell) or "#" in self.text[region.indicator : stop]:
             above, behind = [*above, *behind], []
         edits = []
         if above:
@@ -485,6 +485,10 @@ class _Writer(FlowWriter):
         if first == last:
             return self._fill_empty(cell, first)
         lines = self.value_lines(cell, 0) if self._is_block(cell) else self._inline_lines(cell, 0)
+        if cell.carries is not None:  # the comments of an entry whose value is the document now
+            above, behind = self._carried(cell.carries)
+            own: list[Rope] = [[span] for span in (*above, *behind)]
+            lines = [*own, *lines]
         rope = join_lines(lines, self.newline)
         if self.text[last - 1 : last] == "\n":
             rope = [*rope, self.newline]

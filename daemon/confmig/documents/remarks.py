@@ -1,0 +1,54 @@
+"""What a comment line is about: the entry below it, the whole file, or an option that it holds.
+
+Version 2 of the ownership rule, the same in every format. Comment lines directly above an entry, at
+its column, belong to it, with these exceptions:
+
+- A block of comments at the top of a file that ends with a blank line is the file's header. So is
+  what a tool reads there (an interpreter, an editor's settings, a schema, a license).
+- A comment that is itself an entry of the format (a commented-out option) belongs to nobody: it
+  stays where it is, and so does what stands above it.
+"""
+
+from __future__ import annotations
+
+import re
+
+_TOOLS = re.compile(
+    r"#!|[#;/!]+\s*(?:-\*-|vim?:|ex:|yaml-language-server:|\$schema\b|SPDX-|Copyright\b|\(c\)|©)",
+    re.IGNORECASE,
+)
+_OPTION = re.compile(
+    r"""[#;!]+[ \t]?            # the mark, and at most one blank
+    (?:-[ \t]+)?                # an item of a list
+    (?P<key>"[^"]*"|'[^']*'|[A-Za-z_][\w.\-/]*(?:\[\w*\])?)
+    [ \t]*(?P<mark>[:=])(?P<value>[ \t]*[^\s].*)?$
+    """,
+    re.VERBOSE,
+)
+_SHORT = re.compile(r"""[ \t]*(?:"[^"]*"|'[^']*'|\[.*\]|\{.*\}|\S+)[ \t]*(?:[#;].*)?$""")
+
+
+def is_for_tools(line: str) -> bool:
+    """Whether a comment line is read by a tool, or says whose the file is."""
+    return _TOOLS.match(line.strip()) is not None
+
+
+def is_option(line: str) -> bool:
+    """Whether a comment line is an entry that was commented out: ``#port: 80``, ``; a = b``.
+
+    A sentence such as ``# Note: this is read at the start`` is none: behind a colon with a blank
+    before the key, the value must be one word, a quoted text, a list or an object.
+    """
+    bare = line.strip()
+    match = _OPTION.match(bare)
+    if match is None:
+        return False
+    value = match["value"] or ""
+    close = bare[1:2] not in (" ", "\t")
+    if match["mark"] == "=":
+        return close or _SHORT.match(value) is not None or " = " in bare
+    if value and not value.startswith((" ", "\t")):
+        return False  # a URL, a time
+    if close:
+        return True
+    return bool(value) and _SHORT.match(value) is not None and not match["key"][:1].isupper()
