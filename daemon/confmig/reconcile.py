@@ -68,8 +68,9 @@ from confmig_otel import spans
 REPLANS = 2
 """How often one pass plans again after a file drifted under it."""
 
-_SOON = 1.0
-"""Seconds until the next pass where one gave up because files changed under it."""
+_SOON, _LATER = 2.0, 60.0
+"""Seconds until the next pass where one gave up because files changed under it: twice as long
+each time."""
 
 GROUP = 256
 """Documents of one commit where each is migrated for itself."""
@@ -118,6 +119,7 @@ class Workspace:
         self.pause: Callable[[float], None] = time.sleep
         self.monotonic: Callable[[], float] = time.monotonic
         self._quiet: dict[str, Quiet] = {}
+        self._gave_up: dict[str, float] = {}
         self.beat: Callable[[], None] = lambda: None
         self.stopping: Callable[[], bool] = lambda: False
         self.say: Callable[[str], None] = lambda line: None
@@ -274,7 +276,11 @@ class Workspace:
         again = look.again
         if outcomes and outcomes[-1].kind in ("drifted", "busy"):
             # the last look may have been quiet: then no event need follow it
-            again = min(again, _SOON) if again is not None else _SOON
+            wait = min(self._gave_up.get(target.name, _SOON / 2) * 2, _LATER)
+            self._gave_up[target.name] = wait
+            again = min(again, wait) if again is not None else wait
+        else:
+            self._gave_up.pop(target.name, None)
         return Pass(seen, tuple(outcomes), code, again, frozenset(look.waiting))
 
     def _late_appends(self, seen: View, disk: Disk, look: _Looks) -> list[forward.Outcome]:

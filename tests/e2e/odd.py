@@ -494,6 +494,8 @@ class OddDaemon(Daemon):
         self.world = world
         self.log = world.bundle.parent / f"daemon-{len(list(world.bundle.parent.iterdir()))}.log"
         start = [*world.user.prefix, sys.executable, "-m", "confmig", "run", *words]
+        if "http:" not in world.settings.read_text():
+            env.setdefault("CONFMIG__HTTP__PORT", "0")  # tests run side by side
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [*start, "--settings", str(world.settings)],
