@@ -285,6 +285,8 @@ class Daemon:
     def __init__(self, world: World, *words: str, **env: str) -> None:
         self.world = world
         self.log = world.folder / f"daemon-{time.monotonic_ns()}.log"
+        if "http:" not in world.settings.read_text():
+            env.setdefault("CONFMIG__HTTP__PORT", "0")  # tests run side by side
         with open(self.log, "wb") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "confmig", "run", *words, "--settings", world.settings],
