@@ -333,8 +333,26 @@ class Look:
         return any(node is section for section, _ in self.made.body)
 
     def exact(self, text: str) -> None:
-        self.parts += (re.escape(x) + "NL" for x in text.split(NL)[:-1])
-        self.parts.append(re.escape(text.split(NL)[-1]))
+        *lines, rest = text.split(NL)
+        for line in lines:
+            part = re.escape(line) + "NL"
+            # blank lines around what went: at most one run of them stays
+            self.parts.append(part if line.strip() or not self.leaves else f"(?:{part})?")
+        self.parts.append(re.escape(rest))
+
+    @property
+    def leaves(self) -> bool:
+        """Whether an entry is where it was no more."""
+        root = self.made.root
+        assert root.entries is not None
+        for node, items in self.made.body:
+            if node is not root and root.entries.get(node.key) is not node:
+                return True
+            here = node.entries
+            pairs = [x for x in items if isinstance(x, Node)]
+            if any((here or {}).get(x.key) is not x or x.entries is not None for x in pairs):
+                return True
+        return False
 
     def section(self, node: Node, items: list[Node | str]) -> None:
         assert node.entries is not None

@@ -362,3 +362,173 @@ def test_two_lists_that_share_little_are_compared_in_bounded_time() -> None:
     wanted = [n % 3 for n in range(6000)]
     document.set("l", wanted)
     assert document.get("l") == wanted
+
+
+ENDS: dict[str, tuple[str, str, str, str]] = {
+    "yaml: the last section": ("yaml", "a: 1\n\nb: 2\n", "delete: b", "a: 1\n"),
+    "yaml: the first section": ("yaml", "a: 1\n\nb: 2\n", "delete: a", "b: 2\n"),
+    "yaml: one in the middle": ("yaml", "a: 1\n\nb: 2\n\nc: 3\n", "delete: b", "a: 1\n\nc: 3\n"),
+    "yaml: two in the middle": (
+        "yaml",
+        "a: 1\n\nb: 2\n\nc: 3\n\nd: 4\n",
+        "[delete: b, delete: c]",
+        "a: 1\n\nd: 4\n",
+    ),
+    "yaml: the last ones": (
+        "yaml",
+        "a: 1\n\nb: 2\n\nc: 3\n",
+        "[delete: b, delete: c]",
+        "a: 1\n",
+    ),
+    "yaml: the last, and blank lines behind it": (
+        "yaml",
+        "a: 1\n\nb: 2\n\n\n",
+        "delete: b",
+        "a: 1\n",
+    ),
+    "yaml: no blank line around": ("yaml", "a: 1\nb: 2\nc: 3\n", "delete: b", "a: 1\nc: 3\n"),
+    "yaml: between two habits the longer run stays": (
+        "yaml",
+        "a: 1\n\nb: 2\n\n\nc: 3\n",
+        "delete: b",
+        "a: 1\n\n\nc: 3\n",
+    ),
+    "yaml: the last key of a section": (
+        "yaml",
+        "s:\n  a: 1\n\n  b: 2\n\nt: 3\n",
+        "delete: s.b",
+        "s:\n  a: 1\n\nt: 3\n",
+    ),
+    "yaml: one that moves to the end": (
+        "yaml",
+        "a: 1\n\nb: 2\n\nc:\n  d: 1\n",
+        "move: {from: b, to: c.b}",
+        "a: 1\n\nc:\n  d: 1\n  b: 2\n",
+    ),
+    "yaml: blank lines of a text are content": (
+        "yaml",
+        "a: |+\n  x\n\nb: 2\n\nc: 3\n",
+        "delete: b",
+        "a: |+\n  x\n\nc: 3\n",
+    ),
+    "yaml: without a final newline": ("yaml", "a: 1\n\nb: 2", "delete: b", "a: 1"),
+    "yaml: CRLF": ("yaml", "a: 1\r\n\r\nb: 2\r\n\r\nc: 3\r\n", "delete: b", "a: 1\r\n\r\nc: 3\r\n"),
+    "yaml: a footer stays apart": (
+        "yaml",
+        "a: 1\n\nb: 2\n\n# the end\n",
+        "delete: b",
+        "a: 1\n\n# the end\n",
+    ),
+    "toml: the last table": ("toml", "[a]\nx = 1\n\n[b]\ny = 1\n", "delete: b", "[a]\nx = 1\n"),
+    "toml: the first table": ("toml", "[a]\nx = 1\n\n[b]\ny = 1\n", "delete: a", "[b]\ny = 1\n"),
+    "toml: one in the middle": (
+        "toml",
+        "[a]\nx = 1\n\n[b]\ny = 1\n\n[c]\nz = 1\n",
+        "delete: b",
+        "[a]\nx = 1\n\n[c]\nz = 1\n",
+    ),
+    "toml: a pair in the middle": (
+        "toml",
+        "a = 1\n\nb = 2\n\nc = 3\n",
+        "delete: b",
+        "a = 1\n\nc = 3\n",
+    ),
+    "ini: the last section": ("ini", "[a]\nx = 1\n\n[b]\ny = 1\n", "delete: b", "[a]\nx = 1\n"),
+    "ini: the first section": ("ini", "[a]\nx = 1\n\n[b]\ny = 1\n", "delete: a", "[b]\ny = 1\n"),
+    "ini: one in the middle": (
+        "ini",
+        "[a]\nx = 1\n\n[b]\ny = 1\n\n[c]\nz = 1\n",
+        "delete: b",
+        "[a]\nx = 1\n\n[c]\nz = 1\n",
+    ),
+    "properties: the last": ("properties", "a=1\n\nb=2\n", "delete: b", "a=1\n"),
+    "dotenv: one in the middle": ("dotenv", "A=1\n\nB=2\n\nC=3\n", "delete: B", "A=1\n\nC=3\n"),
+}
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_a_deletion_leaves_no_blank_lines_over(name: str) -> None:
+    format, source, operations, want = ENDS[name]
+    check(source, operations, want, format, again=False)
+
+
+OWNERS: dict[str, tuple[str, str, str, str]] = {
+    "a comment directly above the first key": (
+        "yaml",
+        "# -- Number of replicas\nreplicas: 1\n\n# -- image\nimage: x\n",
+        "move: {from: replicas, to: deployment.replicas}",
+        "# -- image\nimage: x\ndeployment:\n  # -- Number of replicas\n  replicas: 1\n",
+    ),
+    "a header ends with a blank line": (
+        "yaml",
+        "# The settings of x.\n# See the manual.\n\n# the port\nport: 1\nhost: h\n",
+        "delete: port",
+        "# The settings of x.\n# See the manual.\n\nhost: h\n",
+    ),
+    "what a tool reads stays at the top": (
+        "yaml",
+        "# yaml-language-server: $schema=x.json\n# the port\nport: 1\nhost: h\n",
+        "delete: port",
+        "# yaml-language-server: $schema=x.json\nhost: h\n",
+    ),
+    "a license": (
+        "yaml",
+        "# SPDX-License-Identifier: MIT\nport: 1\nhost: h\n",
+        "move: {from: port, to: a.port}",
+        "# SPDX-License-Identifier: MIT\nhost: h\na:\n  port: 1\n",
+    ),
+    "an option that is commented out": (
+        "yaml",
+        "a: 1\n# the next one is off\n#debug: true\nb: 2\nc: 3\n",
+        "delete: b",
+        "a: 1\n# the next one is off\n#debug: true\nc: 3\n",
+    ),
+    "a comment below an option": (
+        "yaml",
+        "a: 1\n# debug: true\n# about b\nb: 2\nc: 3\n",
+        "delete: b",
+        "a: 1\n# debug: true\nc: 3\n",
+    ),
+    "a sentence with a colon is no option": (
+        "yaml",
+        "a: 1\n# note: this is read at the start\nb: 2\nc: 3\n",
+        "delete: b",
+        "a: 1\nc: 3\n",
+    ),
+    "a URL is no option": (
+        "yaml",
+        "a: 1\n# https://example.org/b\nb: 2\nc: 3\n",
+        "delete: b",
+        "a: 1\nc: 3\n",
+    ),
+    "comments above a dash, at the column of the content": (
+        "yaml",
+        "l:\n    # first rule\n  - i: 1\n    s: 4\n    # second rule\n    # more of it\n  - i: 2\n",
+        "delete: 'l[0]'",
+        "l:\n    # second rule\n    # more of it\n  - i: 2\n",
+    ),
+    "an option below the last key of an item": (
+        "yaml",
+        "l:\n  - i: 1\n    # tls: true\n  - i: 2\n",
+        "delete: 'l[1]'",
+        "l:\n  - i: 1\n    # tls: true\n",
+    ),
+    "an option of the item above goes with it": (
+        "yaml",
+        "l:\n  - i: 1\n    # tls: true\n  - i: 2\n",
+        "delete: 'l[0]'",
+        "l:\n  - i: 2\n",
+    ),
+    "an item in the middle goes with the comment above its dash": (
+        "yaml",
+        "l:\n  - i: 1\n    # second rule\n  - i: 2\n    # third rule\n  - i: 3\n",
+        "delete: 'l[1]'",
+        "l:\n  - i: 1\n    # third rule\n  - i: 3\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", OWNERS)
+def test_a_comment_goes_with_what_it_is_about(name: str) -> None:
+    format, source, operations, want = OWNERS[name]
+    check(source, operations, want, format, again=False)

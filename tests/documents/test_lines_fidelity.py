@@ -278,7 +278,7 @@ INI = [
         "delete leaves a comment apart",
         "a=1\n# apart\n\nb=2\n",
         ("delete", "b"),
-        "a=1\n# apart\n\n",
+        "a=1\n# apart\n",
     ),
     ini(
         "delete leaves a comment of another column",
@@ -296,7 +296,7 @@ INI = [
         ("delete", "s"),
         "a=1\n\n[t]\n",
     ),
-    ini("delete the last section", BASE, ("delete", "b"), BASE[: BASE.index("[b]")]),
+    ini("delete the last section", BASE, ("delete", "b"), BASE[: BASE.index("\n[b]")]),
     ini(
         "delete all of a section",
         "[a]\nx=1\ny=2\n[b]\n",

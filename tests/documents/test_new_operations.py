@@ -933,7 +933,7 @@ OTHERS: dict[str, tuple[str, str, str]] = {
     "toml: delete prune": (
         "[a]\nx = 1\n\n[b]\ny = 1\n",
         "delete: {path: b.y, prune_empty: true}",
-        "[a]\nx = 1\n\n",
+        "[a]\nx = 1\n",
     ),
     "toml: delete in every item": (
         '[[out.x]]\nurl = "a" # a\n\n[[out.x]]\nurl = "b"\n[out.x.tags]\nt = 1\n\n[z]\nk = 1\n',

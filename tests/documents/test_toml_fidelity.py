@@ -698,7 +698,7 @@ DELETES = [
         ("delete", "b"),
         "a = 1\n# c's\nc = 3\n",
     ),
-    Row("blank lines stay", "a = 1\n\n\nb = 2\n\nc = 3\n", ("delete", "b"), "a = 1\n\n\n\nc = 3\n"),
+    Row("blank lines stay", "a = 1\n\n\nb = 2\n\nc = 3\n", ("delete", "b"), "a = 1\n\n\nc = 3\n"),
     Row("the file's header stays", "# head\na = 1\nb = 2\n", ("delete", "a"), "# head\nb = 2\n"),
     Row(
         "the file's header stays above a section",

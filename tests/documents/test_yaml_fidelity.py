@@ -259,10 +259,10 @@ ROWS = [
         "q:\n    b:\n        c: 1\n    # odd\n        e: 2\n",
     ),
     Row(
-        "blank lines around a deleted key stay",
+        "of the blank lines around a deleted key the longer run stays",
         "a: 1\n\n\nb: 2\n\nc: 3\n",
         ("delete", "b"),
-        "a: 1\n\n\n\nc: 3\n",
+        "a: 1\n\n\nc: 3\n",
     ),
     Row("blank lines with spaces stay", "a: 1\n  \nb: 2\n", ("set", "b", 3), "a: 1\n  \nb: 3\n"),
     Row(
@@ -336,7 +336,7 @@ ROWS = [
         "no final newline stays so without the last key and its blank line",
         "b: 1\n\na: 2",
         ("delete", "a"),
-        "b: 1\n",
+        "b: 1",
     ),
     Row(
         "no final newline stays so below a block scalar",

@@ -75,7 +75,7 @@ def _change_mapping(document: Document, old: Mapping, value: dict[str, Any]) -> 
             document.replace(old, cell, item)
             before = old.cells[name]
         else:  # behind the one that it follows in the new value
-            at = old.position(before) + 1 if before is not None else None
+            at = old.position(before) + 1 if before is not None else 0
             before = document.add(old, name, item, at)
 
 

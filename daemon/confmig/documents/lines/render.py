@@ -7,6 +7,7 @@ before it. A section is edited in its header, or goes whole; a new one stands at
 
 from __future__ import annotations
 
+from confmig.documents.blank_lines import tidied
 from confmig.documents.document import Document
 from confmig.documents.lines.grammar import Grammar, Habits, Spot, text_of_value, unsupported
 from confmig.documents.lines.habits import margin_of, measure, unit_of
@@ -58,7 +59,7 @@ class _Writer:
         root = self._root()
         for number, section in enumerate(self.sections):
             self._section(number, section, root)
-        rope = compose(0, len(self.text), self.edits)
+        rope = compose(0, len(self.text), tidied(self.text, self.edits))
         for cell in cells_of(root):
             if isinstance(cell.value, Mapping) and id(cell) not in self.headers:
                 append(self.text, rope, self._new_section(cell), self.newline)

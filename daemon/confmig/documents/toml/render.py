@@ -12,6 +12,7 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
+from confmig.documents.blank_lines import tidied, without_blank_ends
 from confmig.documents.document import Document
 from confmig.documents.flow import Slots
 from confmig.documents.path import show
@@ -521,6 +522,8 @@ class _Writer(ValueWriter):
             plan = self.plans[id(block)]
             if not plan.moved:
                 self._emit(out, block)
+        if self.document.changes:
+            out = without_blank_ends(self.text, out)
         if self.text and not self.text.endswith("\n"):
             out = self._without_last_newline(out)
         return out
@@ -530,7 +533,8 @@ class _Writer(ValueWriter):
         for text in plan.before:
             self._emit_new(out, text)
         if not plan.dead:
-            self._append(out, compose(block.start, block.end, plan.edits), apart=False)
+            edits = tidied(self.text, plan.edits)
+            self._append(out, compose(block.start, block.end, edits), apart=False)
             self._open = plan.opened
         elif self.text.endswith(_BLANK_LINE, 0, block.end):
             self._open = True  # the blank line that went with it set its neighbours apart

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 
+from confmig.documents.blank_lines import tidied
 from confmig.documents.document import Document
 from confmig.documents.flow import Span
 from confmig.documents.rope import (
@@ -59,7 +60,7 @@ def render(document: Document, layout: Layout) -> Rope:
         edits = [e for cell in roots for e in writer.cell_edits(cell)]
     else:
         edits = writer.cell_edits(document.root_cell)
-    rope = compose(0, len(text), edits)
+    rope = compose(0, len(text), tidied(text, edits, writer.open_texts))
     if text and not text.endswith("\n"):
         rope = _without_final_newline(text, rope)
         if writer.ends_in_new_text():
@@ -87,6 +88,7 @@ class _Writer(FlowWriter):
         self.newline = document.newline
         self._style: Style | None = None
         self._open_end: Cell | None = None
+        self._open_texts: list[Span] | None = None
 
     def watch_end(self) -> None:
         """A block text at the end of a file without a final newline has none either. Where that
@@ -124,6 +126,13 @@ class _Writer(FlowWriter):
             return False
         node = cell.node if cell.node is not None else cell.source
         return node is not None and node.style in texts.BLOCK
+
+    @property
+    def open_texts(self) -> list[Span]:
+        """The block texts that keep the blank lines behind them (``|+``)."""
+        if self._open_texts is None:
+            self._open_texts = [s for s in self.opaque if texts.keeps(self.text, s[0])]
+        return self._open_texts
 
     @property
     def style(self) -> Style:
@@ -515,7 +524,8 @@ class _Writer(FlowWriter):
         """The lines of an entry at a column of a block container."""
         if cell.home is not None and not cell.home.flow and not cell.is_root:
             region = self.layout.region(cell)
-            rope = compose(region.first, region.last, self.cell_edits(cell))
+            edits = tidied(self.text, self.cell_edits(cell), self.open_texts)
+            rope = compose(region.first, region.last, edits)
             lines = split_lines(self.text, rope)
             return indent(
                 self.text,
@@ -637,7 +647,8 @@ class _Writer(FlowWriter):
             start, end = first.first, self.layout.region(origin.cells[-1]).last
         else:
             start, end = self.layout.value_lines_start(owner), self.layout.region(owner).last
-        rope = compose(start, end, self.container_edits(container))
+        edits = tidied(self.text, self.container_edits(container), self.open_texts)
+        rope = compose(start, end, edits)
         lines = split_lines(self.text, rope)
         if first.compact:
             lines = [[" " * column, *lines[0]], *lines[1:]]

@@ -21,6 +21,7 @@ from confmig.documents.yaml.parse import CParser
 
 BLOCK = frozenset(("|", ">"))
 _HEADER = re.compile(r"([|>])(?:([1-9])?([+-])?|([+-])([1-9]))(?=[ \t\r\n]|\Z)")
+_KEEPS = re.compile(r"(?:^|\s)[|>](?:[1-9]?\+|\+[1-9])[ \t]*(?:#.*)?\r?$")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 _TOKENS = re.compile(r"\s+|\w+|[^\s\w]")
 
@@ -61,6 +62,12 @@ def block_of(text: str, node: Origin, value: str) -> Block | None:
     sign, digit = match[3] or match[4] or "", bool(match[2] or match[5])
     column = _leading(first) - _leading(meant)
     return Block(match[1], sign, digit, column, tuple(lines), begin, match.end())
+
+
+def keeps(text: str, header: int) -> bool:
+    """Whether the header that ends on the line at ``header`` says that blank lines are kept."""
+    line = text[text.rfind("\n", 0, header) + 1 : header]
+    return _KEEPS.search(line) is not None
 
 
 def read(text: str, node: Origin, column: int) -> str | None:
