@@ -119,7 +119,7 @@ class Workspace:
         self.pause: Callable[[float], None] = time.sleep
         self.monotonic: Callable[[], float] = time.monotonic
         self._quiet: dict[str, Quiet] = {}
-        self._gave_up: dict[str, float] = {}
+        self._gave_up: dict[str, tuple[frozenset[tuple[str, str]], float]] = {}
         self.beat: Callable[[], None] = lambda: None
         self.stopping: Callable[[], bool] = lambda: False
         self.say: Callable[[str], None] = lambda line: None
@@ -276,12 +276,21 @@ class Workspace:
         again = look.again
         if outcomes and outcomes[-1].kind in ("drifted", "busy"):
             # the last look may have been quiet: then no event need follow it
-            wait = min(self._gave_up.get(target.name, _SOON / 2) * 2, _LATER)
-            self._gave_up[target.name] = wait
+            wait = self._wait_after(seen, outcomes[-1])
             again = min(again, wait) if again is not None else wait
         else:
             self._gave_up.pop(target.name, None)
         return Pass(seen, tuple(outcomes), code, again, frozenset(look.waiting))
+
+    def _wait_after(self, seen: View, outcome: forward.Outcome) -> float:
+        """The seconds until the next pass after one that gave up: few, and twice as many each time
+        that the same files, unchanged, stop it."""
+        target, stopped = seen.target.name, outcome.segment.steps
+        files = frozenset((d.path, d.digest) for d in seen.documents if d.path in stopped)
+        known, wait = self._gave_up.get(target, (files, 0.0))
+        wait = min(wait * 2, _LATER) if wait and known == files else _SOON
+        self._gave_up[target] = (files, wait)
+        return wait
 
     def _late_appends(self, seen: View, disk: Disk, look: _Looks) -> list[forward.Outcome]:
         """Migrate again what a writer completed after it was migrated. No window is asked: the

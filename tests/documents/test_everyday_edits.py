@@ -6,8 +6,10 @@ Each row is an input, the operations, and the result to the byte. A row stands f
 from __future__ import annotations
 
 import pytest
+import yaml12
 
 from confmig.documents import formats
+from confmig.documents.yaml import second
 from confmig.errors import Refused
 from tests.documents.test_new_operations import check, run
 
@@ -532,3 +534,141 @@ OWNERS: dict[str, tuple[str, str, str, str]] = {
 def test_a_comment_goes_with_what_it_is_about(name: str) -> None:
     format, source, operations, want = OWNERS[name]
     check(source, operations, want, format, again=False)
+
+
+MERGED = (
+    "x: &c\n  restart: a\n  log: {a: 1}\n"
+    "s:\n  w:\n    <<: *c\n  v:\n    <<: [*c]\n    z: 1\n  u:\n    k: 1\n"
+)
+MERGES: Rows = {
+    "default of a merged key changes nothing": (
+        MERGED,
+        "for_each: {path: 's.*', other_types: error}\ndefault: {path: restart, value: b}",
+        MERGED + "    restart: b\n",
+    ),
+    "default below a merged key that is there": (
+        MERGED,
+        "default: {path: s.w.log.a, value: 2}",
+        MERGED,
+    ),
+    "exists sees a merged key": (
+        MERGED,
+        "[{when: {exists: s.w.restart}, set: {path: s.w.z, value: 1}}]",
+        MERGED.replace("    <<: *c\n", "    <<: *c\n    z: 1\n"),
+    ),
+    "not exists sees it, too": (
+        MERGED,
+        "[{when: {not: {exists: s.v.restart}}, set: {path: s.v.y, value: 1}}]",
+        MERGED,
+    ),
+    "equals sees a merged value": (
+        MERGED,
+        "[{when: {equals: {path: s.v.log.a, value: 1}}, delete: s.v.z}]",
+        MERGED.replace("    z: 1\n", ""),
+    ),
+    "exists with a wildcard": (
+        MERGED,
+        "[{when: {exists: 's.*.log'}, delete: s.u}]",
+        MERGED.replace("  u:\n    k: 1\n", ""),
+    ),
+    "a merge key is no entry of its object": (
+        "x: &c {a: 1}\ns:\n  <<: *c\n  w: {k: 1}\n",
+        "for_each: {path: 's.*', other_types: error}\nset: {path: k, value: 2}",
+        "x: &c {a: 1}\ns:\n  <<: *c\n  w: {k: 2}\n",
+    ),
+    "a wildcard passes an alias that is not on the path": (
+        "x: &c {a: 1}\ns:\n  v: *c\n  w: {k: {l: 1}}\n",
+        "delete: 's.*.k.l'",
+        "x: &c {a: 1}\ns:\n  v: *c\n  w: {k: {}}\n",
+    ),
+    "a wildcard passes an alias in a list": (
+        "x: &c {a: 1}\ns: [*c, {k: {l: 1}}]\n",
+        "delete: 's[*].k.l'",
+        "x: &c {a: 1}\ns: [*c, {k: {}}]\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MERGES)
+def test_aliases_and_merge_keys_are_read_and_never_written(name: str) -> None:
+    source, operations, want = MERGES[name]
+    check(source, operations, want, "yaml", again=False)
+
+
+@pytest.mark.parametrize(
+    ("source", "operation", "code"),
+    [
+        (MERGED, "set: {path: s.w.log.a, value: 2}", "merge_only_key"),
+        ("x: &c {k: {l: 1}}\ns:\n  v: *c\n", "delete: 's.*.k.l'", "through_alias"),
+        ("x: &c {k: {l: 1}}\ns: [*c]\n", "delete: 's[*].k.l'", "through_alias"),
+    ],
+)
+def test_an_edit_through_an_alias_or_of_a_merged_key_is_refused(
+    source: str, operation: str, code: str
+) -> None:
+    with pytest.raises(Refused) as caught:
+        run(source, operation)
+    assert caught.value.code == code
+
+
+def test_many_merges_of_merges_are_read_in_bounded_time() -> None:
+    lines = ["a0: &a0 {k: 1}"]
+    lines += [f"a{n}: &a{n}\n  <<: [*a{n - 1}, *a{n - 1}]" for n in range(1, 17)]
+    source = "\n".join([*lines, "s: {<<: *a16}", ""])
+    _, text = run(source, "[{when: {exists: 's.*'}, default: {path: s.k, value: 2}}]")
+    assert text == source
+
+
+SECOND: Rows = {
+    "a bracket at the column of the key": (
+        "web:\n  command: [\n    'start'\n  ]\n  image: a\n",
+        "set: {path: web.image, value: b}",
+        "web:\n  command: [\n    'start'\n  ]\n  image: b\n",
+    ),
+    "a quoted text that goes on at the column of its key": (
+        "a: 'x\ny'\nb: 1  # c\n",
+        "[set: {path: b, value: 2}, move: {from: b, to: c}]",
+        "a: 'x\ny'\nc: 2  # c\n",
+    ),
+    "with aliases, tags and a stream of types": (
+        "a: [\n'x', 1, 1.5, true, null\n]\nb: &b !x {k: '1'}\nc: *b\nd: 1\n",
+        "set: {path: d, value: '1'}",
+        "a: [\n'x', 1, 1.5, true, null\n]\nb: &b !x {k: '1'}\nc: *b\nd: '1'\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SECOND)
+def test_a_file_that_one_second_reader_cannot_read_is_verified_by_another(name: str) -> None:
+    source, operations, want = SECOND[name]
+    with pytest.raises(ValueError, match="line"):
+        yaml12.parse_yaml(source)
+    check(source, operations, want, "yaml", again=False)
+
+
+def test_the_other_second_reader_vetoes_a_wrong_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A fault in our own reading: libyaml's events are compared with what we made of them."""
+    source = SECOND["a bracket at the column of the key"][0]
+    document = formats.parse(source.encode(), format="yaml")
+    document.set("web.image", "b")
+    with pytest.raises(Refused, match="sees another value"):
+        second.second_opinion(document, source.replace("image: a", "image: c"))
+    with pytest.raises(Refused, match="another YAML reader"):
+        second.second_opinion(document, source.replace("image: a", "image: ["))
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("a: 1\nname: {{ .Values.x }}\n", "line 2: the file is a template"),
+        ("{{- if .x }}\na: 1\n{{- end }}\n", "line 1: the file is a template"),
+        ("a: 1\n{% if x %}\nb: 1\n{% endif %}\n", "line 2: the file is a template"),
+        ("a: 1\nb:\n  - x\nc: d\x1b\n", "line 4, column 5: the control character U+001B"),
+        ("a: 'x\x07'\n", "line 1, column 6: the control character U+0007"),
+    ],
+)
+def test_the_message_says_why_a_file_is_no_yaml(source: str, message: str) -> None:
+    with pytest.raises(Refused) as caught:
+        formats.parse(source.encode(), format="yaml")
+    assert caught.value.message.startswith(message)
+    assert caught.value.fix

@@ -493,15 +493,29 @@ def test_an_anchor_is_not_known_in_the_next_document() -> None:
     assert "line 3" in caught.value.message
 
 
-def test_an_anchor_defined_twice_in_one_document_is_refused_in_any_of_them() -> None:
+def test_an_anchor_defined_twice_in_one_document_does_not_stop_edits_elsewhere() -> None:
     for source in (
         "a: &x 1\nb: &x 2\nc: *x\n---\nd: 1\n",
         "d: 1\n---\na: &x 1\nb: &x 2\nc: *x\n",
-        "a: &x 1\n---\na: &x 1\nb: &x 2\nc: *x\n---\nd: 1\n",
     ):
-        with pytest.raises(Refused) as caught:
-            parse(source)
-        assert caught.value.code == "anchor_redefined"
+        where = 1 if source.startswith("a") else 0
+        _, text = run(source, f"set: {{path: '[{where}].d', value: 2}}")
+        assert text == source.replace("d: 1", "d: 2")
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        ("a: 1\n---\nb: [\n---\nc: 1\n", "document 2, line 4, column 1: "),
+        ("a: 1\n---\nb: 1\nb: 2\n", "document 2, line 4: the key 'b' stands twice"),
+        ("---\na: 1\n---\nb: 1\n  c: 2\n", "document 2, line 5, column 4: "),
+        ("a: 1\n---\nb: 1\n---\nc: *x\n", "document 3, line 5: "),
+    ],
+)
+def test_the_message_names_the_bad_document_of_a_stream(source: str, message: str) -> None:
+    with pytest.raises(Refused) as caught:
+        parse(source)
+    assert caught.value.message.startswith(message)
 
 
 def test_an_anchor_defined_twice_and_unused_in_its_document_is_fine() -> None:

@@ -95,8 +95,48 @@ class Lookup:
                 here = [(v, h) for v, h in [*here, *below] if isinstance(v, Mapping | Sequence)]
                 lenient = True
             else:
-                here = [(self.enter(h), h) for h in hits]
+                rest = segments[number + 1 :]
+                many = isinstance(segment, AnyKey | AnyItem)
+                here = [(self.enter(h), h) for h in hits if not (many and self._passes(h, rest))]
         return hits
+
+    def _passes(self, hit: Hit, rest: Path) -> bool:
+        """Whether a wildcard may pass a place by: an alias in which the rest of the path names
+        nothing, so that it would only be read."""
+        aliased = hit.cell.node is not None and hit.cell.node.alias is not None
+        return aliased and not self._read(hit.cell.value, rest)
+
+    def read(self, path: str | Path, within: Any = MISSING) -> list[Hit]:
+        """Every place a path names, as a reader sees it: through aliases and merge keys.
+
+        What is found must not be changed. Never an error; the empty path raises ``ValueError``.
+        """
+        segments = paths.parse(path) if isinstance(path, str) else path
+        if not segments:
+            raise ValueError("the empty path is the root, which has no place in a container")
+        return self._read(self.root if within is MISSING else within, segments)
+
+    def _read(self, value: Any, segments: Path) -> list[Hit]:
+        here: list[Any] = [value]
+        hits: list[Hit] = []
+        for segment in segments:
+            hits = [hit for one in here for hit in self._seen(one, segment)]
+            below = [hit.cell.value for hit in hits]
+            here = [*here, *below] if isinstance(segment, AnyDepth) else below
+        return hits
+
+    def _seen(self, value: Any, segment: paths.Segment) -> list[Hit]:
+        """The places that one segment names in a value, merged ones included."""
+        if not isinstance(value, Mapping):
+            return self.step(value, segment, True)
+        if isinstance(segment, Key):
+            found = self._merged_hit(value, segment.name) if segment.name not in value else None
+            return [found] if found is not None else self.step(value, segment, True)
+        if isinstance(segment, AnyKey):
+            merged = (name for source in self._merged_into(value) for name in source)
+            names = dict.fromkeys((*value, *merged))
+            return [h for name in names if name != "<<" for h in self._seen(value, Key(name))]
+        return self.step(value, segment, True)
 
     def enter(self, hit: Hit) -> Any:
         """The value of a place on the way to another. Raises ``Refused`` at an alias."""
@@ -123,6 +163,7 @@ class Lookup:
                 Hit(container, cell)
                 for container, cell in walk_cells(value)
                 if isinstance(cell.value, Mapping | Sequence)
+                and not (cell.node is not None and cell.node.alias is not None)
             ]
         wanted: type[Container] = Mapping if isinstance(segment, Key | AnyKey) else Sequence
         if not isinstance(value, wanted):
@@ -152,16 +193,30 @@ class Lookup:
         assert isinstance(segment, AnyItem | AnyKey)
         return [Hit(value, cell) for cell in cells]
 
-    def _merged(self, mapping: Mapping, name: str, depth: int = 0) -> bool:
-        if not self.merges:
-            return False
-        merge = mapping.get("<<")
-        sources = merge if isinstance(merge, list) else [merge]
-        return any(
-            isinstance(s, Mapping)
-            and (name in s or (depth < 20 and self._merged(s, name, depth + 1)))
-            for s in sources
-        )
+    def _merged(self, mapping: Mapping, name: str) -> bool:
+        return self._merged_hit(mapping, name) is not None
+
+    def _merged_hit(self, mapping: Mapping, name: str) -> Hit | None:
+        """Where a key stands that a mapping has through a merge key; the first source wins."""
+        for source in self._merged_into(mapping):
+            if name in source.cells:
+                return Hit(source, source.cells[name])
+        return None
+
+    def _merged_into(self, mapping: Mapping) -> list[Mapping]:
+        """The mappings whose keys a mapping has through merge keys, the winning ones first."""
+        if not self.merges or "<<" not in mapping:
+            return []
+        found: dict[int, Mapping] = {}
+        stack: list[Any] = [mapping["<<"]]
+        while stack:
+            one = stack.pop()
+            if isinstance(one, Sequence):
+                stack.extend(reversed(one))
+            elif isinstance(one, Mapping) and id(one) not in found:
+                found[id(one)] = one
+                stack.append(one.get("<<"))
+        return list(found.values())
 
     def get(self, path: str, default: Any = None, within: Any = MISSING) -> Any:
         """The value at a path without wildcards, or ``default``; never an error."""

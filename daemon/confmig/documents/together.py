@@ -57,6 +57,11 @@ class Together(Document):
         document, path, within = self._at(path, within)
         return document.find(path, within, lenient=lenient)
 
+    def read(self, path: str | Path, within: Any = MISSING) -> list[Hit]:
+        """Every place the path names in its document, as a reader sees it."""
+        document, path, within = self._at(path, within)
+        return document.read(path, within)
+
     def reach(self, path: str | Path, within: Any = MISSING) -> tuple[Mapping, str]:
         """The mapping that holds the last key of a path, in the document it names."""
         document, path, within = self._at(path, within)

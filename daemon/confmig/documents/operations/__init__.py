@@ -207,6 +207,8 @@ class Operation(Strict):
         scopes: list[Any] = []
         lenient = each.lenient or scope is not document.root
         for hit in document.find(path, scope, lenient=lenient):
+            if hit.cell.name == "<<" and hit.container.document.merges:
+                continue  # a merge key is no entry of its object
             if isinstance(hit.cell.value, Mapping) and not (hit.cell.node and hit.cell.node.alias):
                 if each.recursive:
                     inner = path

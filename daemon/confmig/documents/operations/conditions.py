@@ -41,7 +41,10 @@ class Matches(Strict):
 
 
 class Condition(Strict):
-    """Exactly one of the conditions. An absent place never satisfies one, except ``not``."""
+    """Exactly one of the conditions. An absent place never satisfies one, except ``not``.
+
+    A condition sees the file as its readers do: through aliases and YAML's merge keys.
+    """
 
     exists: AnyPath | None = None
     equals: Equals | None = None
@@ -83,7 +86,7 @@ class Condition(Strict):
         if self.type is not None:
             if not self.type.path:
                 return kind_of(_values(document, "", scope)[0]) == self.type.kind
-            hits = document.find(self.type.path, scope, lenient=True)
+            hits = document.read(self.type.path, scope)
             return bool(hits) and is_type(document, hits[0], self.type.kind)
         assert self.matches is not None
         texts = [v for v in _values(document, self.matches.path, scope) if isinstance(v, str)]
@@ -94,4 +97,4 @@ def _values(document: Document, path: str, scope: Any) -> list[Any]:
     """The values a path names, the scope itself for the empty path; never an error."""
     if not path:
         return [document.root if scope is MISSING else scope]
-    return [hit.cell.value for hit in document.find(path, scope, lenient=True)]
+    return [hit.cell.value for hit in document.read(path, scope)]

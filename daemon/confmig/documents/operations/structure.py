@@ -159,14 +159,15 @@ class Set(Strict):
 
 
 class Default(Strict):
-    """Give a place a value only if it is absent. An explicit null is not absent."""
+    """Give a place a value only if it is absent. An explicit null is not absent, nor is a key that
+    comes through a merge key."""
 
     path: OnePath
     value: Any
 
     def apply(self, document: Document, scope: Any, context: Context) -> None:
         """Set the value if the place is absent."""
-        if not document.find(self.path, scope):
+        if not document.read(self.path, scope):
             document.set(self.path, self.value, scope)
 
 

@@ -52,21 +52,55 @@ def parse(data: bytes, *, dialect: str, caps: Caps, multi: bool = False) -> Docu
     document.caps = caps
     enabled = gc.isenabled()
     gc.disable()  # a tree is all young objects: collecting meanwhile only costs
+    builder = _Builder(document, caps)
     try:
-        _Builder(document, caps).build()
+        builder.build()
     except yaml.YAMLError as error:
-        raise not_yaml(error) from None
+        refused = not_yaml(error, text)
+        raise builder.named(_template(refused, text) or refused) from None
+    except Refused as refused:
+        raise builder.named(_template(refused, text) or refused) from None
     finally:
         if enabled:
             gc.enable()
     return document
 
 
-def not_yaml(error: yaml.YAMLError) -> Refused:
+def not_yaml(error: yaml.YAMLError, text: str = "") -> Refused:
+    """What libyaml says about a text that it cannot read, with the place."""
     mark = getattr(error, "problem_mark", None)
-    line = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
     problem = getattr(error, "problem", None) or "it cannot be parsed"
-    return Refused("not_yaml", f"{line}{problem}", fix="mend the file, then run again")
+    stray = _STRAY.search(text) if mark is None else None
+    if stray is not None:
+        line = text.count("\n", 0, stray.start()) + 1
+        column = stray.start() - text.rfind("\n", 0, stray.start())
+        place = f"line {line}, column {column}: "
+        problem = f"the control character U+{ord(stray[0]):04X} has no place in YAML"
+    return Refused("not_yaml", f"{place}{problem}", fix="correct the file, then run again")
+
+
+_STRAY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
+_TEMPLATE = re.compile(r"\{\{|\{%|<%|\$\{\{")
+
+
+def _template(refused: Refused, text: str) -> Refused | None:
+    """A better message where the text is a template that was not rendered yet."""
+    if refused.code not in ("not_yaml", "complex_key", "duplicate_key"):
+        return None
+    said = re.match(r"line (\d+)", refused.message)
+    lines = text.split("\n")
+    number = int(said[1]) if said is not None else 1
+    near = [
+        n for n in (number, number - 1) if 0 < n <= len(lines) and _TEMPLATE.search(lines[n - 1])
+    ]
+    if not near:
+        return None
+    return Refused(
+        "not_yaml",
+        f"line {near[0]}: the file is a template and becomes YAML only when it is rendered",
+        fix="migrate the rendered file or the template's values, or quote the placeholder",
+    )
 
 
 class _Builder:
@@ -75,9 +109,14 @@ class _Builder:
         self.text = document.text
         self.caps = caps
         self.anchors: dict[str, tuple[Any, int, Origin]] = {}
-        self.aliased: set[str] = set()
-        self.redefined: set[str] = set()
         self.roots: list[Cell] = []
+        self.begun = 0
+
+    def named(self, refused: Refused) -> Refused:
+        """A refusal that says which document of a stream it is about."""
+        if self.document.stream and self.begun and refused.message.startswith("line "):
+            refused.message = f"document {self.begun}, {refused.message}"
+        return refused
 
     def build(self) -> None:
         """Run the event loop and hang the tree into the document.
@@ -145,7 +184,7 @@ class _Builder:
                 self._close(origin, event.end_mark.index)
                 top, here, before, pending = stack.pop()
                 is_mapping = type(top) is Mapping
-                if origin.anchor is not None:
+                if origin.anchor is not None and self.anchors[origin.anchor][2] is origin:
                     self.anchors[origin.anchor] = (value, nodes - before, origin)
             elif kind is ev.AliasEvent:
                 start = event.start_mark.index
@@ -205,6 +244,7 @@ class _Builder:
 
     def _begin(self, event: Any) -> None:
         self._end_document()
+        self.begun += 1
         if self.roots and not self.document.stream:
             raise Refused(
                 "multi_document",
@@ -214,20 +254,10 @@ class _Builder:
 
     def _end_document(self) -> None:
         """Anchors live in one document of a stream."""
-        if not self.redefined.isdisjoint(self.aliased):
-            raise Refused(
-                "anchor_redefined",
-                "an anchor that is used is defined twice: which one an alias means could change",
-                fix="give each of them its own name",
-            )
         self.anchors.clear()
-        self.redefined.clear()
-        self.aliased.clear()
 
     def _anchor(self, origin: Origin, value: Any, weight: int) -> None:
         assert origin.anchor is not None
-        if origin.anchor in self.anchors:
-            self.redefined.add(origin.anchor)
         self.anchors[origin.anchor] = (value, weight, origin)
 
     def _aliased(self, name: str, origin: Origin) -> tuple[Any, int]:
@@ -236,7 +266,6 @@ class _Builder:
         value, weight, anchored = self.anchors[name]
         if weight < 0:
             raise self._refuse(origin, "alias_recursive", "an alias within its anchor")
-        self.aliased.add(name)
         self.document.aliased.add(id(anchored))
         self.document.alias_of[id(origin)] = anchored
         return value, weight

@@ -2,23 +2,20 @@
 
 First by the same libyaml events as the source: every value must be the tree's value, every scalar
 that nobody changed must have the same raw text, anchors, tags and aliases must be where they
-were, and every comment must be there unless its entry was deleted. Then by py-yaml12, an
-independent YAML 1.2 parser: the structure and every scalar, read under 1.2, must agree. A
-difference is a refusal, never a write.
+were, and every comment must be there unless its entry was deleted. Then by an independent parser
+(``second``). A difference is a refusal, never a write.
 """
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import yaml
-import yaml12
 from yaml import events as ev
 
 from confmig.documents.census import census
 from confmig.documents.compare import verify_failed as _failed
-from confmig.documents.document import Caps, Document
+from confmig.documents.document import Document
 from confmig.documents.lookup import Hit
 from confmig.documents.path import show
 from confmig.documents.rope import Segment
@@ -30,12 +27,11 @@ from confmig.documents.yaml.parse import (
     CParser,
     block_scalar_span,
     not_yaml,
-    parse,
     tagged,
 )
+from confmig.documents.yaml.second import second_opinion
 from confmig.errors import Refused
 
-_INT64 = 1 << 63
 _ENDS = (ev.MappingEndEvent, ev.SequenceEndEvent)
 _BLOCK = frozenset(("|", ">"))
 
@@ -52,34 +48,9 @@ def verify(
         opaque = _Reader(document, text).read()
     except yaml.YAMLError as error:
         raise _failed(f"libyaml cannot read it: {not_yaml(error).message}", ()) from None
-    try:
-        _second_opinion(document, text)
-    except Refused as error:
-        _veto(document)
-        raise error from None
+    second_opinion(document, text)
     after = [text[a:b] for a, b in Layout(text, opaque).comments()]
     return census(document, layout, layout.comments(), after, segments)
-
-
-def _veto(document: Document) -> None:
-    """Whether it was the source already that the two parsers read differently."""
-    source = parse((document.text).encode(), **_again(document))
-    try:
-        _second_opinion(source, document.text)
-    except Refused as error:
-        raise Refused(
-            error.code if error.code == "not_yaml" else "readers_disagree",
-            error.message
-            if error.code == "not_yaml"
-            else "two YAML readers understand this file differently",
-            place=error.place,
-            fix="write this place in a way that YAML 1.1 and 1.2 agree on",
-        ) from None
-
-
-def _again(document: Document) -> dict[str, Any]:
-    caps = Caps(size=1 << 40, depth=document.caps.depth, nodes=1 << 40, entries=1 << 40)
-    return {"dialect": document.dialect, "caps": caps, "multi": document.stream}
 
 
 class _Reader:
@@ -91,7 +62,7 @@ class _Reader:
         self.text = text
         self.source = document.text
         self.opaque: list[tuple[int, int]] = []
-        self.anchors: set[str] = set()
+        self.anchors: dict[str, Any] = {}  # by name: what an alias means that comes now
 
     def read(self) -> list[tuple[int, int]]:
         """Returns the spans of scalars that hold a '#', for the comment census."""
@@ -172,6 +143,8 @@ class _Reader:
                     )
                 if node is None or node.alias != event.anchor:
                     raise _failed("an anchor, alias or tag differs", self._place(cell))
+                if self.anchors[event.anchor] is not document.alias_of.get(id(node)):
+                    raise _failed("an alias would mean another anchor", self._place(cell))
             elif kind is ev.StreamEndEvent:
                 break
         missing = next(roots, None)
@@ -209,7 +182,8 @@ class _Reader:
         node = cell.node
         tag = event.tag
         if event.anchor is not None:
-            self.anchors.add(event.anchor)
+            # a new value may have kept the anchor of the old one
+            self.anchors[event.anchor] = node if node is not None else cell.source
         if node is not None:
             same = node.alias is None and node.anchor == event.anchor and node.tag == tag
             if not same:
@@ -240,54 +214,3 @@ class _Reader:
             if other is cell:
                 return Hit(container, cell).place
         return ()
-
-
-def _second_opinion(document: Document, text: str) -> None:
-    """The independent parser must see the same structure and scalars. What C finds equal needs
-    no further look (types are the first reader's business); only the rest is walked."""
-    try:
-        value = yaml12.parse_yaml(text, multi=document.stream)
-    except ValueError as error:
-        found = re.search(r"line (\d+) column (\d+)", str(error))
-        where = f"line {found[1]}, column {found[2]}: " if found else ""
-        raise Refused("not_yaml", f"{where}a YAML 1.2 reader cannot read it") from None
-    stack: list[tuple[Cell, Any, tuple[str | int, ...]]] = [(document.root_cell, value, ())]
-    source = document.text
-    while stack:
-        cell, have, place = stack.pop()
-        node, want = cell.node, cell.value
-        if isinstance(have, yaml12.Yaml):
-            have = have.value
-        if (node is not None and node.alias is not None) or _equal(want, have):
-            continue
-        if isinstance(want, Mapping):
-            if not isinstance(have, dict) or len(have) != len(want.cells):
-                raise _failed("a YAML 1.2 reader sees another structure", place)
-            for inner, item in zip(want.cells.values(), have.values(), strict=True):
-                stack.append((inner, item, (*place, inner.name or "")))
-        elif isinstance(want, Sequence):
-            if not isinstance(have, list) or len(have) != len(want):
-                raise _failed("a YAML 1.2 reader sees another structure", place)
-            for number, (item_cell, item) in enumerate(zip(want.cells, have, strict=True)):
-                stack.append((item_cell, item, (*place, number)))
-        elif node is None:
-            raise _failed("a YAML 1.2 reader sees another value", place)
-        elif node.tag is None or node.tag in ("", "!"):
-            raw = source[node.start : node.end]
-            if node.style is None and "\n" in raw:
-                continue
-            if node.style is None:
-                want = scalars.resolve(raw, "yaml-1.2")
-            if node.style in _BLOCK and isinstance(have, str) and node.end == len(source):
-                want, have = want.rstrip("\n"), have.rstrip("\n")  # a clipped end of file
-            if isinstance(want, int) and not isinstance(want, bool) and abs(want) >= _INT64:
-                want = float(want)
-            if not same_value(want, have):
-                raise _failed("a YAML 1.2 reader sees another value", place)
-
-
-def _equal(want: Any, have: Any) -> bool:
-    try:
-        return bool(want == have)
-    except RecursionError:  # deeper than C compares: the walk decides
-        return False
