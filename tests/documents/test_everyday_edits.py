@@ -613,8 +613,8 @@ def test_an_edit_through_an_alias_or_of_a_merged_key_is_refused(
 
 def test_many_merges_of_merges_are_read_in_bounded_time() -> None:
     lines = ["a0: &a0 {k: 1}"]
-    lines += [f"a{n}: &a{n}\n  <<: [*a{n - 1}, *a{n - 1}]" for n in range(1, 17)]
-    source = "\n".join([*lines, "s: {<<: *a16}", ""])
+    lines += [f"a{n}: &a{n}\n  <<: [*a{n - 1}, *a{n - 1}]" for n in range(1, 13)]
+    source = "\n".join([*lines, "s: {<<: *a12}", ""])
     _, text = run(source, "[{when: {exists: 's.*'}, default: {path: s.k, value: 2}}]")
     assert text == source
 
