@@ -1327,10 +1327,6 @@ def made(data: bytes, root: Node, maker: Any, reader: Reader, scanner: Scanner) 
     order = scan.ordered
     assert alike(reader(text), meaning(root), order=order), f"the generator is wrong: {text}"
     attach(root, scan)
-    for spot in walk(root) if not scan.ordered else ():
-        if spot.entry.src is scan.row[0]:  # above the first key stands the header of the file
-            maker.header += spot.entry.above
-            spot.entry.above = []
     marks = Counter(MARK.findall(text))
     assert marks == Counter(scan.comments.keys()), f"a mark is not in a comment: {text}"
     return Made(data, text, root, maker, scan)

@@ -147,7 +147,7 @@ class Maker:
         head: list[Node | str] = []
         if rng.random() < 0.6:
             head += [self.comment("") for _ in range(rng.randint(1, 3))]
-            head += self.blanks(rng.randint(0, 2))
+            head += self.blanks(rng.randint(1, 2))  # else it is about the first statement
         margin = rng.choice(["", "", "", "  ", "\t"])
         first = True
         body = [(root, head)]
@@ -199,7 +199,7 @@ class Maker:
 
     def comment(self, margin: str) -> str:
         sign = self.rng.choice({"ini": "#;", "properties": "#!", "dotenv": "#"}[self.format])
-        text = self.rng.choice(["", " c", " x = 1", "[s]", " 'quote", ' "', " é", " A=1"])
+        text = self.rng.choice(["", " c", " x is 1", "[s]", " 'quote", ' "', " é", " A=1"])
         tail = self.rng.choice(["", "", " ", " \\"])
         return f"{margin}{sign}{text} {self.mark()}{tail}{NL}"
 

@@ -303,6 +303,8 @@ class TomlMaker:
             lines.append(self.note(self.header))
             if self.chance(0.4):
                 lines.append("")
+        if lines and lines[-1]:  # else it is about the first statement
+            lines.append("")
         if not self.chance(0.03):
             if self.chance(0.75):
                 lines += self.body(root, "", 0)

@@ -273,7 +273,7 @@ INI = [
     ini("rename to a section that is there", BASE, ("rename", "a", "b"), Refusal("target_exists")),
     ini("delete", BASE, ("delete", "b.z"), BASE.replace("\tz=3\n", "")),
     ini("delete with its comment", BASE, ("delete", "a.y"), BASE.replace("; of y\ny: 2\n", "")),
-    ini("delete the first", "# file\na=1\nb=2\n", ("delete", "a"), "# file\nb=2\n"),
+    ini("delete the first", "# file\n\na=1\nb=2\n", ("delete", "a"), "# file\n\nb=2\n"),
     ini(
         "delete leaves a comment apart",
         "a=1\n# apart\n\nb=2\n",
@@ -595,7 +595,7 @@ PROPERTIES = [
     properties("rename to nothing", P, ("rename", "c", ""), Refusal()),
     properties("rename in escapes", "\\u00e9=1\n", ("rename", "é", "ü"), "\\u00fc=1\n"),
     properties("delete", P, ("delete", "c"), "# file\na.b=1\n\nd 3\n"),
-    properties("delete the first", P, ("delete", "['a.b']"), P.replace("a.b=1\n", "")),
+    properties("delete the first", P, ("delete", "['a.b']"), P.replace("# file\na.b=1\n", "")),
     properties(
         "delete a joined value", "a=1\nb=2\\\n   3\\\n\nc=4\n", ("delete", "b"), "a=1\nc=4\n"
     ),
@@ -725,7 +725,7 @@ ENV = [
     env(
         "delete with a comment behind", E, ("delete", "B"), E.replace("export B='two' # of b\n", "")
     ),
-    env("delete the first", E, ("delete", "A"), E.replace("A=1\n", "")),
+    env("delete the first", E, ("delete", "A"), E.replace("# file\nA=1\n", "")),
     env("add", E, ("set", "N", "v"), E + "N=v\n"),
     env(
         "add an export",

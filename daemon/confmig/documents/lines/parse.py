@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from confmig.documents.document import Caps, Document
 from confmig.documents.encoding import decode, newline_of
 from confmig.documents.lines.statements import Pair, Section, SourceMap
+from confmig.documents.remarks import is_for_tools, is_option
 from confmig.documents.tree import Cell, Mapping, Origin
 from confmig.errors import Refused
 
@@ -101,6 +102,9 @@ class Builder:
         self.note(at, end)
         if self._column != at - line:
             self._run, self._column = line, at - line
+        remark = self.text[at:end]
+        if is_option(remark) or is_for_tools(remark):
+            self.blank()  # it belongs to nobody, and so does what stands above it
         return self.line_after(end)
 
     # --- what grammars tell
@@ -130,7 +134,7 @@ class Builder:
     ) -> None:
         """There is a key with its value, from the line at ``line`` up to the line at ``end``."""
         cell = self._hang(self.section.table, name, value, key, node)
-        lead = self._lead(line, key.outer, header=False)
+        lead = self._lead(line, key.outer)
         self.section.pairs.append(Pair(cell, lead, line, end, value))
 
     def header(self, name: str, key: Origin, line: int, end: int) -> None:
@@ -140,22 +144,19 @@ class Builder:
         table = Mapping(self.document, origin)
         cell = self._hang(root, name, table, key, origin)
         table.up, table.cell = root, cell
-        lead = self._lead(line, key.outer, header=True)
+        lead = self._lead(line, key.outer)
         self.section.end = lead
         self.section = Section(cell, table, lead, line, end)
         self.map.sections.append(self.section)
 
-    def _lead(self, line: int, at: int, *, header: bool) -> int:
+    def _lead(self, line: int, at: int) -> int:
         """The start of the comment lines that a statement owns, or of its line."""
         run = self._run if self._column == at - line else line
         self.blank()
-        if not self._first:
-            return run
-        self._first = False
-        # what stands above the first statement is the file's; if that has several paragraphs,
-        # the last one is still better left with the section it stands above
-        self.map.roof = run if header and self.text[:run].strip() else line
-        return line
+        if self._first:
+            self._first = False
+            self.map.roof = run
+        return run
 
     def _hang(
         self, table: Mapping, name: str, value: str | Mapping | None, key: Origin, node: Origin

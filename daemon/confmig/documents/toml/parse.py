@@ -16,6 +16,7 @@ from typing import Any
 from confmig.documents.compare import alike
 from confmig.documents.document import Caps, Document
 from confmig.documents.encoding import decode, newline_of
+from confmig.documents.remarks import is_for_tools, is_option
 from confmig.documents.toml.statements import FIXED, Block, Part, SourceMap, Statement
 from confmig.documents.tree import Cell, Date, Mapping, Origin, Sequence
 from confmig.errors import Refused
@@ -105,7 +106,6 @@ class _Scanner:
         comments = self.document.comments
         own = 0  # where the comment lines begin that the next statement may own
         column = -1  # the column of those comment lines
-        first = True
         while at < size:
             blank = _BLANK.match(text, at)
             if blank is not None:
@@ -116,14 +116,17 @@ class _Scanner:
                     here = blank.start("comment") - at
                     if here != column:
                         own, column = at, here
+                    remark = blank["comment"]
+                    if is_option(remark) or is_for_tools(remark):
+                        own, column = blank.end(), -1  # it belongs to nobody
                 at = blank.end()
                 continue
             margin = _MARGIN.match(text, at)
             assert margin is not None
             indent = margin.end() - at
-            lead = own if indent == column and not first else at
+            lead = own if indent == column else at
             at = self._statement(at, at + indent, lead)
-            own, column, first = at, -1, False
+            own, column = at, -1
         self.block.end = size
         root = self.root
         assert root.origin is not None
