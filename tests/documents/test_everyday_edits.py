@@ -672,3 +672,121 @@ def test_the_message_says_why_a_file_is_no_yaml(source: str, message: str) -> No
         formats.parse(source.encode(), format="yaml")
     assert caught.value.message.startswith(message)
     assert caught.value.fix
+
+
+TOML: Rows = {
+    "a word in a literal text": (
+        "[a]\ns = '''\ndef apply(metric):\n  return metric\n'''\n",
+        "replace: {path: a.s, regex: metric, with: m}",
+        "[a]\ns = '''\ndef apply(m):\n  return m\n'''\n",
+    ),
+    "a word in a basic text with a joined line": (
+        'd = """\nx \\\n  y\n"""  # c\n',
+        "replace: {path: d, regex: y, with: z}",
+        'd = """\nx \\\n  z\n"""  # c\n',
+    ),
+    "a quote and a backslash in a basic text": (
+        'd = """\nx\ny\n"""\n',
+        'set: {path: d, value: "x\\n\\"\\"\\"\\\\\\n"}',
+        'd = """\nx\n""\\"\\\\\n"""\n',
+    ),
+    "what a literal text cannot hold": (
+        "d = '''\nx\ny\n'''\n",
+        "set: {path: d, value: \"x\\n'''\\n\"}",
+        "d = \"x\\n'''\\n\"\n",
+    ),
+    "a text becomes one line": ("d = '''\nx\ny\n'''\n", "set: {path: d, value: x}", "d = 'x'\n"),
+    "a text with CRLF": (
+        "d = '''\r\nx\r\ny\r\n'''\r\n",
+        "replace: {path: d, regex: y, with: z}",
+        "d = '''\r\nx\r\nz\r\n'''\r\n",
+    ),
+    "an inline key is nested": (
+        'm = { name = "x", version.ref = "y" } # ui\n',
+        "nest: {path: m.version, under: inner}",
+        'm = { name = "x", version = { inner.ref = "y" } } # ui\n',
+    ),
+    "an inline key moves out": (
+        'm = { name = "x", version.ref = "y" }\n',
+        "move: {from: m.version, to: v}",
+        'm = { name = "x" }\nv = { ref = "y" }\n',
+    ),
+    "an inline key becomes a list": (
+        "x = { h.on = 1 }\n",
+        "wrap_list: x.h",
+        "x = { h = [{ on = 1 }] }\n",
+    ),
+    "an inline key is hoisted": (
+        "x = { k.l = 1 }\n",
+        "hoist: {path: x, key: k}",
+        "x = { l = 1 }\n",
+    ),
+    "a deep default has one header": (
+        '[package]\nname = "x"\n',
+        "[default: {path: package.metadata.docs.rs.all, value: true},"
+        " default: {path: tool.a.b.c, value: 1}]",
+        '[package]\nname = "x"\n\n[package.metadata.docs.rs]\nall = true\n\n[tool.a.b]\nc = 1\n',
+    ),
+    "two deep defaults share their parents": (
+        "a = 1\n",
+        "[default: {path: t.a.x, value: 1}, default: {path: t.b.y, value: 2}]",
+        "a = 1\n\n[t.a]\nx = 1\n\n[t.b]\ny = 2\n",
+    ),
+    "the document is nested": (
+        "# h\n\na = 1\n\n[b]\nc = 2\n",
+        "nest: {path: '', under: v1}",
+        "# h\n\n[v1]\na = 1\n\n[v1.b]\nc = 2\n",
+    ),
+    "the document is nested and gets keys": (
+        "# h\n\na = 1\n\n[b]\nc = 2\n",
+        "[nest: {path: '', under: v1}, set: {path: x, value: 1}, set: {path: y, value: 2}]",
+        "# h\n\nx = 1\ny = 2\n\n[v1]\na = 1\n\n[v1.b]\nc = 2\n",
+    ),
+    "a document of tables is nested": (
+        "[b]\nc = 2\n",
+        "[nest: {path: '', under: v1}, set: {path: x, value: 1}]",
+        "x = 1\n\n[v1.b]\nc = 2\n",
+    ),
+    "the document is nested twice": (
+        "a = 1\n",
+        "[nest: {path: '', under: v1}, nest: {path: '', under: v2}]",
+        "[v2.v1]\na = 1\n",
+    ),
+    "a table becomes the document": (
+        "[v1]  # t\na = 1\n\n[v1.b]\nc = 2\n",
+        "hoist: {path: '', key: v1}",
+        "# t\na = 1\n\n[b]\nc = 2\n",
+    ),
+    "dotted keys become the document": (
+        "v1.a = 1\nv1.b = 2\n",
+        "hoist: {path: '', key: v1}",
+        "a = 1\nb = 2\n",
+    ),
+    "an inline table becomes the document": (
+        "v1 = {a = 1}\n",
+        "hoist: {path: '', key: v1}",
+        "a = 1\n",
+    ),
+    "a table becomes the document, the rest goes": (
+        "x = 1\n\n[v1]\na = 1\n",
+        "hoist: {path: '', key: v1, others: drop}",
+        "a = 1\n",
+    ),
+    "an option that is commented out stays": (
+        "a = 1\n#debug = true\nb = 2\nc = 3\n",
+        "delete: b",
+        "a = 1\n#debug = true\nc = 3\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", TOML)
+def test_an_everyday_edit_of_toml(name: str) -> None:
+    source, operations, want = TOML[name]
+    check(source, operations, want, "toml", again=False)
+
+
+def test_a_table_below_another_one_cannot_become_the_document() -> None:
+    with pytest.raises(Refused) as caught:
+        run("[x.y]\nq = 1\n\n[x]\nz = 1\n", "hoist: {path: '', key: x}", "toml")
+    assert caught.value.code == "root_table"

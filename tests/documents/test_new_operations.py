@@ -1716,16 +1716,6 @@ def test_a_refusal_names_its_place_and_never_the_value(name: str) -> None:
 
 
 KNOWN_GAPS: dict[str, tuple[str, str, str]] = {
-    "toml: wrap_list of a dotted inline table": (
-        "x = { h.on = 1 }\n",
-        "wrap_list: x.h",
-        "verify_failed",
-    ),
-    "toml: hoist of a dotted inline table": (
-        "x = { k.l = 1 }\n",
-        "hoist: {path: x, key: k}",
-        "verify_failed",
-    ),
     "json: replace in a text with half a surrogate pair": (
         '{"k": "a\\ud800b"}',
         "replace: {path: k, regex: x, with: y}",
@@ -1927,6 +1917,45 @@ def test_manual_says_its_reason_its_place_and_what_to_do() -> None:
     assert (error.code, error.place) == ("manual_decision", "a[1].old")
     assert error.message == "0007: operation 2 (manual): two owners"
     assert error.fix == "decide, change the file by hand, then run again"
+
+
+def test_manual_names_all_decisions_at_once_also_those_of_later_migrations() -> None:
+    first = (
+        "[manual: {reason: two owners, path: 'a[*].old'}, convert: {path: b, to: int},"
+        " manual: {reason: which port}]"
+    )
+    with pytest.raises(Refused) as caught:
+        steps_of(
+            "a: [{old: 1}, {old: 2}]\nb: '3'\n",
+            program(7, first),
+            program(8, "[manual: {reason: who is c, path: c}, manual: {reason: why b, path: b}]"),
+        )
+    error = caught.value
+    assert error.code == "manual_decision"
+    assert error.message == (
+        "4 decisions are needed: 0007: operation 1 (manual): a[0].old: two owners; "
+        "0007: operation 1 (manual): a[1].old: two owners; "
+        "0007: operation 3 (manual): the document: which port; "
+        "0008: operation 2 (manual): b: why b"
+    )
+
+
+def test_an_open_decision_hides_the_errors_that_follow_from_it() -> None:
+    with pytest.raises(Refused) as caught:
+        steps_of(
+            "a: x\n",
+            program(7, "[manual: {reason: a number, path: a}, convert: {path: a, to: int}]"),
+        )
+    assert caught.value.message == "0007: operation 1 (manual): a number"
+
+
+def test_an_error_before_a_decision_is_the_error() -> None:
+    with pytest.raises(Refused) as caught:
+        steps_of(
+            "a: x\n",
+            program(7, "[convert: {path: a, to: int}, manual: {reason: a number, path: a}]"),
+        )
+    assert caught.value.code != "manual_decision"
 
 
 def test_an_alias_in_the_way_of_for_each_is_called_one() -> None:

@@ -699,7 +699,9 @@ DELETES = [
         "a = 1\n# c's\nc = 3\n",
     ),
     Row("blank lines stay", "a = 1\n\n\nb = 2\n\nc = 3\n", ("delete", "b"), "a = 1\n\n\nc = 3\n"),
-    Row("the file's header stays", "# head\n\na = 1\nb = 2\n", ("delete", "a"), "# head\n\nb = 2\n"),
+    Row(
+        "the file's header stays", "# head\n\na = 1\nb = 2\n", ("delete", "a"), "# head\n\nb = 2\n"
+    ),
     Row(
         "the file's header stays above a section",
         "# head\n\n[a]\nx = 1\n[b]\n",

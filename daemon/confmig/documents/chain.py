@@ -120,7 +120,8 @@ def run_together(
     sets. Returns each configuration's steps.
 
     Raises ``Refused`` and names the migration, the place and the reason; the documents are then
-    in an undefined state and must be dropped (nothing was written).
+    in an undefined state and must be dropped (nothing was written). All that a person must decide
+    (``manual``) is named at once: the chain runs on to find it.
     """
     programs = list(programs)
     known = {config.name: config for config in configs}
@@ -129,21 +130,60 @@ def run_together(
         for name, document in documents.items()
     }
     notes: list[tuple[str, str]] = []
+    decisions: list[_Decision] = []
     context = replace(context, note=lambda place, text: notes.append((place, text)))
     for program in programs:
         mine = [tracks[name] for name in program.migration.sets]
         notes.clear()
         try:
-            _perform(program, [t.document for t in mine], context)
+            _perform(program, [t.document for t in mine], context, decisions)
             for track in mine:
                 track.finish(program.migration, validate, notes if track is mine[0] else ())
         except ConfmigError as error:
+            if decisions:  # what comes after an open decision may fail because of it
+                break
             error.message = f"{program.migration.id}: {error.message}"
             raise
+    if decisions:
+        raise _undecided(decisions)
     return {name: track.steps for name, track in tracks.items()}
 
 
-def _perform(program: Program, documents: list[Document], context: Context) -> None:
+@dataclass(frozen=True, slots=True)
+class _Decision:
+    """What a person must decide: the operation that asks, the place, the reason."""
+
+    asks: str
+    place: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.asks}: {self.place}: {self.reason}"
+
+
+def _collector(decisions: list[_Decision], asks: str) -> Callable[[str, str], None]:
+    return lambda place, reason: decisions.append(_Decision(asks, place, reason))
+
+
+def _undecided(decisions: list[_Decision]) -> Refused:
+    first = decisions[0]
+    fix = "decide, change the file by hand, then run again"
+    if len(decisions) == 1:
+        message = f"{first.asks}: {first.reason}"
+        return Refused("manual_decision", message, place=first.place, fix=fix)
+    listed = "; ".join(map(str, decisions[:_MOST]))
+    more = f"; and {len(decisions) - _MOST} more" if len(decisions) > _MOST else ""
+    message = f"{len(decisions)} decisions are needed: {listed}{more}"
+    return Refused("manual_decision", message, fix=fix)
+
+
+_MOST = 20
+"""Decisions that one message names."""
+
+
+def _perform(
+    program: Program, documents: list[Document], context: Context, decisions: list[_Decision]
+) -> None:
     """Run a migration's handler and operations; with several documents, on all of them as one."""
     names = list(program.migration.sets)
     several = len(documents) > 1
@@ -153,10 +193,15 @@ def _perform(program: Program, documents: list[Document], context: Context) -> N
     if program.handler is not None:
         context.custom(program.handler, whole, None)
     for number, operation in enumerate(program.operations, 1):
+        about = f"operation {number} ({operation.kind})"
+        asking = context
+        if operation.kind == "manual":
+            who = f"{program.migration.id}: {about}"
+            asking = replace(context, decide=_collector(decisions, who))
         try:
-            operation.run(whole, context)
+            operation.run(whole, asking)
         except ConfmigError as error:
-            error.message = f"operation {number} ({operation.kind}): {error.message}"
+            error.message = f"{about}: {error.message}"
             raise
 
 

@@ -28,6 +28,12 @@ _ZERO: dict[str, Any] = {
 }
 
 
+def undecided(place: str, reason: str) -> None:
+    """Raise ``Refused`` (``manual_decision``): a person must decide."""
+    fix = "decide, change the file by hand, then run again"
+    raise Refused("manual_decision", reason, place=place, fix=fix)
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What an operation may ask of the world, as ports.
@@ -36,7 +42,8 @@ class Context:
     linear-time regular expression engine (pattern, replacement, text -> text); ``search`` tells
     whether it matches;
     ``groups`` gives the named groups of a match of the whole text, or None; ``note`` takes a
-    warning for the report (place, text).
+    warning for the report (place, text); ``decide`` takes what a person must decide (place, reason)
+    and refuses now, or collects it and refuses later.
     """
 
     custom: Callable[[str, Document, Mapping | None], None]
@@ -44,6 +51,7 @@ class Context:
     search: Callable[[str, str], bool]
     groups: Callable[[str, str], dict[str, str | None] | None]
     note: Callable[[str, str], None] = lambda place, text: None
+    decide: Callable[[str, str], None] = undecided
 
 
 class Strict(BaseModel):

@@ -7,7 +7,6 @@ from typing import Any
 from confmig.documents.document import Document
 from confmig.documents.lookup import name_of
 from confmig.documents.operations.base import AnyPath, Context, Strict
-from confmig.errors import Refused
 
 
 class Note(Strict):
@@ -26,22 +25,15 @@ class Note(Strict):
 
 
 class Manual(Strict):
-    """Refuses: an operator must decide. With a ``path``, only where it names a place."""
+    """Refuses: an operator must decide. With a ``path``, once for each place it names."""
 
     reason: str
     path: AnyPath | None = None
 
     def apply(self, document: Document, scope: Any, context: Context) -> None:
-        """Refuse, naming what and why."""
-        place = name_of(scope)
-        if self.path is not None:
-            hits = document.find(self.path, scope, lenient=True)
-            if not hits:
-                return
-            place = hits[0].shown
-        raise Refused(
-            "manual_decision",
-            self.reason,
-            place=place,
-            fix="decide, change the file by hand, then run again",
-        )
+        """Say what must be decided, and why; nothing is changed."""
+        if self.path is None:
+            context.decide(name_of(scope), self.reason)
+            return
+        for hit in document.find(self.path, scope, lenient=True):
+            context.decide(hit.shown, self.reason)

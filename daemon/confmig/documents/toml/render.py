@@ -67,6 +67,9 @@ class _Writer(ValueWriter):
         self.written: set[int] = set()  # cells whose text stands in a pair that stays
         self.last_pair: dict[int, Statement] = {}  # by the identity of a table
         self.pair_block: dict[int, Block] = {}
+        self.opening: Rope = []  # what is new at the top where the root is another table:
+        self.root_pairs: Rope = []
+        self.root_header: Rope = []
         self.blocks_of: dict[int, list[Block]] = {}  # by table: its own and those below it
         self.ordered: dict[int, set[int]] = {}  # by array: the items that stand in their order
         self.alive: set[int] = set()
@@ -180,10 +183,15 @@ class _Writer(ValueWriter):
 
     def _keep_header(self, block: Block) -> None:
         header, plan = block.header, self.plans[id(block)]
-        if header is None:
-            return
         place = self.places.get(id(block.table))
-        if place is None or not place.names:
+        if header is None:
+            if place is not None and place.names:
+                self._open_root(block, place)
+            return
+        if place is not None and not place.names:
+            self._close_root(block)
+            return
+        if place is None:
             plan.dead = True
             return
         names = [p.cell.parsed for p in header.parts]
@@ -198,6 +206,38 @@ class _Writer(ValueWriter):
         end = self.text.index("]", header.parts[-1].end) + (2 if header.array else 1)
         path = ".".join(key_text(n, None) for n in place.names)
         plan.edits.append(Edit(start, end, [left + path + right]))
+
+    def _open_root(self, block: Block, place: _Place) -> None:
+        """The whole document moved below a key: its own pairs need a header."""
+        root = block.table
+        if len(root) and all(id(c.value) in self.places for c in cells_of(root)):
+            return  # the headers of its tables name it
+        staying = [p for p in block.pairs if self._stays(block, p) is not None]
+        at = staying[0].lead if staying else self._below_file_header(block)
+        self.root_header = [f"[{_path(place.names)}]{self.newline}"]
+        self.opening += self.root_header
+        self.plans[id(block)].edits.append(Edit(at, at, self.opening))
+
+    def _close_root(self, block: Block) -> None:
+        """A table became the whole document: its pairs stand above all headers, without one."""
+        header = block.header
+        assert header is not None
+        for other in self.blocks[1 : self.blocks.index(block)]:
+            if not self.plans[id(other)].dead:
+                raise Refused(
+                    "root_table",
+                    f"the pairs of {show(place_of(block.table)) or 'the new root'} stand below "
+                    "another table, and have to stand above it",
+                    fix="put the table first in the file",
+                )
+        close = self.text.index("]", header.parts[-1].end) + (2 if header.array else 1)
+        remarks = [t for t in self.slots.tokens(close, header.tail) if t[0] == "comment"]
+        kept: Rope = [p for _, a, b in remarks for p in ((a, b), self.newline)]
+        self.plans[id(block)].edits.append(Edit(header.start, header.end, kept))
+
+    def _below_file_header(self, block: Block) -> int:
+        match = _FILE_HEADER.match(self.text, block.start, block.end)
+        return match.end() if match else block.start
 
     def _index(self) -> None:
         """Which blocks belong to a table and those below it, as the tree is now."""
@@ -397,8 +437,7 @@ class _Writer(ValueWriter):
 
     def _first_pair(self, block: Block, cell: Cell) -> None:
         """The first pair of the document: behind the file's comments, before the first header."""
-        match = _FILE_HEADER.match(self.text, block.start, block.end)
-        at = match.end() if match else block.start
+        at = self._below_file_header(block)
         rope = self._line(cell, [], "")
         self.plans[id(block)].opened = at == block.end
         self.plans[id(block)].edits.append(self._insertion(at, rope))
@@ -412,6 +451,9 @@ class _Writer(ValueWriter):
     def _headless(self, table: Mapping, cell: Cell) -> None:
         """A table that only others name gets a header of its own, before the first of them."""
         place = self.places[id(table)]
+        if not place.names:
+            self._root_pair(cell)
+            return
         made = self.headers.get(id(table))
         if made is not None:
             made += self._line(cell, [], made_indent(made) + self.unit)
@@ -423,6 +465,16 @@ class _Writer(ValueWriter):
         made += self._line(cell, [], indent + self.unit)
         self.headers[id(table)] = made
         self.plans[id(first)].before.append(made)
+
+    def _root_pair(self, cell: Cell) -> None:
+        """A pair of a new root, above the header of what was the document."""
+        if not self.opening:
+            at = self._below_file_header(self.blocks[0])
+            self.plans[id(self.blocks[0])].edits.append(Edit(at, at, self.opening))
+            self.plans[id(self.blocks[0])].opened = at == self.blocks[0].end
+        self.root_pairs += self._line(cell, [], "")
+        apart = [self.newline] if self.root_header else []
+        self.opening[:] = [*self.root_pairs, *apart, *self.root_header]
 
     def _prefix(self, pair: Statement, table: Mapping) -> list[str]:
         """The key parts that lead from a pair's section to a table."""
@@ -481,7 +533,7 @@ class _Writer(ValueWriter):
     def _block(self, table: Mapping, indent: str) -> Rope:
         place = self.places[id(table)]
         left, right = ("[[", "]]") if place.item else ("[", "]")
-        rope: Rope = [f"{indent}{left}{_path(place.names)}{right}{self.newline}"]
+        rope: Rope = []
         later: list[Mapping] = []
         for cell in cells_of(table):
             value = cell.value
@@ -491,9 +543,12 @@ class _Writer(ValueWriter):
                 later.extend(c.value for c in cells_of(value))
             else:
                 rope += self._line(cell, [], indent + self.unit)
+        if rope or place.item or not later:  # else the headers of its sub-tables name it
+            rope = [f"{indent}{left}{_path(place.names)}{right}{self.newline}", *rope]
+        inside = indent + self.unit if rope else indent
         for inner in later:
             if not self._present(inner):
-                rope += [self.newline, *self._block(inner, indent + self.unit)]
+                rope += [*([self.newline] if rope else []), *self._block(inner, inside)]
         return rope
 
     def _margin(self, statement: Statement) -> str:

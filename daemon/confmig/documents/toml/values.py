@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 import re
+import tomllib
 from collections import Counter
 from typing import Any
 
 from confmig.documents.document import Document
 from confmig.documents.flow import FlowEditor, Slots, joined
-from confmig.documents.rope import Edit, Rope, compose
+from confmig.documents.rewording import reworded
+from confmig.documents.rope import Edit, Rope, compose, text_of
 from confmig.documents.toml.statements import FIXED
 from confmig.documents.tree import Cell, Container, Date, Mapping, Origin, Sequence, cells_of
 from confmig.errors import Refused
@@ -75,7 +77,34 @@ class ValueWriter(FlowEditor):
         assert source is not None
         if cell.untouched:
             return self._inner(cell)
-        return [Edit(source.start, source.end, self.value(cell))]
+        kept = self._kept_text(source, cell.value) if cell.node is None else None
+        return [Edit(source.start, source.end, kept or self.value(cell))]
+
+    def _kept_text(self, source: Origin, value: Any) -> Rope | None:
+        """A text between three quotes with another value; None if that cannot hold it."""
+        mark = self.text[source.start : source.start + 3]
+        if not isinstance(value, str) or isinstance(value, Date) or mark not in ("'''", '"""'):
+            return None
+        raw = self.text[source.start : source.end]
+        old = str(tomllib.loads(f"v = {raw}")["v"])
+        if "\n" in old and "\n" not in value:
+            return None
+        write = _in_three_quotes if mark == '"""' else str
+        inner = (source.start + 3, source.end - 3)
+        words = reworded(self.text, inner, old, value, gap=_GAP, write=write)
+        candidates: list[Rope] = []
+        if words is not None:
+            candidates.append([mark, *words, mark])
+        first = re.match(r"\r?\n", raw[3:])
+        whole = write(value).replace("\n", self.newline)
+        candidates.append([mark, first[0] if first else "", whole, mark])
+        for rope in candidates:
+            try:
+                if tomllib.loads(f"v = {text_of(self.text, rope)}")["v"] == value:
+                    return rope
+            except ValueError:
+                continue
+        return None
 
     def _inner(self, cell: Cell) -> list[Edit]:
         value = cell.value
@@ -111,13 +140,15 @@ class ValueWriter(FlowEditor):
         if not len(table):
             return ["{}"]
         origin = table.origin
-        old = self.text[origin.start : origin.end] if origin is not None else ""
+        moved = origin is not None and origin.tag == FIXED and not self._is_braced(origin)
+        old = self.text[origin.start : origin.end] if origin is not None and not moved else ""
         comma = "," if re.search(r",\S", old) and ", " not in old else ", "
         pad = self.pad if not old else " " if old.startswith("{ ") else ""
-        return ["{" + pad, *joined(self._items(table, ()), comma), pad + "}"]
+        return ["{" + pad, *joined(self._items(table, (), moved), comma), pad + "}"]
 
-    def _items(self, table: Mapping, names: tuple[str, ...]) -> list[Rope]:
-        """The items of an inline table; dotted keys stay as they are written."""
+    def _items(self, table: Mapping, names: tuple[str, ...], moved: bool) -> list[Rope]:
+        """The items of an inline table; dotted keys stay as they are written. ``moved``: the table
+        is elsewhere now, so that its keys need other names in front."""
         out: list[Rope] = []
         for cell in cells_of(table):
             value, node, source = cell.value, cell.node, cell.source
@@ -125,10 +156,11 @@ class ValueWriter(FlowEditor):
             path = (*names, key_text(str(cell.name), style))
             dotted = node is not None and node.tag == FIXED and not self._is_braced(node)
             if dotted and isinstance(value, Mapping) and len(value):
-                out += self._items(value, path)
+                stays = cell.home is table.origin and cell.untouched
+                out += self._items(value, path, moved or not stays)
                 continue
             start = self.document.source_map.items.get(id(cell))
-            stays = cell.home is table.origin and cell.untouched
+            stays = cell.home is table.origin and cell.untouched and not moved
             if start is not None and stays and source is not None:
                 edits = [*self._renames(table, cell, start), *self.cell_edits(cell)]
                 out.append(compose(start, source.end, edits))
@@ -193,6 +225,16 @@ class ValueWriter(FlowEditor):
             return ["[", *joined([self.value(c) for c in cells_of(value)], ", "), "]"]
         style = cell.source.style if cell.source is not None else None
         return [scalar_text(value, style)]
+
+
+_GAP = r"(?:\s|\\[ \t]*\r?\n)+"
+
+
+def _in_three_quotes(value: str) -> str:
+    """The source text of a value between three double quotes; line ends and tabs stay."""
+    lines = [basic(line)[1:-1] for line in value.split("\n")]
+    text = "\n".join(lines).replace('\\"', '"').replace("\\t", "\t")
+    return text.replace('"""', '""\\"')
 
 
 def key_text(name: str, style: str | None) -> str:

@@ -15,6 +15,7 @@ import yaml
 from yaml import events as ev
 
 from confmig.documents.differences import differences
+from confmig.documents.rewording import reworded
 from confmig.documents.rope import Rope, join_lines, text_of
 from confmig.documents.tree import Origin
 from confmig.documents.yaml.parse import CParser
@@ -23,7 +24,6 @@ BLOCK = frozenset(("|", ">"))
 _HEADER = re.compile(r"([|>])(?:([1-9])?([+-])?|([+-])([1-9]))(?=[ \t\r\n]|\Z)")
 _KEEPS = re.compile(r"(?:^|\s)[|>](?:[1-9]?\+|\+[1-9])[ \t]*(?:#.*)?\r?$")
 _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
-_TOKENS = re.compile(r"\s+|\w+|[^\s\w]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,52 +140,13 @@ def continued(text: str, node: Origin, old: str, new: str, column: int) -> Rope 
     if its lines cannot stay."""
     if _UNWRITABLE.search(new):
         return None
-    rope = reworded(text, (node.start, node.end), old, new)
+    quoted = len(node.style or "")
+    inner = (node.start + quoted, node.end - quoted)
+    rope = reworded(text, inner, old, new)
     if rope is None:
         return None
+    rope = [(node.start, inner[0]), *rope, (inner[1], node.end)]
     return rope if _read(f"{' ' * column}k: {text_of(text, rope)}\n") == new else None
-
-
-def reworded(text: str, span: tuple[int, int], old: str, new: str) -> Rope | None:
-    """The source span, whose lines fold to ``old``, with the words of ``new``; None if the words
-    of the two cannot be matched (escapes)."""
-    before, after = _TOKENS.findall(old), _TOKENS.findall(new)
-    places = _places(text, span, before)
-    if places is None:
-        return None
-    rope: Rope = []
-    at = span[0]
-    for a, b, c, d in differences(before, after):
-        begin = places[a][0] if a < len(places) else places[-1][1]
-        end = places[b - 1][1] if b > a else begin
-        rope += [(at, begin), "".join(after[c:d])]
-        at = end
-    rope.append((at, span[1]))
-    return [p for p in rope if (p if isinstance(p, str) else p[0] < p[1])]
-
-
-def _places(text: str, span: tuple[int, int], tokens: list[str]) -> list[tuple[int, int]] | None:
-    """Where each word of a folded text, and each gap between two, stands in the source."""
-    words = [m for m in _TOKENS.finditer(text, *span) if not m[0].isspace()]
-    if words and tokens and words[0][0] in "'\"" and words[0][0] != tokens[0]:
-        words = words[1:-1]
-    found: list[tuple[int, int]] = []
-    number = 0
-    for token in tokens:
-        if number > len(words) or (not token.isspace() and number == len(words)):
-            return None
-        if not token.isspace():
-            if words[number][0] != token or (
-                found and found[-1][1] != words[number].start()  # a gap that the value has not
-            ):
-                return None
-            found.append(words[number].span())
-            number += 1
-        elif not 0 < number < len(words):
-            return None
-        else:
-            found.append((words[number - 1].end(), words[number].start()))
-    return found if number == len(words) and found else None
 
 
 def _by_lines(block: Block, old: str, new: str, pad: str) -> list[Rope]:
