@@ -15,7 +15,10 @@ from typing import Any
 from confmig.adapters.bundle import Bundle
 from confmig.core.manifest import Config
 from confmig.documents import formats
+from confmig.documents.dialects import UNKNOWN, Dialect, dialect_of
 from confmig.documents.document import Document
+from confmig.documents.path import Key
+from confmig.documents.path import parse as parse_path
 from confmig.documents.tree import Cell, Container, Mapping, Sequence, cells_of
 from confmig.errors import Refused
 
@@ -37,11 +40,13 @@ class Masker:
         dialect: str,
         secrets: Iterable[str],
         multi: bool = False,
+        lines: Dialect = UNKNOWN,
         known: set[str] | None = None,
     ) -> None:
         self._format = format
         self._dialect = dialect
         self._multi = multi
+        self._lines = lines
         self._paths = list(secrets)
         self._values: set[str] = known if known is not None else set()
 
@@ -55,6 +60,7 @@ class Masker:
             dialect=contract.dialect,
             secrets=contract.secrets,
             multi=config.multi_document,
+            lines=dialect_of(config.files, config.lines),
             known=known,
         )
 
@@ -63,7 +69,13 @@ class Masker:
         self._hidden(self._parsed(data))
 
     def _parsed(self, data: bytes) -> Document:
-        return formats.parse(data, format=self._format, dialect=self._dialect, multi=self._multi)
+        return formats.parse(
+            data,
+            format=self._format,
+            dialect=self._dialect,
+            multi=self._multi,
+            lines=self._lines,
+        )
 
     def _hidden(self, document: Document) -> list[Cell]:
         cells = _secret_cells(document, self._paths)
@@ -114,6 +126,20 @@ def _secret_cells(document: Document, paths: list[str]) -> list[Cell]:
                     stack.append((cell.value, secret))
             elif secret:
                 out.append(cell)
+    return out + _secret_kept(document, paths)
+
+
+def _secret_kept(document: Document, paths: list[str]) -> list[Cell]:
+    """The same for keys that stand twice in an INI file, which are in no tree."""
+    last = {key.name for p in paths if isinstance(key := parse_path(p)[-1], Key)}
+    out: list[Cell] = []
+    stack = list(document.kept)
+    while stack:
+        cell = stack.pop()
+        if isinstance(cell.value, Mapping):
+            stack.extend(cells_of(cell.value))
+        elif cell.name is not None and (_NAME.search(cell.name) or cell.name in last):
+            out.append(cell)
     return out
 
 

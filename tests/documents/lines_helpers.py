@@ -28,23 +28,23 @@ ROOT = "the keys above the first section"
 class Reader(configparser.RawConfigParser):
     """configparser as the least surprising service uses it."""
 
-    def __init__(self) -> None:
+    def __init__(self, strict: bool = True) -> None:
         super().__init__(
-            strict=True, interpolation=None, allow_no_value=True, default_section="no section"
+            strict=strict, interpolation=None, allow_no_value=True, default_section="no section"
         )
 
     def optionxform(self, optionstr: str) -> str:
         return optionstr
 
 
-def read(data: bytes, format: str) -> dict[str, Any]:
+def read(data: bytes, format: str, strict: bool = True) -> dict[str, Any]:
     """What others see in a file."""
     text = data.decode("utf-8-sig")
     if format == "properties":
         return dict(javaproperties.loads(text))
     if format == "dotenv":
         return dict(dotenv.dotenv_values(stream=io.StringIO(text), interpolate=False))
-    reader = Reader()
+    reader = Reader(strict)
     reader.read_string(f"[{ROOT}]\n{text}")
     out: dict[str, Any] = dict(reader.items(ROOT))
     return out | {name: dict(reader.items(name)) for name in reader.sections() if name != ROOT}

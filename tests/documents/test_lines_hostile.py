@@ -45,7 +45,7 @@ def outcome(data: bytes, format: str, caps: Caps | None = None) -> str:
         out = formats.render(document).data
     except Refused as error:
         return error.code
-    assert read(out, format)["zz"] == "1"
+    assert read(out, format, strict=False)["zz"] == "1"
     return "ok"
 
 

@@ -21,6 +21,7 @@ from confmig.core.contract import Contract
 from confmig.core.manifest import Config, Files, Manifest, file_of
 from confmig.documents import formats
 from confmig.documents.chain import Program, Step, emptied, run_together, version_of
+from confmig.documents.dialects import dialect_of
 from confmig.documents.document import Caps, Document
 from confmig.documents.emptied import holds_nothing
 from confmig.documents.formats import Rendered
@@ -78,9 +79,13 @@ class Bundle:
     def parse(self, config: Config, data: bytes) -> Document:
         """A document of one of the bundle's configurations."""
         dialect = self.contract.of(config.name).dialect
-        multi = config.multi_document
         return formats.parse(
-            data, format=config.format, dialect=dialect, caps=self.caps, multi=multi
+            data,
+            format=config.format,
+            dialect=dialect,
+            caps=self.caps,
+            multi=config.multi_document,
+            lines=dialect_of(config.files, config.lines),
         )
 
     def version(self, config: Config, data: bytes, digest: str) -> int:

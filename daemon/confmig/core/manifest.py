@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 CLASSES = ("online", "post_deploy", "manual_backfill")
 FORMATS = ("yaml", "json", "jsonc", "json5", "toml", "ini", "properties", "dotenv")
@@ -29,13 +30,15 @@ class Stamp:
 @dataclass(frozen=True, slots=True)
 class Config:
     """One kind of configuration file of a service. ``stamp`` is None where the files carry no
-    version; ``multi_document`` where a file is a stream of YAML documents, the tree their list."""
+    version; ``multi_document`` where a file is a stream of YAML documents, the tree their list.
+    ``lines`` is what it says of INI and .properties files (see ``documents.dialects``)."""
 
     name: str
     files: tuple[str, ...]
     format: str
     stamp: Stamp | None
     multi_document: bool = False
+    lines: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

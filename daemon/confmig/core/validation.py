@@ -35,7 +35,13 @@ from confmig.errors import Problem
 
 _KEYS = {"_config_version", "bundle", "configs", "migrations", "parameters", "retired"}
 _RETIRED_KEYS = {"through", "versions", "sum"}
-_CONFIG_KEYS = {"files", "format", "version", "multi_document"}
+_LINES: dict[str, tuple[str, tuple[str, ...]]] = {
+    "repeated_keys": ("ini", ("keep", "refuse")),
+    "continuation": ("ini", ("indent", "backslash", "none")),
+    "encoding": ("properties", ("utf-8", "latin-1")),
+    "documents": ("properties", ("spring", "one")),
+}
+_CONFIG_KEYS = {"files", "format", "version", "multi_document", "inline_comments", *_LINES}
 _MIGRATION_KEYS = {"id", "order", "class", "sets", "depends_on", "description", "impact"}
 
 
@@ -201,7 +207,35 @@ class _Check:
                 str(entry.get("format")),
                 self._stamp(entry, place),
                 multi is True,
+                self._lines(entry, place),
             )
+        return out
+
+    def _lines(self, entry: dict[str, Any], place: str) -> dict[str, Any]:
+        """What a configuration says of its INI or .properties files."""
+        out: dict[str, Any] = {}
+        marks = entry.get("inline_comments")
+        if marks is not None:
+            known = isinstance(marks, list) and all(m in (";", "#") for m in marks)
+            if not known or entry.get("format") != "ini":
+                self._field(
+                    f"{place}.inline_comments",
+                    "must be a list of ; and #, and only for ini",
+                    'write [";"], or [] if nothing behind a value is a comment',
+                )
+            else:
+                out["inline_comments"] = marks
+        for name, (format, values) in _LINES.items():
+            if name not in entry:
+                continue
+            if entry[name] not in values or entry.get("format") != format:
+                self._field(
+                    f"{place}.{name}",
+                    f"must be one of {', '.join(values)}, and only for {format}",
+                    f"write {values[0]}, or leave it out",
+                )
+            else:
+                out[name] = entry[name]
         return out
 
     def _parameters(self, data: Any) -> dict[str, str]:

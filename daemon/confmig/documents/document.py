@@ -67,6 +67,10 @@ class Document(Lookup):
         self.source_map: Any = None
         self.changes: list[Change] = []
         self.allow_shared = False
+        self.repeated: dict[int, set[str]] = {}  # by object: the keys that stand in it twice
+        self.kept: list[Cell] = []  # what those keys hold: text that nobody can edit
+        # by entry: why it is not sure what its value is, and what to do
+        self.unclear: dict[int, tuple[str, str]] = {}
         self.address = ""  # what messages put before a path, where there are several documents
 
     def permit_shared(self, allowed: bool) -> None:
@@ -183,6 +187,8 @@ class Document(Lookup):
     ) -> Cell:
         """Add a new entry before position ``at``, or at the end."""
         self._guard(container)
+        if isinstance(container, Mapping):
+            self.once(container, str(name))
         if self.merges and isinstance(container, Mapping) and name == "<<":
             raise Refused(
                 "merge_key",
@@ -257,6 +263,7 @@ class Document(Lookup):
         cell, place = hit.cell, hit.place
         if isinstance(target, Mapping):
             assert name is not None
+            self.once(target, name)
             if name in target.cells:
                 if target.cells[name] is cell:
                     return

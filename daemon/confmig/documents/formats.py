@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
 
+from confmig.documents.dialects import UNKNOWN, Dialect
 from confmig.documents.document import Caps, Document
 from confmig.documents.rope import Segment
 from confmig.errors import Refused
@@ -41,6 +42,11 @@ class Format(Protocol):
 
     def comments(self, document: Document) -> list[tuple[int, int]]:
         """The spans of the comments in the document's text, in order."""
+
+
+class _Lines(Protocol):
+    def parse(self, data: bytes, *, dialect: str, caps: Caps, lines: Dialect) -> Document:
+        """As of every format, with what is known of the file's readers."""
 
 
 _MODULES = {
@@ -76,9 +82,14 @@ def parse(
     dialect: str = "yaml-1.2",
     caps: Caps | None = None,
     multi: bool = False,
+    lines: Dialect = UNKNOWN,
 ) -> Document:
-    """Parse a file of a named format; see ``Format.parse``."""
-    return get(format).parse(data, dialect=dialect, caps=caps or Caps(), multi=multi)
+    """Parse a file of a named format; see ``Format.parse``. ``lines``: what is known of the readers
+    of a file of lines."""
+    found, caps = get(format), caps or Caps()
+    if format in TEXT_ONLY:
+        return cast("_Lines", found).parse(data, dialect=dialect, caps=caps, lines=lines)
+    return found.parse(data, dialect=dialect, caps=caps, multi=multi)
 
 
 def render(document: Document) -> Rendered:

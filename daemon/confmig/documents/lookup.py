@@ -100,6 +100,25 @@ class Lookup:
                 here = [(self.enter(h), h) for h in hits if not (many and self._passes(h, rest))]
         return hits
 
+    def once(self, mapping: Mapping, name: str) -> None:
+        """Raises ``Refused`` (``repeated_key``) for a key that stands in its object twice: nobody
+        can say which one a path means."""
+        if name in mapping.document.repeated.get(id(mapping), ()):
+            raise Refused(
+                "repeated_key",
+                f"the key {name!r} stands more than once",
+                place=shown(mapping),
+                fix="change these lines by hand, or leave one of them",
+            )
+
+    def clear(self, hit: Hit) -> Any:
+        """The value of a place that is compared or changed. Raises ``Refused``
+        (``dialect_unclear``) where readers of such a file differ about what the value is."""
+        why = hit.container.document.unclear.get(id(hit.cell))
+        if why is not None:
+            raise unclear(hit.shown, *why)
+        return hit.cell.value
+
     def _passes(self, hit: Hit, rest: Path) -> bool:
         """Whether a wildcard may pass a place by: an alias in which the rest of the path names
         nothing, so that it would only be read."""
@@ -176,6 +195,7 @@ class Lookup:
                 place=by.shown if by is not None else name_of(value),
             )
         if isinstance(value, Mapping) and isinstance(segment, Key):
+            self.once(value, segment.name)
             cell = value.cells.get(segment.name)
             if cell is not None:
                 return [Hit(value, cell)]
@@ -243,6 +263,12 @@ class Lookup:
             else:
                 raise ValueError("get and has take a path without wildcards")
         return value
+
+
+def unclear(place: str, why: str, fix: str) -> Refused:
+    """The refusal to compare or change a value about which readers differ."""
+    message = f"readers differ about this value: {why}"
+    return Refused("dialect_unclear", message, place=place, fix=fix)
 
 
 def shown(container: Container) -> str:

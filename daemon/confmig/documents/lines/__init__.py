@@ -7,6 +7,9 @@ migration gives is written as text, and reads back as such.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from confmig.documents.dialects import UNKNOWN, Dialect
 from confmig.documents.document import Caps, Document
 from confmig.documents.formats import Rendered
 from confmig.documents.lines.dotenv import DotenvGrammar
@@ -24,13 +27,21 @@ class LineFormat:
 
     DIALECTS: tuple[str, ...] = ()
 
-    def __init__(self, grammar: Grammar) -> None:
-        self.grammar = grammar
+    def __init__(self, grammar: Callable[[Dialect], Grammar]) -> None:
+        self._grammar = grammar
 
-    def parse(self, data: bytes, *, dialect: str, caps: Caps, multi: bool = False) -> Document:
+    def parse(
+        self,
+        data: bytes,
+        *,
+        dialect: str,
+        caps: Caps,
+        multi: bool = False,
+        lines: Dialect = UNKNOWN,
+    ) -> Document:
         """See ``formats.Format``. The independent reader is asked when something is to be
         written: a file that nobody changes needs no second opinion."""
-        return _parse(data, grammar=self.grammar, caps=caps)
+        return _parse(data, grammar=self._grammar(lines), caps=caps)
 
     def comments(self, document: Document) -> list[tuple[int, int]]:
         """See ``formats.Format``."""
@@ -39,14 +50,15 @@ class LineFormat:
     def render(self, document: Document) -> Rendered:
         """See ``formats.Format``."""
         changed = bool(document.changes)
-        rope: Rope = _render(document, self.grammar) if changed else [(0, len(document.text))]
+        grammar: Grammar = document.source_map.grammar
+        rope: Rope = _render(document, grammar) if changed else [(0, len(document.text))]
         text = text_of(document.text, rope)
         segments = segments_of(rope)
-        lost = verify(document, self.grammar, text, segments) if changed else []
+        lost = verify(document, grammar, text, segments) if changed else []
         data = (("\ufeff" if document.bom else "") + text).encode("utf-8")
         return Rendered(data, tuple(segments), tuple(lost))
 
 
-INI = LineFormat(IniGrammar())
-PROPERTIES = LineFormat(PropertiesGrammar())
-DOTENV = LineFormat(DotenvGrammar())
+INI = LineFormat(IniGrammar)
+PROPERTIES = LineFormat(PropertiesGrammar)
+DOTENV = LineFormat(DotenvGrammar)

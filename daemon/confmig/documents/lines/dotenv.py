@@ -14,7 +14,9 @@ from __future__ import annotations
 
 import io
 import re
+from dataclasses import replace
 
+from confmig.documents.dialects import Dialect
 from confmig.documents.lines.grammar import SURROGATE, Habits, Spot, Values, unsupported
 from confmig.documents.lines.parse import STRAY, Builder
 from confmig.documents.path import Place
@@ -52,6 +54,13 @@ class DotenvGrammar:
     stray = STRAY
     delimiter = "="
     sections = False
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = replace(dialect, repeated=False)
+
+    def means(self, raw: str) -> str:
+        """See ``grammar.Grammar``: values are read whole already."""
+        return raw
 
     def statement(self, build: Builder, line: int, at: int) -> int:
         """See ``grammar.Grammar``."""

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from confmig.documents.dialects import Dialect
 from confmig.documents.lines.parse import Builder
 from confmig.documents.path import Place, show
 from confmig.errors import Refused
@@ -52,6 +53,7 @@ class Grammar(Protocol):
     """One format."""
 
     name: str
+    dialect: Dialect
     marks: str
     """The characters that begin a comment line."""
     space: re.Pattern[str]
@@ -71,6 +73,9 @@ class Grammar(Protocol):
 
     def value(self, value: str, habits: Habits, spot: Spot) -> str:
         """The text of a value. Raises ``Refused`` (``value_unsupported``)."""
+
+    def means(self, raw: str) -> str:
+        """What the text of a value means to readers that take quotes off."""
 
     def read(self, text: str, build: Builder) -> Values:
         """What an independent reader sees; ``build`` knows where our own found what. Raises

@@ -23,7 +23,8 @@ def measure(text: str, grammar: Grammar, sections: list[Section]) -> Habits:
         for pair in section.pairs:
             between, raw = _texts(text, pair.cell)
             bare = bare or pair.value is None
-            if between and pair.value and not re.search(r"[\\\r\n\f]", between):
+            on_line = raw.split("\n", 1)[0].strip()
+            if between and on_line and not re.search(r"[\\\r\n\f]", between):
                 delimiters[_BLANKS.sub(lambda m: m[0][0], between)] += 1
             key = pair.cell.key
             assert key is not None

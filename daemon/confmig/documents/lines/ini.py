@@ -1,22 +1,26 @@
-"""INI as Python's configparser reads it: the independent reader is the standard library's.
+"""INI, in the dialect of a file's readers (see ``documents.dialects``).
 
-``;`` and ``#`` begin a comment at the start of a line only; a value goes on over lines that are
-indented deeper than its key, blank lines between them included. Keys may stand above the first
+``;`` and ``#`` begin a comment at the start of a line; behind a value only where the dialect says
+so. A value goes on over lines that are indented deeper than its key (blank lines between them
+included), or over lines that end with a backslash, or not at all. Keys may stand above the first
 section. A key alone on its line has no value (null).
 
-Readers of INI differ, so little is written that one of them could read otherwise: no line break
-or key without value unless the file has such already, nothing that looks like a comment.
+Where nothing is known of the readers, little is written or changed that one of them could read
+otherwise: no line break or key without value unless the file has such already, nothing that looks
+like a comment, no value with something behind it that may be one.
 """
 
 from __future__ import annotations
 
 import configparser
 import re
+from typing import Any
 
+from confmig.documents.dialects import Dialect
 from confmig.documents.lines.grammar import SURROGATE, Habits, Spot, Values, unsupported
 from confmig.documents.lines.parse import Builder
 from confmig.documents.path import Place
-from confmig.documents.tree import Origin
+from confmig.documents.tree import Cell, Origin
 
 _SPACE = re.compile(r"\s*+")
 _HEADER = re.compile(r"\[(?P<name>[^\]\r\n]++)\][^\S\r\n]*+(?P<comment>[#;][^\r\n]*+)?")
@@ -36,6 +40,9 @@ class IniGrammar:
     delimiter = " = "
     sections = True
 
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+
     def statement(self, build: Builder, line: int, at: int) -> int:
         """See ``grammar.Grammar``: a header, or a pair with the lines its value goes on over."""
         text, end = build.text, build.line_end(at)
@@ -43,27 +50,106 @@ class IniGrammar:
         if text[at] == "[":
             self._header(build, line, at, end, after)
             return after
-        match = _KEY.match(text, at)
+        if text[at] == "!" and self.dialect.includes:
+            build.note(at, end)
+            build.blank()
+            return after
+        match = _KEY.match(text, at, self._remark(text, at, end))
         assert match is not None
         stop = match.end()
         name = match.group().rstrip()
         if not name:
             raise build.bad(at, "a key is expected")
         key = Origin(at, at + len(name), at)
-        if stop == end:
-            after = self._go_on(build, after, at - line, None)[1]
-            build.pair(name, None, key, Origin(key.end, end, key.end), line, after)
+        if text[stop : stop + 1] not in ("=", ":"):
+            self._note(build, stop, end)
+            if self._indents:
+                after = self._go_on(build, after, at - line, None)[1]
+            build.pair(name, None, key, Origin(key.end, stop, key.end), line, after)
             return after
-        first = text[stop + 1 : end].strip()
+        cut = self._remark(text, stop + 1, end)
+        self._note(build, cut, end)
+        first = text[stop + 1 : cut].strip()
         start = text.index(first, stop + 1) if first else stop + 1
         parts = [first]
-        last, after = self._go_on(build, after, at - line, parts)
+        last = 0
+        if self._indents:
+            last, after = self._go_on(build, after, at - line, parts)
+        elif self.dialect.continuation == "backslash" and cut == end:
+            last, after = self._joined(build, after, parts)
         # the last line ends where its text does; a value without any text is the blank behind
         # the delimiter
-        close = last or (start + len(first) if first else end)
+        close = last or (start + len(first) if first else cut)
         node = Origin(start, close, start)
-        build.pair(name, "\n".join(parts).rstrip(), key, node, line, after)
+        value = "\n".join(parts).rstrip()
+        cell = build.pair(name, value, key, node, line, after)
+        self._doubt(build, cell, value, after)
         return after
+
+    @property
+    def _indents(self) -> bool:
+        return self.dialect.continuation in ("indent", None)
+
+    def _remark(self, text: str, start: int, end: int) -> int:
+        """Where a comment behind a value begins on a line, or the end of the line."""
+        dialect = self.dialect
+        at, quote = start, ""
+        while dialect.inline and at < end:
+            if quote:
+                if text[at] == "\\" and quote == '"':
+                    at += 1
+                elif text.startswith(quote, at):
+                    at, quote = at + len(quote) - 1, ""
+            else:
+                quote = next((q for q in dialect.quotes if text.startswith(q, at)), "")
+                if quote:
+                    at += len(quote) - 1
+                elif text[at] in dialect.inline and (dialect.anywhere or text[at - 1] in " \t"):
+                    return at
+            at += 1
+        return end
+
+    def _note(self, build: Builder, at: int, end: int) -> None:
+        """A comment behind a value."""
+        if at < end:
+            build.note(at, end)
+
+    def _joined(self, build: Builder, at: int, parts: list[str]) -> tuple[int, int]:
+        """Read the lines that a backslash joins to a value; see ``_go_on``."""
+        text, last = build.text, 0
+        while parts[-1].endswith("\\") and at < len(text):
+            parts[-1] = parts[-1][:-1].rstrip()
+            end = build.line_end(at)
+            line = text[at:end]
+            bare = line.strip()
+            if bare[:1] and bare[0] in self.marks:  # systemd passes comments by
+                build.note(at + line.index(bare), end)
+                parts[-1] += "\\"
+            else:
+                cut = self._remark(text, at, end)
+                self._note(build, cut, end)
+                parts.append(text[at:cut].strip())
+                last = at + len(text[at:cut].rstrip())
+            at = build.line_after(end)
+        return last, at
+
+    def _doubt(self, build: Builder, cell: Cell, value: str, after: int) -> None:
+        """Whether readers differ about a value, since nothing is known of the dialect."""
+        if self.dialect.inline is None and _REMARK.search(value) and not _quoted(value):
+            build.unclear(
+                cell,
+                "what stands behind it may be a comment",
+                'say inline_comments: [";", "#"] of the configuration in manifest.json, or [] if '
+                "nothing behind a value is one",
+            )
+        elif self.dialect.continuation is None and value.endswith("\\"):
+            following = build.text[after : after + 1]
+            if following and not following.isspace():
+                build.unclear(
+                    cell,
+                    "it ends with a backslash, which may join the next line to it",
+                    "say continuation: backslash (or none) of the configuration in manifest.json",
+                )
 
     def _header(self, build: Builder, line: int, at: int, end: int, after: int) -> None:
         match = _HEADER.match(build.text, at, end)
@@ -106,7 +192,9 @@ class IniGrammar:
                 raise build.bad(here, "a line goes on for a key that has no value")
             for note in notes:
                 build.note(*note)
-            part = text[here:end].rstrip()
+            cut = self._remark(text, here, end)
+            self._note(build, cut, end)
+            part = text[here:cut].rstrip()
             parts.append("\n" * blank + part)
             last = here + len(part)
             after = at = build.line_after(end)
@@ -131,13 +219,15 @@ class IniGrammar:
         place = spot.place
         if SURROGATE.search(value) or _CONTROL.search(value):
             raise unsupported(place, "INI cannot hold such a character in a value")
-        if _REMARK.search(value) and not _REMARK.search(spot.was):
-            raise unsupported(place, "many readers of INI would take a part of it for a comment")
+        if self._needs_quotes(value, spot.was):
+            return self._in_quotes(value, spot)
         lines = value.split("\n")
         if any(x != x.strip() for x in lines):
             raise unsupported(place, "INI cannot hold a value with blanks around it or its lines")
         if len(lines) == 1:
             return value
+        if not self._indents:
+            raise unsupported(place, "this file cannot hold a value of several lines")
         if habits.hang is None:
             raise unsupported(
                 place,
@@ -148,6 +238,32 @@ class IniGrammar:
             raise unsupported(place, "a line of an INI value cannot be blank or begin with # or ;")
         return (spot.newline + spot.margin + habits.hang).join(lines)
 
+    def _needs_quotes(self, value: str, was: str) -> bool:
+        """Whether a reader would take a part of a value for a comment, or its end for a join."""
+        dialect = self.dialect
+        if dialect.continuation == "backslash" and value.endswith("\\"):
+            return True
+        if dialect.inline is None:
+            return _REMARK.search(value) is not None and not _REMARK.search(was)
+        if dialect.anywhere:
+            return any(mark in value for mark in dialect.inline)
+        return any(re.search(rf"(?:\A|\s){re.escape(mark)}", value) for mark in dialect.inline)
+
+    def _in_quotes(self, value: str, spot: Spot) -> str:
+        """A value in the quotes of the old one, or in those of the dialect."""
+        usual = self.dialect.quotes[0] if self.dialect.quotes and not _quoted(spot.old) else ""
+        quote = _quoted(spot.old) or (usual if len(usual) == 1 else usual and '"')
+        if not quote or quote in value or "\n" in value or value.endswith("\\"):
+            raise unsupported(
+                spot.place, "many readers of INI would take a part of it for a comment"
+            )
+        return quote + value + quote
+
+    def means(self, raw: str) -> str:
+        """See ``grammar.Grammar``."""
+        quote = _quoted(raw)
+        return raw[len(quote) : -len(quote)] if quote else raw
+
     def read(self, text: str, build: Builder) -> Values:
         """See ``grammar.Grammar``. Keys above the first section stand in one of our own making,
         and DEFAULT is a section like others."""
@@ -156,7 +272,7 @@ class IniGrammar:
         while above in names:
             above += "-"
         reader = _Reader(
-            strict=True,
+            strict=not self.dialect.repeated,
             interpolation=None,
             allow_no_value=True,
             comment_prefixes=("#", ";"),
@@ -165,7 +281,7 @@ class IniGrammar:
             default_section="]",
         )
         try:
-            reader.read_string(f"[{above}]\n{text}")
+            reader.read_string(f"[{above}]\n{self._plain(text)}")
         except (configparser.Error, AttributeError) as error:
             raise ValueError(type(error).__name__) from None
         out: dict[str, str | dict[str, str | None] | None] = dict(reader.items(above))
@@ -174,7 +290,70 @@ class IniGrammar:
                 raise ValueError("a key and a section of one name")
             if name != above:
                 out[name] = dict(reader.items(name))
-        return out
+        return _without(out, build)
+
+    def _plain(self, text: str) -> str:
+        """The text as configparser reads it: without comments behind values, with joined lines
+        indented and all others not, where the dialect is another one."""
+        if self.dialect.continuation in ("indent", None) and not self.dialect.inline:
+            return text
+        lines: list[str] = []
+        joined = False
+        for whole in text.split("\n"):
+            line = whole.rstrip("\r")
+            bare = line.strip()
+            if bare[:1] in ("#", ";") or (self.dialect.includes and bare[:1] == "!"):
+                continue
+            bare = _uncommented(bare, self.dialect)
+            if self._indents:
+                lines.append(line[: len(line) - len(line.lstrip())] + bare)
+                continue
+            ends = self.dialect.continuation == "backslash" and bare.endswith("\\")
+            lines.append(("  " if joined else "") + (bare[:-1].rstrip() if ends else bare))
+            joined = ends
+        return "\n".join(lines)
+
+
+def _quoted(text: str) -> str:
+    """The quote that a whole text stands in; empty for none."""
+    for quote in ('"""', "'''", '"', "'", "`"):
+        inner = text[len(quote) : -len(quote)]
+        long = len(text) >= 2 * len(quote)
+        if long and text.startswith(quote) and text.endswith(quote) and quote not in inner:
+            return quote
+    return ""
+
+
+def _uncommented(line: str, dialect: Dialect) -> str:
+    """A line without the comment behind its value, by another way than the scanner's."""
+    if not dialect.inline or line.startswith("["):
+        return line
+    quoted = "|".join(
+        rf"{re.escape(q)}(?:\\.|(?!{re.escape(q)}).)*(?:{re.escape(q)}|\Z)" for q in dialect.quotes
+    )
+    marks = "".join(map(re.escape, dialect.inline))
+    mark = rf"[{marks}]" if dialect.anywhere else rf"(?<=[ \t])[{marks}]"
+    pattern = rf"(?P<mark>{mark})" + (rf"|{quoted}" if quoted else "")
+    for match in re.finditer(pattern, line):
+        if match["mark"]:
+            return line[: match.start()].rstrip()
+    return line
+
+
+def _without(values: dict[str, Any], build: Builder) -> dict[str, Any]:
+    """What a reader saw, without the keys and sections that stand twice."""
+    repeated = build.document.repeated
+    root = build.map.sections[0].table
+    tables = {s.cell.name: s.table for s in build.map.sections[1:] if s.cell and not s.kept}
+    out: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in repeated.get(id(root), ()):
+            continue
+        if isinstance(value, dict) and name in tables:
+            gone = repeated.get(id(tables[name]), ())
+            value = {k: v for k, v in value.items() if k not in gone}
+        out[name] = value
+    return out
 
 
 class _Reader(configparser.RawConfigParser):

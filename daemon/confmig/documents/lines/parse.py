@@ -61,10 +61,11 @@ class Builder:
         self.left = caps.nodes
         root = Mapping(document, _table(0, len(self.text)))
         self.section = Section(None, root, 0, 0, 0)
-        self.map = SourceMap([self.section], len(self.text))
+        self.map = SourceMap([self.section], len(self.text), grammar)
         self._run = 0  # where the comment lines begin that the next statement may own
         self._column = -1  # their column; -1 for none
         self._first = True
+        self._gone: set[int] = set()  # entries of keys that came again
 
     def run(self) -> None:
         """Hang the tree and the statements into the document."""
@@ -91,6 +92,7 @@ class Builder:
             else:
                 at = grammar.statement(self, line, here)
         self.section.end = size
+        self._leave_out()
         root = self.map.sections[0].table
         origin, document = root.origin, self.document
         assert origin is not None
@@ -131,23 +133,79 @@ class Builder:
 
     def pair(
         self, name: str, value: str | None, key: Origin, node: Origin, line: int, end: int
-    ) -> None:
+    ) -> Cell:
         """There is a key with its value, from the line at ``line`` up to the line at ``end``."""
-        cell = self._hang(self.section.table, name, value, key, node)
         lead = self._lead(line, key.outer)
+        table = self.section.table
+        if self.grammar.dialect.repeated and self._came_before(table, name):
+            cell = Cell(name, value, node, key, table.origin)
+            self.document.kept.append(cell)
+            return cell
+        cell = self._hang(table, name, value, key, node)
         self.section.pairs.append(Pair(cell, lead, line, end, value))
+        return cell
+
+    def unclear(self, cell: Cell, why: str, fix: str) -> None:
+        """Readers of such files differ about what the value is."""
+        self.document.unclear[id(cell)] = (why, fix)
+
+    def _came_before(self, table: Mapping, name: str) -> bool:
+        """Whether a key stands for the second time at least; the first one is no entry then."""
+        names = self.document.repeated.setdefault(id(table), set())
+        if name in names:
+            return True
+        cell = table.cells.get(name)
+        if cell is None or isinstance(cell.value, Mapping):
+            return False
+        names.add(name)
+        self._forget(table, cell)
+        return True
+
+    def _forget(self, table: Mapping, cell: Cell) -> None:
+        del table.cells[str(cell.name)]
+        dict.__delitem__(table, str(cell.name))
+        self._gone.add(id(cell))
+        self.document.kept.append(cell)
+
+    def _leave_out(self) -> None:
+        """Take what came again out of the lists of entries."""
+        if not self._gone:
+            return
+        gone = self._gone
+        for section in self.map.sections:
+            section.pairs = [p for p in section.pairs if id(p.cell) not in gone]
+            origin = section.table.origin
+            assert origin is not None
+            origin.cells = [c for c in origin.cells if id(c) not in gone]
 
     def header(self, name: str, key: Origin, line: int, end: int) -> None:
         """There is the header of a section."""
         root = self.map.sections[0].table
         origin = _table(key.start - 1, key.end + 1)
         table = Mapping(self.document, origin)
-        cell = self._hang(root, name, table, key, origin)
-        table.up, table.cell = root, cell
         lead = self._lead(line, key.outer)
         self.section.end = lead
-        self.section = Section(cell, table, lead, line, end)
+        again = self.grammar.dialect.repeated and self._section_came_before(root, name)
+        if again:
+            cell = Cell(name, table, origin, key, root.origin)
+        else:
+            cell = self._hang(root, name, table, key, origin)
+            table.up, table.cell = root, cell
+        self.section = Section(cell, table, lead, line, end, kept=again)
         self.map.sections.append(self.section)
+
+    def _section_came_before(self, root: Mapping, name: str) -> bool:
+        names = self.document.repeated.setdefault(id(root), set())
+        if name in names:
+            return True
+        cell = root.cells.get(name)
+        if cell is None or not isinstance(cell.value, Mapping):
+            return False
+        names.add(name)
+        self._forget(root, cell)
+        for section in self.map.sections:
+            section.kept = section.kept or section.cell is cell
+        return True
 
     def _lead(self, line: int, at: int) -> int:
         """The start of the comment lines that a statement owns, or of its line."""

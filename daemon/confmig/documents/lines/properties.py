@@ -11,7 +11,9 @@ such character as it is; comments do not count, as no reader looks at them.
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
+from confmig.documents.dialects import Dialect
 from confmig.documents.lines.grammar import Habits, Spot, Values, unsupported
 from confmig.documents.lines.parse import STRAY, Builder
 from confmig.documents.path import Place
@@ -47,6 +49,13 @@ class PropertiesGrammar:
     stray = STRAY
     delimiter = "="
     sections = False
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = replace(dialect, repeated=False)
+
+    def means(self, raw: str) -> str:
+        """See ``grammar.Grammar``: values are read whole already."""
+        return raw
 
     def statement(self, build: Builder, line: int, at: int) -> int:
         """See ``grammar.Grammar``."""

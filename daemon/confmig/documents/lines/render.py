@@ -13,7 +13,8 @@ from confmig.documents.lines.grammar import Grammar, Habits, Spot, text_of_value
 from confmig.documents.lines.habits import margin_of, measure, unit_of
 from confmig.documents.lines.pieces import append, ended, shifted
 from confmig.documents.lines.statements import Pair, Section, SourceMap
-from confmig.documents.path import Place
+from confmig.documents.lookup import unclear
+from confmig.documents.path import Place, show
 from confmig.documents.rope import Edit, Rope, compose
 from confmig.documents.tree import Cell, Mapping, Sequence, cells_of
 
@@ -89,6 +90,8 @@ class _Writer:
 
     def _section(self, number: int, section: Section, root: Mapping) -> None:
         """Edit a section in place, or take it out."""
+        if section.kept:
+            return
         if not self._stays(section):
             self.edits.append(Edit(section.lead, section.end, []))
             return
@@ -182,6 +185,9 @@ class _Writer:
         value = text_of_value(cell.value, place)
         if value == pair.value:
             return edits
+        why = self.document.unclear.get(id(cell))
+        if why is not None:
+            raise unclear(show(place), *why)
         if value is None:
             self._bare(place)
             return [*edits, Edit(key.end, node.end, [])]

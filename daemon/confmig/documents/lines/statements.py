@@ -8,6 +8,7 @@ and the only one of .properties and .env.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from confmig.documents.tree import Cell, Mapping
 
@@ -27,7 +28,8 @@ class Pair:
 @dataclass(slots=True)
 class Section:
     """``lead`` and ``start`` as for a pair, ``body`` the line behind the header, ``end`` the
-    ``lead`` of the next section. The first section has no cell: its pairs are the root's."""
+    ``lead`` of the next section. The first section has no cell: its pairs are the root's. One that
+    is ``kept`` stands twice: it stays as it is, and the tree does not have it."""
 
     cell: Cell | None
     table: Mapping
@@ -36,13 +38,16 @@ class Section:
     body: int
     end: int = 0
     pairs: list[Pair] = field(default_factory=list)
+    kept: bool = False
 
 
 @dataclass(slots=True)
 class SourceMap:
     """The sections of a text in order. ``roof`` is where the first pair of a root that has none
-    goes; ``dangling`` tells that the last line ends with a backslash that joins nothing to it."""
+    goes; ``grammar`` is the one they were read with; ``dangling``: the last line ends with a
+    backslash that joins nothing to it."""
 
     sections: list[Section]
     roof: int
+    grammar: Any
     dangling: bool = False

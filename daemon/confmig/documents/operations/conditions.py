@@ -74,7 +74,7 @@ class Condition(Strict):
         if self.not_ is not None:
             return not self.not_.holds(document, scope, context)
         if self.exists is not None:
-            return bool(_values(document, self.exists, scope))
+            return bool(document.read(self.exists, scope))
         if self.truthy is not None:
             return any(_values(document, self.truthy, scope))
         if self.equals is not None:
@@ -94,7 +94,7 @@ class Condition(Strict):
 
 
 def _values(document: Document, path: str, scope: Any) -> list[Any]:
-    """The values a path names, the scope itself for the empty path; never an error."""
+    """The values a path names, the scope itself for the empty path."""
     if not path:
         return [document.root if scope is MISSING else scope]
-    return [hit.cell.value for hit in document.read(path, scope)]
+    return [document.clear(hit) for hit in document.read(path, scope)]

@@ -77,7 +77,7 @@ class Replace(Strict):
             if hit.cell.value is None:
                 continue
             expect(document, hit, "string")
-            text = _capped(str(hit.cell.value), hit)
+            text = _capped(str(document.clear(hit)), hit)
             if len(self.replacement) * len(text) > LONGEST << 4:
                 raise Refused("text_too_long", "the result may be too long", place=hit.shown)
             new = _capped(context.substitute(self.regex, self.replacement, text), hit)
@@ -120,6 +120,7 @@ class Format(Strict):
             if hit is not None and hit.cell.value is not None:
                 if isinstance(hit.cell.value, Mapping | Sequence):
                     raise Refused("wrong_type", "a scalar is expected here", place=hit.shown)
+                document.clear(hit)
                 hits.append(hit)
                 return lexeme(document, hit)
             elif match[1] in self.defaults:
@@ -167,7 +168,7 @@ class Split(Strict):
         if hit is None or hit.cell.value is None:
             return
         expect(document, hit, "string")
-        groups = context.groups(self.regex, _capped(str(hit.cell.value), hit))
+        groups = context.groups(self.regex, _capped(str(document.clear(hit)), hit))
         unknown = [] if groups is None else [name for name in self.to if name not in groups]
         if groups is None and self.otherwise == "skip":
             return

@@ -47,7 +47,7 @@ class MapValue(Strict):
             else list(self.map.items())
         )
         for hit in self._hits(document, scope):
-            value = hit.cell.value
+            value = document.clear(hit)
             for known, to in table:
                 if same_value(value, known):
                     document.replace(hit.container, hit.cell, to)
@@ -104,7 +104,7 @@ class Convert(Strict):
                 document.replace(hit.container, hit.cell, self._convert(document, hit))
 
     def _convert(self, document: Document, hit: Hit) -> Any:
-        value = hit.cell.value
+        value = document.clear(hit)
         kind = kind_of(value)
         if self.to == "duration" and kind == "int":
             return f"{value}{self.unit}"
