@@ -426,7 +426,7 @@ class Look:
             self.parts.append(r"[ \t=:]*")
         else:
             self.exact(piece.between)
-        self.any(node.value)
+        self.any(node.value, piece.raw)
         if not piece.raw and self.made.format != "dotenv":
             self.parts.append("NL")  # the blanks behind no text are the value's
         else:
@@ -443,8 +443,9 @@ class Look:
                 f"'{node.key}'" if raw[0] == "'" and self.made.format == "dotenv" else node.key
             )
 
-    def any(self, value: Any) -> None:
-        inner = self.made.format != "properties" and "\n" in str(value)
+    def any(self, value: Any, raw: str = "") -> None:
+        # a value that went on over lines may keep them
+        inner = "\n" in (raw if self.made.format == "properties" else str(value))
         self.parts.append("(?:.*?)" if inner else r"[^\r\n]*?")
 
     def above(self, node: Node) -> None:

@@ -373,17 +373,17 @@ def test_git_reads_what_was_meant(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "source", "settings"),
+    ("file", "source", "marks"),
     [
-        ("supervisord.conf", SUPERVISOR, {"inline_comment_prefixes": (";", "#")}),
-        ("tox.ini", "[a]\nx = 1 ; c\ny =\n  1\n  2\n", {}),
+        ("supervisord.conf", SUPERVISOR, (";", "#")),
+        ("tox.ini", "[a]\nx = 1 ; c\ny =\n  1\n  2\n", None),
     ],
 )
 def test_configparser_reads_what_was_meant(
-    file: str, source: str, settings: dict[str, tuple[str, ...]]
+    file: str, source: str, marks: tuple[str, ...] | None
 ) -> None:
     document, text = run(file, source, "default: {path: n.new, value: v}")
-    reader = configparser.RawConfigParser(**settings)  # type: ignore[arg-type]
+    reader = configparser.RawConfigParser(inline_comment_prefixes=marks)
     reader.read_string(text)
     assert {s: dict(reader.items(s)) for s in reader.sections()} == document.root
 

@@ -546,7 +546,7 @@ PROPERTIES = [
         "set an equals sign behind another", P, ("set", "['a.b']", "=x:"), P.replace("=1", "==x:")
     ),
     properties("set a comment sign", P, ("set", "c", "#x !y"), P.replace(": 2", ": #x !y")),
-    properties("set other scripts in ASCII", P, ("set", "c", "é"), P.replace(": 2", ": é")),
+    properties("set other scripts in ASCII", P, ("set", "c", "é"), P.replace(": 2", ": \\u00e9")),
     properties(
         "set other scripts as the file does",
         "a=\\u00e9\nb=1\n",

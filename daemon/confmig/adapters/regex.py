@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
@@ -25,13 +27,32 @@ def substitute(pattern: str, replacement: str, text: str) -> str:
     import re2
 
     try:
-        return str(_compiled(pattern).sub(replacement, _encodable(text)))
+        return str(_compiled(pattern).sub(_expander(replacement), _encodable(text)))
     except (re2.error, IndexError, ValueError) as error:
         raise Refused(
             "replacement_invalid",
             f"the replacement {replacement!r} does not fit the pattern {pattern!r}",
             fix=r"\1 is the first group of the pattern; a backslash is written \\",
         ) from error
+
+
+_ESCAPE = re.compile(r"\\(?:(?P<number>[1-9][0-9]?)|g<(?P<name>\w+)>|(?P<other>.))", re.DOTALL)
+_MEANS = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\"}
+
+
+def _expander(replacement: str) -> Callable[[Any], str]:
+    """What makes the text for a match. RE2's own expansion breaks text that is not ASCII."""
+
+    def expand(match: Any) -> str:
+        def part(escape: re.Match[str]) -> str:
+            if escape["other"] is not None:
+                return _MEANS.get(escape["other"], escape[0])
+            name = escape["number"] or escape["name"]
+            return match.group(int(name) if name.isdecimal() else name) or ""
+
+        return _ESCAPE.sub(part, replacement)
+
+    return expand
 
 
 def check(pattern: str) -> str:

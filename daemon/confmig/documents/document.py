@@ -57,6 +57,7 @@ class Document(Lookup):
         self.newline = newline
         self.format = format
         self.dialect = dialect
+        self.encoding = "utf-8"
         self.root_cell = Cell(None, None)
         self.caps = Caps()
         self.stream = False
@@ -67,7 +68,8 @@ class Document(Lookup):
         self.source_map: Any = None
         self.changes: list[Change] = []
         self.allow_shared = False
-        self.repeated: dict[int, set[str]] = {}  # by object: the keys that stand in it twice
+        # by object: the keys that stand in it twice, and where
+        self.repeated: dict[int, dict[str, str]] = {}
         self.kept: list[Cell] = []  # what those keys hold: text that nobody can edit
         # by entry: why it is not sure what its value is, and what to do
         self.unclear: dict[int, tuple[str, str]] = {}

@@ -103,10 +103,11 @@ class Lookup:
     def once(self, mapping: Mapping, name: str) -> None:
         """Raises ``Refused`` (``repeated_key``) for a key that stands in its object twice: nobody
         can say which one a path means."""
-        if name in mapping.document.repeated.get(id(mapping), ()):
+        where = mapping.document.repeated.get(id(mapping), {}).get(name)
+        if where is not None:
             raise Refused(
                 "repeated_key",
-                f"the key {name!r} stands more than once",
+                f"the key {name!r} stands more than once{where}",
                 place=shown(mapping),
                 fix="change these lines by hand, or leave one of them",
             )

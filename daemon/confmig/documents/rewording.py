@@ -24,18 +24,20 @@ def reworded(
     new: str,
     *,
     gap: str = GAP,
+    nothing: str = "",
     write: Callable[[str], str] = str,
 ) -> Rope | None:
     """The source span, whose lines fold to ``old``, with the words of ``new``.
 
-    ``gap`` matches what stands between words in the source; ``write`` gives the source text of a
+    ``gap`` matches what stands between words in the source, ``nothing`` what stands there for no
+    character of the value; ``write`` gives the source text of a
     piece of the value. None if the words of source and value cannot be matched (escapes).
     """
     ends = [(len(v) - len(v.lstrip()), len(v.rstrip())) for v in (old, new)]
     if old[: ends[0][0]] != new[: ends[1][0]] or old[ends[0][1] :] != new[ends[1][1] :]:
         return None
     before, after = (_tokens(v[a:b]) for v, (a, b) in zip((old, new), ends, strict=True))
-    places = _places(text, span, before, gap)
+    places = _places(text, span, before, gap, nothing)
     if places is None:
         return None
     rope: Rope = []
@@ -53,7 +55,7 @@ def _tokens(value: str) -> list[str]:
     return re.findall(r"\s+|\w+|[^\s\w]", value)
 
 
-def _places(text: str, span: Span, tokens: list[str], gap: str) -> list[Span] | None:
+def _places(text: str, span: Span, tokens: list[str], gap: str, nothing: str) -> list[Span] | None:
     """Where each word of a value, and each gap between two, stands in the source."""
     pattern = re.compile(rf"(?P<gap>{gap})|\w+|[^\s\w]")
     words = [m for m in pattern.finditer(text, *span) if m["gap"] is None]
@@ -63,7 +65,8 @@ def _places(text: str, span: Span, tokens: list[str], gap: str) -> list[Span] | 
         if not token.isspace():
             if number == len(words) or words[number][0] != token:
                 return None
-            if found and found[-1][1] != words[number].start():
+            between = text[found[-1][1] : words[number].start()] if found else ""
+            if between and not (nothing and re.fullmatch(nothing, between)):
                 return None  # a gap that the value has not
             found.append(words[number].span())
             number += 1

@@ -55,7 +55,7 @@ class LineFormat:
         text = text_of(document.text, rope)
         segments = segments_of(rope)
         lost = verify(document, grammar, text, segments) if changed else []
-        data = (("\ufeff" if document.bom else "") + text).encode("utf-8")
+        data = (("\ufeff" if document.bom else "") + text).encode(document.encoding)
         return Rendered(data, tuple(segments), tuple(lost))
 
 

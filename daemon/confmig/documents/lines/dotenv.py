@@ -58,6 +58,10 @@ class DotenvGrammar:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = replace(dialect, repeated=False)
 
+    def separates(self, line: str) -> bool:
+        """See ``grammar.Grammar``: a file is one document."""
+        return False
+
     def means(self, raw: str) -> str:
         """See ``grammar.Grammar``: values are read whole already."""
         return raw

@@ -74,6 +74,9 @@ class Grammar(Protocol):
     def value(self, value: str, habits: Habits, spot: Spot) -> str:
         """The text of a value. Raises ``Refused`` (``value_unsupported``)."""
 
+    def separates(self, line: str) -> bool:
+        """Whether a comment line separates the documents of a file."""
+
     def means(self, raw: str) -> str:
         """What the text of a value means to readers that take quotes off."""
 

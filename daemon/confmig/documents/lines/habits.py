@@ -17,7 +17,7 @@ def measure(text: str, grammar: Grammar, sections: list[Section]) -> Habits:
     delimiters: Counter[str] = Counter()
     prefixes: Counter[str] = Counter()
     hangs: Counter[str] = Counter()
-    bare = escapes = False
+    bare = False
     plain = True
     for section in sections:
         for pair in section.pairs:
@@ -34,7 +34,6 @@ def measure(text: str, grammar: Grammar, sections: list[Section]) -> Habits:
                 if deeper:
                     hangs[deeper] += 1
             whole = text[key.start : key.end] + raw
-            escapes = escapes or "\\u" in whole
             plain = plain and whole.isascii()
     exported = prefixes["export"] * 2 > prefixes.total()
     return Habits(
@@ -42,7 +41,7 @@ def measure(text: str, grammar: Grammar, sections: list[Section]) -> Habits:
         prefix="export " if exported else "",
         bare=bare,
         hang=_most(hangs),
-        ascii=escapes and plain,
+        ascii=plain,
     )
 
 

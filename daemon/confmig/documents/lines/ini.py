@@ -259,6 +259,10 @@ class IniGrammar:
             )
         return quote + value + quote
 
+    def separates(self, line: str) -> bool:
+        """See ``grammar.Grammar``: a file is one document."""
+        return False
+
     def means(self, raw: str) -> str:
         """See ``grammar.Grammar``."""
         quote = _quoted(raw)

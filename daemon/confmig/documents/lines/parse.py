@@ -36,10 +36,12 @@ def parse(data: bytes, *, grammar: Grammar, caps: Caps) -> Document:
 
 def build(data: bytes, grammar: Grammar, caps: Caps) -> Builder:
     """Like ``parse``; returns the builder, which has the document and its map."""
-    text, bom = decode(data, caps.size)
+    latin1 = grammar.dialect.encoding == "latin-1"
+    text, bom = decode(data, caps.size, latin1=latin1)
     newline = "\r" if "\r" in text and "\n" not in text else newline_of(text)
     document = Document(text, bom=bom, newline=newline, format=grammar.name, dialect="")
     document.caps = caps
+    document.encoding = "latin-1" if latin1 else "utf-8"
     enabled = gc.isenabled()
     gc.disable()  # a tree is all young objects: collecting meanwhile only costs
     try:
@@ -66,6 +68,8 @@ class Builder:
         self._column = -1  # their column; -1 for none
         self._first = True
         self._gone: set[int] = set()  # entries of keys that came again
+        self._parts: dict[int, int] = {}  # by entry: the document of the file it stands in
+        self._where: dict[str, list[int]] = {}  # of keys that came again
 
     def run(self) -> None:
         """Hang the tree and the statements into the document."""
@@ -102,6 +106,10 @@ class Builder:
     def _comment(self, line: int, at: int) -> int:
         end = self.line_end(at)
         self.note(at, end)
+        if at == line and self.grammar.separates(self.text[at:end]):
+            self.map.separators.append(line)
+            self.blank()
+            return self.line_after(end)
         if self._column != at - line:
             self._run, self._column = line, at - line
         remark = self.text[at:end]
@@ -137,12 +145,14 @@ class Builder:
         """There is a key with its value, from the line at ``line`` up to the line at ``end``."""
         lead = self._lead(line, key.outer)
         table = self.section.table
-        if self.grammar.dialect.repeated and self._came_before(table, name):
+        repeats = self.grammar.dialect.repeated or bool(self.map.separators)
+        if repeats and self._came_before(table, name):
             cell = Cell(name, value, node, key, table.origin)
             self.document.kept.append(cell)
             return cell
         cell = self._hang(table, name, value, key, node)
-        self.section.pairs.append(Pair(cell, lead, line, end, value))
+        self._parts[id(cell)] = self._part
+        self.section.pairs.append(Pair(cell, lead, line, end, value, self._part))
         return cell
 
     def unclear(self, cell: Cell, why: str, fix: str) -> None:
@@ -151,15 +161,36 @@ class Builder:
 
     def _came_before(self, table: Mapping, name: str) -> bool:
         """Whether a key stands for the second time at least; the first one is no entry then."""
-        names = self.document.repeated.setdefault(id(table), set())
+        names = self.document.repeated.setdefault(id(table), {})
         if name in names:
+            self._again(names, name)
             return True
         cell = table.cells.get(name)
         if cell is None or isinstance(cell.value, Mapping):
             return False
-        names.add(name)
+        before = self._parts.get(id(cell), 0)
+        if self.map.separators and before == self._part:
+            return False  # twice in one document: refused
+        names[name] = ""
+        self._where[name] = [before]
+        self._again(names, name)
         self._forget(table, cell)
         return True
+
+    def _again(self, names: dict[str, str], name: str) -> None:
+        """Note where a key stands once more."""
+        if not self.map.separators:
+            return
+        parts = self._where[name]
+        if self._part not in parts:
+            parts.append(self._part)
+        listed = ", ".join(str(n + 1) for n in parts)
+        names[name] = f", in the documents {listed} of the file"
+
+    @property
+    def _part(self) -> int:
+        """The number of the document that is being read."""
+        return len(self.map.separators)
 
     def _forget(self, table: Mapping, cell: Cell) -> None:
         del table.cells[str(cell.name)]
@@ -195,13 +226,13 @@ class Builder:
         self.map.sections.append(self.section)
 
     def _section_came_before(self, root: Mapping, name: str) -> bool:
-        names = self.document.repeated.setdefault(id(root), set())
+        names = self.document.repeated.setdefault(id(root), {})
         if name in names:
             return True
         cell = root.cells.get(name)
         if cell is None or not isinstance(cell.value, Mapping):
             return False
-        names.add(name)
+        names[name] = ""
         self._forget(root, cell)
         for section in self.map.sections:
             section.kept = section.kept or section.cell is cell

@@ -4,8 +4,12 @@ The first of ``=``, ``:`` or a blank ends the key; a backslash at the end of a l
 one to it; ``\\uXXXX`` and a few other escapes stand for characters. Keys are flat: ``a.b`` is one
 key, whose path is ``['a.b']``.
 
-What is not ASCII is written as ``\\uXXXX`` where the file's keys and values do so and hold no
-such character as it is; comments do not count, as no reader looks at them.
+What is not ASCII is written as ``\\uXXXX``, which every reader understands, unless the file's keys
+and values hold such characters as they are, or the configuration says ``encoding: utf-8``. Comments
+do not count, as no reader looks at them.
+
+A line ``#---`` separates the documents of a Spring file. A path means the key in the one document
+that has it; a new key goes to the end of the first document.
 """
 
 from __future__ import annotations
@@ -17,6 +21,8 @@ from confmig.documents.dialects import Dialect
 from confmig.documents.lines.grammar import Habits, Spot, Values, unsupported
 from confmig.documents.lines.parse import STRAY, Builder
 from confmig.documents.path import Place
+from confmig.documents.rewording import reworded
+from confmig.documents.rope import text_of
 from confmig.documents.tree import Origin
 
 _SPACE = re.compile(r"[ \t\f\r\n]*+")
@@ -35,6 +41,7 @@ _HALVES = re.compile("[\ud800-\udbff][\udc00-\udfff]")
 _AWKWARD = re.compile("[\x00-\x1f\x7f-\x9f\\\\\ud800-\udfff\u2028\u2029\ufeff]")
 _SHORT = {"\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", "\\": "\\\\"}
 _WIDE = re.compile(r"[^\x00-\x7f]")
+_BEYOND = re.compile(r"[^\x00-\xff]")
 _PATIENCE = 50_000_000
 """javaproperties searches a value anew for each line that it goes on over: how many characters
 that may be in all, about a second's worth."""
@@ -52,6 +59,10 @@ class PropertiesGrammar:
 
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = replace(dialect, repeated=False)
+
+    def separates(self, line: str) -> bool:
+        """See ``grammar.Grammar``: Spring's files may hold several documents."""
+        return self.dialect.spring is not False and line in SEPARATORS
 
     def means(self, raw: str) -> str:
         """See ``grammar.Grammar``: values are read whole already."""
@@ -83,18 +94,44 @@ class PropertiesGrammar:
         """See ``grammar.Grammar``."""
         if not name:
             raise unsupported(place, "a key cannot be empty")
-        out = re.sub(r"[ =:]", r"\\\g<0>", _escaped(name, habits.ascii))
+        out = re.sub(r"[ =:]", r"\\\g<0>", self._escaped(name, habits))
         return "\\" + out if out[0] in "#!" else out
 
     def value(self, value: str, habits: Habits, spot: Spot) -> str:
         """See ``grammar.Grammar``."""
-        out = _escaped(value, habits.ascii)
+        kept = self._kept(value, habits, spot) if "\n" in spot.old or "\r" in spot.old else None
+        if kept is not None:
+            return kept
+        out = self._escaped(value, habits)
         if out.endswith(" "):
             out = out[:-1] + "\\u0020"  # editors take blanks off the ends of lines
         first = out[:1]
         if first == " " or (first in ("=", ":") and not re.search("[=:]", spot.between)):
             return "\\" + out
         return out
+
+    def _escaped(self, text: str, habits: Habits) -> str:
+        """Text with escapes for what the file's encoding does not hold, or does not use."""
+        ascii = habits.ascii and self.dialect.encoding != "utf-8"
+        out = _escaped(text, ascii)
+        return _BEYOND.sub(_units, out) if self.dialect.encoding == "latin-1" else out
+
+    def _kept(self, value: str, habits: Habits, spot: Spot) -> str | None:
+        """A value that goes on over lines, with other words in them; None if it cannot."""
+        rope = reworded(
+            spot.old,
+            (0, len(spot.old)),
+            spot.was,
+            value,
+            gap=rf"(?:[ \t\f]|{_JOIN})+",
+            nothing=_JOIN,
+            write=lambda text: self._escaped(text, habits),
+        )
+        if rope is None:
+            return None
+        text = text_of(spot.old, rope)
+        blank = any(not line.strip(" \t\f\\") for line in text.splitlines())
+        return text if _plain(text) == value and not blank else None
 
     def read(self, text: str, build: Builder) -> Values:
         """See ``grammar.Grammar``."""
@@ -110,11 +147,38 @@ class PropertiesGrammar:
                     "the values go on over too many lines to be verified",
                     "write long values on fewer lines",
                 )
-        pairs = list(loads(text, object_pairs_hook=list))
-        out = dict(pairs)
-        if len(out) != len(pairs):
-            raise ValueError("a key stands twice")
+        repeated = build.document.repeated.get(id(build.map.sections[0].table), {})
+        out: dict[str, str] = {}
+        for part in _parts(text) if build.map.separators else [text]:
+            pairs = [p for p in loads(part, object_pairs_hook=list) if p[0] not in repeated]
+            before = len(out)
+            out |= dict(pairs)
+            if len(out) != before + len(pairs):
+                raise ValueError("a key stands twice")
         return out
+
+
+SEPARATORS = ("#---", "!---")
+"""The lines between the documents of a file, as Spring Boot's reference has them."""
+
+
+def _parts(text: str) -> list[str]:
+    """The documents of a text."""
+    return re.split(r"(?m)^[#!]---$", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _plain(raw: str) -> str | None:
+    """What the text of a value stands for; None if it is broken."""
+    joined = _JOINED.sub(lambda m: m[1] or "", raw)
+    if re.search(r"\\u(?![0-9a-fA-F]{4})", joined):
+        return None
+    return _HALVES.sub(
+        _whole,
+        _ESCAPE.sub(
+            lambda m: chr(int(m[1], 16)) if m[1] else _MEANS.get(m[2], m[2]),
+            joined,
+        ),
+    )
 
 
 def _meaning(build: Builder, raw: str, at: int) -> str:

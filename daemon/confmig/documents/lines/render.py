@@ -130,7 +130,10 @@ class _Writer:
             if pair is not None:
                 anchor = pair if anchor is None or pair.start > anchor.start else anchor
             elif not isinstance(cell.value, Mapping):
-                if anchor is not None:
+                place = self._end_of_first(cell, table, known, staying)
+                if place is not None:
+                    at, margin = place
+                elif anchor is not None:
                     at, margin = anchor.end, margin_of(self.text, anchor)
                 else:
                     first = first or self._front(number, staying)
@@ -145,6 +148,21 @@ class _Writer:
             ):
                 rope.append(self.newline)  # the first pairs above a section
             self.edits.append(Edit(at, at, self._inserted(at, rope)))
+
+    def _end_of_first(
+        self, cell: Cell, table: Mapping, known: dict[int, Pair], staying: list[Pair]
+    ) -> tuple[int, str] | None:
+        """Where a new key goes in a file of several documents that has no place of its own: to the
+        end of the first document."""
+        if not self.map.separators:
+            return None
+        cells = cells_of(table)
+        if any(id(c) in known for c in cells[table.position(cell) + 1 :]):
+            return None
+        first = [p for p in staying if p.part == 0]
+        if first:
+            return first[-1].end, margin_of(self.text, first[-1])
+        return self.map.separators[0], ""
 
     def _front(self, number: int, staying: list[Pair]) -> tuple[int, str]:
         """Where a section begins, and the margin of a pair there. It must not stand less deep

@@ -16,13 +16,14 @@ from confmig.documents.tree import Cell, Mapping
 @dataclass(slots=True)
 class Pair:
     """``lead`` is the start of its own comment lines, ``start`` of its line, ``end`` of the line
-    after it; ``value`` is what it was read as."""
+    after it; ``value`` is what it was read as; ``part`` the number of the document in the file."""
 
     cell: Cell
     lead: int
     start: int
     end: int
     value: str | None
+    part: int = 0
 
 
 @dataclass(slots=True)
@@ -45,9 +46,11 @@ class Section:
 class SourceMap:
     """The sections of a text in order. ``roof`` is where the first pair of a root that has none
     goes; ``grammar`` is the one they were read with; ``dangling``: the last line ends with a
-    backslash that joins nothing to it."""
+    backslash that joins nothing to it. ``separators``: the lines that separate the documents of a
+    file."""
 
     sections: list[Section]
     roof: int
     grammar: Any
     dangling: bool = False
+    separators: list[int] = field(default_factory=list)

@@ -20,7 +20,7 @@ from confmig.errors import Refused
 def verify(document: Document, grammar: Grammar, text: str, segments: list[Segment]) -> list[Span]:
     """Check a rendered text against its tree. Returns the source spans of the comments that went
     with deleted values. Raises ``Refused`` (``verify_failed`` or ``comment_lost``)."""
-    data = text.encode("utf-8")
+    data = text.encode(document.encoding)
     try:
         again = build(data, grammar, Caps(size=len(data), nodes=1 << 40, entries=1 << 40))
     except Refused as error:
