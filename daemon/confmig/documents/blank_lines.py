@@ -4,7 +4,7 @@ runs of them would meet, the longer one stays."""
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
 from confmig.documents.rope import Edit, Piece, Rope, text_of
@@ -12,11 +12,13 @@ from confmig.documents.rope import Edit, Piece, Rope, text_of
 Span = tuple[int, int]
 
 
-def tidied(text: str, edits: Iterable[Edit], open_texts: Sequence[Span] = ()) -> list[Edit]:
+def tidied(
+    text: str, edits: Iterable[Edit], open_texts: Callable[[], Sequence[Span]] = tuple
+) -> list[Edit]:
     """The edits of a text, with the blank lines cut that would be left over.
 
-    Only whole lines that are cut leave any. ``open_texts``: spans of texts to which every blank
-    line behind them belongs.
+    Only whole lines that are cut leave any. ``open_texts`` gives the spans of texts to which every
+    blank line behind them belongs; it is asked only where lines are cut.
     """
     ordered = sorted(edits, key=lambda e: (e.start, e.end))
     out: list[Edit] = []
@@ -37,7 +39,7 @@ def tidied(text: str, edits: Iterable[Edit], open_texts: Sequence[Span] = ()) ->
         number += len(group)
         before = ordered[number - len(group) - 1] if number > len(group) else None
         after = ordered[number] if number < len(ordered) else None
-        out += _around(text, group, before, after, open_texts)
+        out += _around(text, group, before, after, open_texts())
     return out
 
 

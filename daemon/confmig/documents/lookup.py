@@ -103,7 +103,8 @@ class Lookup:
     def once(self, mapping: Mapping, name: str) -> None:
         """Raises ``Refused`` (``repeated_key``) for a key that stands in its object twice: nobody
         can say which one a path means."""
-        where = mapping.document.repeated.get(id(mapping), {}).get(name)
+        repeated = mapping.document.repeated
+        where = repeated.get(id(mapping), {}).get(name) if repeated else None
         if where is not None:
             raise Refused(
                 "repeated_key",
@@ -150,8 +151,12 @@ class Lookup:
         if not isinstance(value, Mapping):
             return self.step(value, segment, True)
         if isinstance(segment, Key):
-            found = self._merged_hit(value, segment.name) if segment.name not in value else None
-            return [found] if found is not None else self.step(value, segment, True)
+            self.once(value, segment.name)
+            cell = value.cells.get(segment.name)
+            if cell is not None:
+                return [Hit(value, cell)]
+            found = self._merged_hit(value, segment.name)
+            return [found] if found is not None else []
         if isinstance(segment, AnyKey):
             merged = (name for source in self._merged_into(value) for name in source)
             names = dict.fromkeys((*value, *merged))

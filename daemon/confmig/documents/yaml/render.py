@@ -127,7 +127,6 @@ class _Writer(FlowWriter):
         node = cell.node if cell.node is not None else cell.source
         return node is not None and node.style in texts.BLOCK
 
-    @property
     def open_texts(self) -> list[Span]:
         """The block texts that keep the blank lines behind them (``|+``)."""
         if self._open_texts is None:
