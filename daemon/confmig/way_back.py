@@ -49,9 +49,9 @@ class Entry:
             together = tuple(data.get("together", ()))
             if not numbers or not names or not all(isinstance(t, str) for t in together):
                 raise TypeError
-            source = data["source"].encode("utf-8")
+            source = data["source"].encode(data.get("encoding", "utf-8"))
             return cls(str(data["config"]), steps, source, str(data["result"]), together)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
+        except (LookupError, TypeError, AttributeError, ValueError) as error:
             raise Refused(
                 "journal_unreadable",
                 f"the journal of this file is damaged or of an older confmig "

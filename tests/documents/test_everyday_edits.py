@@ -497,6 +497,18 @@ OWNERS: dict[str, tuple[str, str, str, str]] = {
         "delete: b",
         "a: 1\nc: 3\n",
     ),
+    "a reference is no option": (
+        "yaml",
+        "a: 1\n## ref: https://example.org/b\n# ref: x.example.org\n# default: 2\nb: 2\nc: 3\n",
+        "delete: b",
+        "a: 1\nc: 3\n",
+    ),
+    "an object that is commented out": (
+        "yaml",
+        "a: 1\n# nodeSelector: {}\nb: 2\nc: 3\n",
+        "delete: b",
+        "a: 1\n# nodeSelector: {}\nc: 3\n",
+    ),
     "a URL is no option": (
         "yaml",
         "a: 1\n# https://example.org/b\nb: 2\nc: 3\n",

@@ -242,7 +242,8 @@ def _diff(args: argparse.Namespace, one: stateless.Input, new: bytes, masker: Ma
 
     old = one.snapshot.data
     if args.show_values or masker is None:
-        return masking.unified(str(one.file), old.decode("utf-8"), new.decode("utf-8"))
+        encoding = one.config.encoding
+        return masking.unified(str(one.file), old.decode(encoding), new.decode(encoding))
     return masker.diff(str(one.file), old, new)
 
 
@@ -277,7 +278,8 @@ def _answer(
     }
     if args.show_values:
         answer["config"] = one.config.name
-        answer["source"] = one.snapshot.data.decode("utf-8")
+        answer["encoding"] = one.config.encoding
+        answer["source"] = one.snapshot.data.decode(one.config.encoding)
         answer["result"] = digest_of(result.data)
         answer["together"] = together
         answer["journal"] = [

@@ -40,6 +40,11 @@ class Config:
     multi_document: bool = False
     lines: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
+    @property
+    def encoding(self) -> str:
+        """How the bytes of its files are text: UTF-8 unless it says otherwise."""
+        return str(self.lines.get("encoding", "utf-8"))
+
 
 @dataclass(frozen=True, slots=True)
 class Migration:

@@ -54,15 +54,15 @@ def rebase(
     ``segments`` are the characters that the migration copied from old to new. Raises
     ``Conflict``, or ``Refused`` if today's text cannot be read at all.
     """
-    wanted = parse(current)
-    before, after, today = _text(old), _text(new), _text(current)
-    remarks = _wanted_remarks(parse(old), parse(new), wanted)
+    first_document, new_document, wanted = parse(old), parse(new), parse(current)
+    before, after, today = first_document.text, new_document.text, wanted.text
+    remarks = _wanted_remarks(first_document, new_document, wanted)
     check = _Check(after, today, wanted, remarks, parse, forward)
     unplaced: list[str] = []
     bases: list[bytes] = []
     for first in (False, True):
         placed, unplaced = by_lines(before, after, today, segments, prefer_previous=first)
-        base = _bytes(placed, old)
+        base = _bytes(placed, first_document)
         if check.passes(base, literal=not unplaced, made=0):
             return base
         if unplaced:  # else all were placed, and wrongly
@@ -70,7 +70,7 @@ def rebase(
     # what only says something to people is placed by lines, all else by values
     placed, _ = by_lines(before, after, today, segments, prefer_previous=False, only=is_comment)
     found: list[str] = []
-    for base in dict.fromkeys((*bases, _bytes(placed, old), old)):
+    for base in dict.fromkeys((*bases, _bytes(placed, first_document), old)):
         result, made, found = by_values(base, wanted, parse, forward)
         if result is not None and check.passes(result, literal=False, made=made):
             return result
@@ -157,9 +157,5 @@ def _remarks(document: Document) -> Counter[str]:
     return Counter(" ".join(document.text[a:b].split()) for a, b in spans)
 
 
-def _text(data: bytes) -> str:
-    return data.decode("utf-8").removeprefix("\ufeff")
-
-
-def _bytes(text: str, like: bytes) -> bytes:
-    return (b"\xef\xbb\xbf" if like.startswith(b"\xef\xbb\xbf") else b"") + text.encode()
+def _bytes(text: str, like: Document) -> bytes:
+    return (("\ufeff" if like.bom else "") + text).encode(like.encoding)

@@ -18,13 +18,38 @@ _TOOLS = re.compile(
     re.IGNORECASE,
 )
 _OPTION = re.compile(
-    r"""[#;!]+[ \t]?            # the mark, and at most one blank
+    r"""[#;!][ \t]?             # one mark, and at most one blank
     (?:-[ \t]+)?                # an item of a list
     (?P<key>"[^"]*"|'[^']*'|[A-Za-z_][\w.\-/]*(?:\[\w*\])?)
     [ \t]*(?P<mark>[:=])(?P<value>[ \t]*[^\s].*)?$
     """,
     re.VERBOSE,
 )
+_REMARKS = frozenset(
+    (
+        "note",
+        "see",
+        "ref",
+        "refs",
+        "reference",
+        "example",
+        "default",
+        "defaults",
+        "todo",
+        "fixme",
+        "warning",
+        "source",
+        "docs",
+        "url",
+        "tip",
+        "hint",
+        "type",
+        "format",
+        "values",
+        "options",
+    )
+)
+"""What a sentence begins with, in lower case."""
 _SHORT = re.compile(r"""[ \t]*(?:"[^"]*"|'[^']*'|\[.*\]|\{.*\}|\S+)[ \t]*(?:[#;].*)?$""")
 
 
@@ -37,7 +62,8 @@ def is_option(line: str) -> bool:
     """Whether a comment line is an entry that was commented out: ``#port: 80``, ``; a = b``.
 
     A sentence such as ``# Note: this is read at the start`` is none: behind a colon with a blank
-    before the key, the value must be one word, a quoted text, a list or an object.
+    before the key, the value must be one word, a quoted text, a list or an object, and the key no
+    word that introduces a remark. ``##`` begins a sentence, too.
     """
     bare = line.strip()
     match = _OPTION.match(bare)
@@ -51,4 +77,6 @@ def is_option(line: str) -> bool:
         return False  # a URL, a time
     if close:
         return True
-    return bool(value) and _SHORT.match(value) is not None and not match["key"][:1].isupper()
+    if not value or match["key"][:1].isupper() or match["key"] in _REMARKS or "://" in value:
+        return False
+    return _SHORT.match(value) is not None
