@@ -242,6 +242,21 @@ TEXTS: Rows = {
         "move: {from: a, to: b.a}",
         "b:\n  c: 1\n  a: |\n    x\n    y\n",
     ),
+    "a plain text of two lines becomes what needs quotes": (
+        "a: one\n  two\nb: x\n",
+        "[replace: {path: a, regex: '^one two$', with: 'no'}, delete: b]",
+        "a: 'no'\n",
+    ),
+    "a text that keeps lines comes to the end of a file without a newline": (
+        "b:\n  d: |+\n    end\n\nz: 1",
+        "move: {from: b.d, to: q}",
+        "b: {}\nz: 1\nq: |+\n  end\n\n",
+    ),
+    "a text at the end without a newline gets two": (
+        "d: |\n    end",
+        'set: {path: d, value: "a\\n\\n"}',
+        "d: |+\n    a\n\n",
+    ),
     "a literal with CRLF": (
         "a: |\r\n  x\r\n  y\r\nz: 1\r\n",
         "replace: {path: a, regex: y, with: why}",
@@ -413,6 +428,12 @@ ENDS: dict[str, tuple[str, str, str, str]] = {
         "delete: b",
         "a: |+\n  x\n\nc: 3\n",
     ),
+    "yaml: the only child moves to the end of a file without a newline": (
+        "yaml",
+        "b:\n  d: x",
+        "move: {from: b.d, to: z}",
+        "b: {}\nz: x",
+    ),
     "yaml: without a final newline": ("yaml", "a: 1\n\nb: 2", "delete: b", "a: 1"),
     "yaml: CRLF": ("yaml", "a: 1\r\n\r\nb: 2\r\n\r\nc: 3\r\n", "delete: b", "a: 1\r\n\r\nc: 3\r\n"),
     "yaml: a footer stays apart": (
@@ -490,6 +511,24 @@ OWNERS: dict[str, tuple[str, str, str, str]] = {
         "a: 1\n# debug: true\n# about b\nb: 2\nc: 3\n",
         "delete: b",
         "a: 1\n# debug: true\nc: 3\n",
+    ),
+    "a block that is commented out": (
+        "yaml",
+        "s:\n  a: 1\n  #b:\n  #  image: x\n  #  tag: y\n  c: 2\n",
+        "delete: s.c",
+        "s:\n  a: 1\n  #b:\n  #  image: x\n  #  tag: y\n",
+    ),
+    "a block that is commented out with blanks": (
+        "yaml",
+        "s:\n  a: 1\n  # b:\n  #   image: x\n  # about c\n  c: 2\n  d: 3\n",
+        "delete: s.c",
+        "s:\n  a: 1\n  # b:\n  #   image: x\n  d: 3\n",
+    ),
+    "the comment of a hoisted value": (
+        "yaml",
+        "a:\n- k: 1\n  v: 2   # b\n\n- k: 3\nz: 1\n",
+        "hoist: {path: 'a[0]', key: v, others: drop}",
+        "a:\n# b\n- 2\n\n- k: 3\nz: 1\n",
     ),
     "a sentence with a colon is no option": (
         "yaml",

@@ -197,6 +197,55 @@ EDITS: dict[str, tuple[str, str, str, tuple[tuple[str, str], ...]]] = {
         " replace: {path: \"['*.md'].x\", regex: '; b', with: '; c'}]",
         (("utf-8", "latin1"), ("; b", "; c")),
     ),
+    "systemd: a word in a joined value": (
+        "x.service",
+        SYSTEMD.replace("    # of the other\n", ""),
+        "replace: {path: Service.ExecStart, regex: 'other=1', with: 'other=2'}",
+        (("other=1", "other=2"),),
+    ),
+    "git: what needs quotes and escapes": (
+        ".gitconfig",
+        '[a]\n\tn = A\n\tm = "x;y" # c\n',
+        "[set: {path: a.n, value: 'C:\\Users\\x'}, replace: {path: a.m, regex: x, with: 'q\"'}]",
+        (("n = A", 'n = "C:\\\\Users\\\\x"'), ('"x;y"', '"q\\";y"')),
+    ),
+    "mysql: a value is what stands in the quotes": (
+        "my.cnf",
+        '[c]\np = "/x"\nq = 1\n',
+        "[format: {to: c.q, template: '{c.p}/y'},"
+        " {when: {equals: {path: c.p, value: /x}}, set: {path: c.p, value: /z}}]",
+        (("q = 1", "q = /x/y"), ('"/x"', '"/z"')),
+    ),
+    "php: the same value in quotes is no change": (
+        "php.ini",
+        "[c]\np = \"ab\"\nq = 'v'\n",
+        "[set: {path: c.p, value: ab}, set: {path: c.q, value: '~/x (y)'}]",
+        (("'v'", "'~/x (y)'"),),
+    ),
+    "supervisord: one line of a value, and the comment behind it": (
+        "supervisord.conf",
+        SUPERVISOR,
+        "replace: {path: \"['program:cat'].environment\", regex: '\"2\"', with: '\"4\"'}",
+        (('B="2"', 'B="4"'),),
+    ),
+    "setup.cfg: comments and blank lines in a value stay": (
+        "setup.cfg",
+        "[o]\nr =\n    a>=1\n    # dev\n    c\n\n    d\n",
+        "replace: {path: o.r, regex: 'a>=1', with: 'a>=2'}",
+        (("a>=1", "a>=2"),),
+    ),
+    "setup.cfg: an item more": (
+        "setup.cfg",
+        "[o]\nr =\n    a>=1\n    # dev\n    c\n",
+        'set: {path: o.r, value: "\\na>=1\\nc\\nd"}',
+        (("    c\n", "    c\n    d\n"),),
+    ),
+    "tox.ini: deeper lines stay deeper": (
+        "tox.ini",
+        "[a]\np =\n  a\n    b\n",
+        "replace: {path: a.p, regex: a, with: x}",
+        (("  a\n", "  x\n"),),
+    ),
     "tox.ini: a value of several lines becomes one": (
         "tox.ini",
         "[tox]\nenvlist =\n    py311\n\n[testenv]\ncommands =\n    pytest {posargs}\n",
@@ -324,6 +373,23 @@ def test_repeated_keys_stay_where_they_are() -> None:
     # and a new key goes into the section
     added = run("x.ini", REPEATED, "set: {path: a.n, value: 1}")[1]
     assert added == REPEATED.replace("y = 3\n", "y = 3\nn = 1\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "operation"),
+    [
+        (".gitconfig", "[Core]\n\teditor = vim\n", "default: {path: core.editor, value: nano}"),
+        (".gitconfig", "[core]\n\tEditor = vim\n", "default: {path: core.editor, value: nano}"),
+        ("my.cnf", "[m]\nmax-connections = 1\n", "default: {path: m.max_connections, value: 2}"),
+    ],
+)
+def test_a_key_that_its_readers_take_for_another_is_not_added(
+    name: str, source: str, operation: str
+) -> None:
+    with pytest.raises(Refused) as caught:
+        run(name, source, operation)
+    assert caught.value.code == "same_key"
+    assert caught.value.fix
 
 
 def test_secrets_of_repeated_keys_are_masked() -> None:

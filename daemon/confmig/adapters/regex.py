@@ -27,7 +27,7 @@ def substitute(pattern: str, replacement: str, text: str) -> str:
     import re2
 
     try:
-        return str(_compiled(pattern).sub(_expander(replacement), _encodable(text)))
+        return _substituted(_compiled(pattern), _expander(replacement), _encodable(text))
     except (re2.error, IndexError, ValueError) as error:
         raise Refused(
             "replacement_invalid",
@@ -53,6 +53,21 @@ def _expander(replacement: str) -> Callable[[Any], str]:
         return _ESCAPE.sub(part, replacement)
 
     return expand
+
+
+def _substituted(compiled: Any, expand: Callable[[Any], str], text: str) -> str:
+    """The text with its matches replaced. RE2's own ``sub`` replaces an empty match at the end
+    twice."""
+    out: list[str] = []
+    at = 0
+    last = (-1, -1)
+    for match in compiled.finditer(text):
+        if match.span() == last:
+            continue
+        last = match.span()
+        out += [text[at : last[0]], expand(match)]
+        at = last[1]
+    return "".join([*out, text[at:]])
 
 
 def check(pattern: str) -> str:

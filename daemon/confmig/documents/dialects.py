@@ -19,7 +19,9 @@ class Dialect:
     ``inline``: the marks that begin a comment behind a value, None if that is not known.
     ``anywhere``: they need no blank before them. ``quotes``: the quotes between which they are
     text. ``continuation``: how a value goes on over lines (``indent``, ``backslash``, ``none``),
-    None if that is not known (then as ``indent``). ``repeated``: keys and sections may stand
+    None if that is not known (then as ``indent``). ``escapes``: a backslash escapes the next
+    character. ``folds``: names differ neither in ``case`` nor by ``dash`` and underscore.
+    ``repeated``: keys and sections may stand
     twice; they are kept and cannot be edited. ``includes``: a line that begins with ``!`` is no
     key.
 
@@ -33,16 +35,30 @@ class Dialect:
     continuation: str | None = None
     repeated: bool = True
     includes: bool = False
+    escapes: bool = False
+    folds: str = ""
     encoding: str = ""
     spring: bool | None = None
 
 
 UNKNOWN = Dialect()
 _SYSTEMD = Dialect(inline=(), continuation="backslash")
-_GIT = Dialect(inline=("#", ";"), anywhere=True, quotes=('"',), continuation="backslash")
+_GIT = Dialect(
+    inline=("#", ";"),
+    anywhere=True,
+    quotes=('"',),
+    continuation="backslash",
+    escapes=True,
+    folds="case",
+)
 _PHP = Dialect(inline=(";",), anywhere=True, quotes=('"', "'"), continuation="none")
 _MYSQL = Dialect(
-    inline=("#",), anywhere=True, quotes=('"', "'"), continuation="none", includes=True
+    inline=("#",),
+    anywhere=True,
+    quotes=('"', "'"),
+    continuation="none",
+    includes=True,
+    folds="dash",
 )
 _SUPERVISOR = Dialect(inline=(";", "#"), continuation="indent")
 _TOX = Dialect(inline=(), continuation="indent", repeated=False)

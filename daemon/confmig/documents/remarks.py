@@ -12,6 +12,7 @@ its column, belong to it, with these exceptions:
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 _TOOLS = re.compile(
     r"#!|[#;/!]+\s*(?:-\*-|vim?:|ex:|yaml-language-server:|\$schema\b|SPDX-|Copyright\b|\(c\)|©)",
@@ -51,6 +52,36 @@ _REMARKS = frozenset(
 )
 """What a sentence begins with, in lower case."""
 _SHORT = re.compile(r"""[ \t]*(?:"[^"]*"|'[^']*'|\[.*\]|\{.*\}|\S+)[ \t]*(?:[#;].*)?$""")
+
+
+def owned_from(lines: Sequence[str]) -> int:
+    """Of the comment lines directly above an entry, top down: the number of the first that belongs
+    to it. What is commented out takes the deeper lines below it along."""
+    first = number = 0
+    while number < len(lines):
+        line = lines[number]
+        below = number + 1
+        while below < len(lines) and _depth(lines[below]) > _depth(line):
+            below += 1
+        opens = below > number + 1 and _opens(line)
+        if is_option(line) or opens:
+            first = number = below
+        elif is_for_tools(line):
+            first = number = number + 1
+        else:
+            number += 1
+    return first
+
+
+def _depth(line: str) -> int:
+    """How far the text of a comment stands behind its mark."""
+    text = line.strip()[1:]
+    return len(text) - len(text.lstrip(" \t"))
+
+
+def _opens(line: str) -> bool:
+    match = _OPTION.match(line.strip())
+    return match is not None and match["mark"] == ":" and not match["value"]
 
 
 def is_for_tools(line: str) -> bool:

@@ -58,6 +58,10 @@ class DotenvGrammar:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = replace(dialect, repeated=False)
 
+    def folded(self, name: str) -> str:
+        """See ``grammar.Grammar``: as it is."""
+        return name
+
     def separates(self, line: str) -> bool:
         """See ``grammar.Grammar``: a file is one document."""
         return False

@@ -74,6 +74,9 @@ class Grammar(Protocol):
     def value(self, value: str, habits: Habits, spot: Spot) -> str:
         """The text of a value. Raises ``Refused`` (``value_unsupported``)."""
 
+    def folded(self, name: str) -> str:
+        """A name as its readers compare it."""
+
     def separates(self, line: str) -> bool:
         """Whether a comment line separates the documents of a file."""
 

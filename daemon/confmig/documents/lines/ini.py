@@ -17,9 +17,12 @@ import re
 from typing import Any
 
 from confmig.documents.dialects import Dialect
+from confmig.documents.differences import differences
 from confmig.documents.lines.grammar import SURROGATE, Habits, Spot, Values, unsupported
 from confmig.documents.lines.parse import Builder
 from confmig.documents.path import Place
+from confmig.documents.rewording import reworded
+from confmig.documents.rope import text_of
 from confmig.documents.tree import Cell, Origin
 
 _SPACE = re.compile(r"\s*+")
@@ -82,6 +85,10 @@ class IniGrammar:
         close = last or (start + len(first) if first else cut)
         node = Origin(start, close, start)
         value = "\n".join(parts).rstrip()
+        if self.dialect.continuation == "backslash":
+            value = " ".join(part for part in parts if part)
+        if self.dialect.quotes:
+            value = self.means(text[start:close] if self.dialect.escapes else value)
         cell = build.pair(name, value, key, node, line, after)
         self._doubt(build, cell, value, after)
         return after
@@ -219,7 +226,12 @@ class IniGrammar:
         place = spot.place
         if SURROGATE.search(value) or _CONTROL.search(value):
             raise unsupported(place, "INI cannot hold such a character in a value")
-        if self._needs_quotes(value, spot.was):
+        kept = self._kept(value, spot) if "\n" in spot.old else None
+        if kept is not None:
+            return kept
+        if self.dialect.escapes:
+            return self._escaped(value, spot)
+        if self._needs_quotes(value, spot.was) or (self.dialect.quotes and _quoted(spot.old)):
             return self._in_quotes(value, spot)
         lines = value.split("\n")
         if any(x != x.strip() for x in lines):
@@ -238,6 +250,60 @@ class IniGrammar:
             raise unsupported(place, "a line of an INI value cannot be blank or begin with # or ;")
         return (spot.newline + spot.margin + habits.hang).join(lines)
 
+    def _kept(self, value: str, spot: Spot) -> str | None:
+        """A value of several lines that keeps those that are in the new one, with the comments
+        between them; None if it cannot."""
+        if not self._indents:
+            rope = reworded(spot.old, (0, len(spot.old)), spot.was, value, gap=_JOINS)
+            text = text_of(spot.old, rope) if rope is not None else ""
+            whole = bool(text) and all(line.strip(" \t\\") for line in text.splitlines())
+            return text if whole and not self._needs_quotes(value, spot.was) else None
+        old, new = spot.was.split("\n"), value.split("\n")
+        lines = [line.rstrip("\r") for line in spot.old.split("\n")]
+        meant = [
+            n for n, line in enumerate(lines) if not n or line.strip()[:1] not in tuple(self.marks)
+        ]
+        blank = {n for n, line in enumerate(lines) if n and not line.strip()}
+        meant = [n for n in meant if n in blank or lines[n].strip() or not n]
+        if len(meant) != len(old) or len(new) < 2 or any(x != x.strip() for x in new):
+            return None
+        known = set(old)
+        if any((not x or x[0] in self.marks) and x not in known for x in new[1:]):
+            return None
+        if bool(old[0]) != bool(new[0]) or not new[-1]:
+            return None
+        out: list[str] = []
+        at = 0
+        hang = next((_margin(lines[n]) for n in meant[1:] if lines[n].strip()), "")
+        for a, b, c, d in differences(old, new):
+            stop = meant[a] if a < len(meant) else len(lines)
+            out += lines[at:stop]
+            for offset in range(d - c):
+                if a + offset < b:
+                    before = lines[meant[a + offset]]
+                    start = max(0, before.find(old[a + offset]))
+                    behind = before[start + len(old[a + offset]) :]
+                    out.append(before[:start] + new[c + offset] + behind)
+                else:
+                    out.append(hang + new[c + offset])
+                if a + offset + 1 < b:  # comments between the two
+                    out += lines[meant[a + offset] + 1 : meant[a + offset + 1]]
+            at = meant[b - 1] + 1 if b > a else stop
+        out += lines[at:]
+        texts = [x.strip() for x in out if not x.strip() or x.strip()[0] not in self.marks]
+        read = [x[: self._remark(x, 0, len(x))].rstrip() for x in texts]
+        deep = all(_margin(x) for x in out[1:] if x.strip())
+        return spot.newline.join(out) if "\n".join(read) == value and deep else None
+
+    def _escaped(self, value: str, spot: Spot) -> str:
+        """A value where a backslash escapes: in quotes where it needs them or had them."""
+        special = any(c in value for c in '#;"\\\\\n\t') or value != value.strip()
+        if not special and not _quoted(spot.old):
+            return value
+        for plain, escape in (("\\", "\\\\"), ('"', '\\"'), ("\n", "\\n"), ("\t", "\\t")):
+            value = value.replace(plain, escape)
+        return f'"{value}"'
+
     def _needs_quotes(self, value: str, was: str) -> bool:
         """Whether a reader would take a part of a value for a comment, or its end for a join."""
         dialect = self.dialect
@@ -251,13 +317,21 @@ class IniGrammar:
 
     def _in_quotes(self, value: str, spot: Spot) -> str:
         """A value in the quotes of the old one, or in those of the dialect."""
-        usual = self.dialect.quotes[0] if self.dialect.quotes and not _quoted(spot.old) else ""
-        quote = _quoted(spot.old) or (usual if len(usual) == 1 else usual and '"')
-        if not quote or quote in value or "\n" in value or value.endswith("\\"):
-            raise unsupported(
-                spot.place, "many readers of INI would take a part of it for a comment"
-            )
-        return quote + value + quote
+        tried = [_quoted(spot.old), *(q for q in ('"', "'", '"""') if q in self.dialect.quotes)]
+        for quote in tried:
+            if quote and quote not in value and "\n" not in value and not value.endswith("\\"):
+                return quote + value + quote
+        why = "many readers of INI would take a part of it for a comment"
+        if value.endswith("\\"):
+            why = "a backslash at its end would join the next line to it"
+        raise unsupported(spot.place, why)
+
+    def folded(self, name: str) -> str:
+        """See ``grammar.Grammar``."""
+        if self.dialect.folds == "case":
+            head, quote, rest = name.partition('"')  # Git compares subsections as they are
+            return head.lower() + quote + rest
+        return name.replace("-", "_") if self.dialect.folds == "dash" else name
 
     def separates(self, line: str) -> bool:
         """See ``grammar.Grammar``: a file is one document."""
@@ -265,6 +339,8 @@ class IniGrammar:
 
     def means(self, raw: str) -> str:
         """See ``grammar.Grammar``."""
+        if self.dialect.escapes:
+            return _unescaped(raw)
         quote = _quoted(raw)
         return raw[len(quote) : -len(quote)] if quote else raw
 
@@ -313,7 +389,17 @@ class IniGrammar:
                 lines.append(line[: len(line) - len(line.lstrip())] + bare)
                 continue
             ends = self.dialect.continuation == "backslash" and bare.endswith("\\")
-            lines.append(("  " if joined else "") + (bare[:-1].rstrip() if ends else bare))
+            if joined and self.dialect.escapes:
+                lines[-1] += (
+                    "\\" + "\f" + _uncommented(line.rstrip(), self.dialect).removesuffix("\\")
+                )
+            elif joined:
+                lines[-1] = f"{lines[-1]} {bare[:-1].rstrip() if ends else bare}".rstrip()
+            elif ends:
+                kept = line.lstrip().removesuffix("\\")
+                lines.append(kept if self.dialect.escapes else kept.rstrip())
+            else:
+                lines.append(bare)
             joined = ends
         return "\n".join(lines)
 
@@ -326,6 +412,39 @@ def _quoted(text: str) -> str:
         if long and text.startswith(quote) and text.endswith(quote) and quote not in inner:
             return quote
     return ""
+
+
+_JOINS = r"(?:[ \t]|\\[ \t]*\r?\n)+"
+
+
+def _margin(line: str) -> str:
+    return line[: len(line) - len(line.lstrip())]
+
+
+def _unescaped(raw: str) -> str:
+    """What a value means to Git: quotes go, a backslash escapes, one at the end of a line joins."""
+    out: list[str] = []
+    at, quoted, solid = 0, False, 0
+    while at < len(raw):
+        char = raw[at]
+        if char == "\\" and at + 1 < len(raw):
+            at += 1
+            if raw[at] == "\r" and raw[at + 1 : at + 2] == "\n":
+                at += 1
+            if raw[at] not in "\n\f":
+                out.append(_GIT_ESCAPES.get(raw[at], raw[at]))
+                solid = len(out)
+        elif char == '"':
+            quoted = not quoted
+            solid = len(out)
+        else:
+            out.append(char)
+            solid = len(out) if quoted or not char.isspace() else solid
+        at += 1
+    return "".join(out[:solid])
+
+
+_GIT_ESCAPES = {"n": "\n", "t": "\t", "b": "\b"}
 
 
 def _uncommented(line: str, dialect: Dialect) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from confmig.documents.differences import differences
 from confmig.documents.rope import Piece, Rope, split_lines, text_of
 
 _FEW = 200
@@ -66,3 +67,37 @@ def _tail(text: str, rope: Rope) -> str:
         if len(end) >= _FEW:
             break
     return end
+
+
+def copied(old: str, start: int, new: str) -> Rope:
+    """A new text as copies of an old one that stands at ``start``, where lines and the ends of
+    lines are the same."""
+    before, after = old.split("\n"), new.split("\n")
+    places, at = [], start
+    for line in before:
+        places.append(at)
+        at += len(line) + 1
+    rope: Rope = []
+    done = 0
+    runs = [*differences(before, after), (len(before), len(before), len(after), len(after))]
+    for a, b, c, d in runs:
+        for number in range(done, a):
+            rope += ["\n", (places[number], places[number] + len(before[number]))]
+        for offset in range(d - c):
+            line = after[c + offset]
+            rope.append("\n")
+            number = a + offset
+            same = _same_end(before[number], line) if number < b else 0
+            rope.append(line[: len(line) - same])
+            if same:
+                end = places[number] + len(before[number])
+                rope.append((end - same, end))
+        done = b
+    return rope[1:]
+
+
+def _same_end(a: str, b: str) -> int:
+    size = 0
+    while size < min(len(a), len(b)) and a[-1 - size] == b[-1 - size]:
+        size += 1
+    return size

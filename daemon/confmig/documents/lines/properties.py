@@ -60,6 +60,10 @@ class PropertiesGrammar:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = replace(dialect, repeated=False)
 
+    def folded(self, name: str) -> str:
+        """See ``grammar.Grammar``: as it is."""
+        return name
+
     def separates(self, line: str) -> bool:
         """See ``grammar.Grammar``: Spring's files may hold several documents."""
         return self.dialect.spring is not False and line in SEPARATORS

@@ -11,12 +11,13 @@ from confmig.documents.blank_lines import tidied
 from confmig.documents.document import Document
 from confmig.documents.lines.grammar import Grammar, Habits, Spot, text_of_value, unsupported
 from confmig.documents.lines.habits import margin_of, measure, unit_of
-from confmig.documents.lines.pieces import append, ended, shifted
+from confmig.documents.lines.pieces import append, copied, ended, shifted
 from confmig.documents.lines.statements import Pair, Section, SourceMap
 from confmig.documents.lookup import unclear
 from confmig.documents.path import Place, show
 from confmig.documents.rope import Edit, Rope, compose
 from confmig.documents.tree import Cell, Mapping, Sequence, cells_of
+from confmig.errors import Refused
 
 
 def render(document: Document, grammar: Grammar) -> Rope:
@@ -73,7 +74,24 @@ class _Writer:
             raise unsupported((), "the root of the file cannot become another object or a list")
         for cell in cells_of(root):
             self._fits(cell, (str(cell.name),), self.grammar.sections)
+        self._differ(root)
         return root
+
+    def _differ(self, table: Mapping) -> None:
+        """Raises ``Refused`` for a new name that readers take for one that is there."""
+        known: dict[str, Cell] = {}
+        for cell in cells_of(table):
+            name = self.grammar.folded(str(cell.name))
+            other = known.setdefault(name, cell)
+            if other is not cell and (cell.name != cell.parsed or other.name != other.parsed):
+                raise Refused(
+                    "same_key",
+                    f"readers take it for the key {str(other.name)!r}, which is there",
+                    place=show(self.places[id(cell)]),
+                    fix=f"name {str(other.name)!r} in the migration, as the file has it",
+                )
+            if isinstance(cell.value, Mapping):
+                self._differ(cell.value)
 
     def _fits(self, cell: Cell, place: Place, section: bool) -> None:
         self.places[id(cell)] = place
@@ -215,7 +233,10 @@ class _Writer:
         spot = Spot(place, self.newline, margin, between + pad, old, was, node.style)
         text = self.grammar.value(value, self.habits, spot)
         pad = pad if _first_line(text) else pad.rstrip()
-        return [*edits, Edit(node.start, node.end, [pad + text])]
+        rope: Rope = [pad + text]
+        if "\n" in old and "\n" in text:  # what stays, comments too, is a copy
+            rope = [pad, *copied(old, node.start, text)]
+        return [*edits, Edit(node.start, node.end, rope)]
 
     def _pad(self, between: str, old: str) -> str:
         """What a value without text on its line lacks before a new one: the blank that other

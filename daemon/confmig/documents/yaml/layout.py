@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 
 from confmig.documents.flow import Slots, trivia
-from confmig.documents.remarks import is_for_tools, is_option
+from confmig.documents.remarks import owned_from
 from confmig.documents.tree import Cell, Origin
 
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
@@ -134,17 +134,16 @@ class Layout:
         return (node.outer if on_line else dash + 2) - line
 
     def _comments_above(self, line: int, column: int, floor: int) -> int:
-        first = line
-        while first > floor:
-            above = self.line_start(first - 1)
-            text = self.text[above:first].rstrip("\r\n")
+        starts, lines = [line], []
+        while starts[-1] > floor:
+            above = self.line_start(starts[-1] - 1)
+            text = self.text[above : starts[-1]].rstrip("\r\n")
             bare = text.lstrip(" ")
             if above < floor or not bare.startswith("#") or len(text) - len(bare) != column:
                 break
-            if is_option(bare) or is_for_tools(bare):
-                break
-            first = above
-        return first
+            starts.append(above)
+            lines.append(bare)
+        return starts[len(lines) - owned_from(lines[::-1])]
 
     def _last(self, end: int, column: int, item: Origin | None) -> int:
         """The line after an entry that ends at ``end``, its deeper comments below included, but

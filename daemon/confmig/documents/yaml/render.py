@@ -60,12 +60,32 @@ def render(document: Document, layout: Layout) -> Rope:
         edits = [e for cell in roots for e in writer.cell_edits(cell)]
     else:
         edits = writer.cell_edits(document.root_cell)
-    rope = compose(0, len(text), tidied(text, edits, writer.open_texts))
+    edits = _joined_at_end(text, tidied(text, edits, writer.open_texts))
+    rope = compose(0, len(text), edits)
     if text and not text.endswith("\n"):
-        rope = _without_final_newline(text, rope)
-        if writer.ends_in_new_text():
-            rope.append(document.newline)  # without it readers would differ about the text
+        needed = writer.newlines_at_end()
+        if not needed:
+            return _without_final_newline(text, rope)
+        # without them readers would differ about the text
+        end = text_of(text, rope[-3:])
+        missing = needed - (len(end) - len(end.rstrip("\r\n"))) // len(document.newline)
+        rope += [document.newline] * missing
     return rope
+
+
+def _joined_at_end(text: str, edits: list[Edit]) -> list[Edit]:
+    """The edits of a text. What is put behind a last line without a line end needs none before it
+    if that line is cut."""
+    size = len(text)
+    cut = any(e.end == size and not e.rope and text[e.start - 1 : e.start] == "\n" for e in edits)
+    if not cut or text.endswith("\n"):
+        return edits
+    return [
+        Edit(e.start, e.end, e.rope[1:])
+        if e.start == e.end == size and e.rope and e.rope[0] in ("\n", "\r\n")
+        else e
+        for e in edits
+    ]
 
 
 def _without_final_newline(source: str, rope: Rope) -> Rope:
@@ -116,16 +136,19 @@ class _Writer(FlowWriter):
             cell = cells[-1]
         return cell
 
-    def ends_in_new_text(self) -> bool:
-        """Whether the result, but not the source, ends in a block text that ends in a newline."""
+    def newlines_at_end(self) -> int:
+        """How many line ends the result, but not the source, must end with: those of the block text
+        that is its end."""
         cell = self._last_now()
-        if cell is None or not isinstance(cell.value, str) or not cell.value.endswith("\n"):
-            return False
+        if cell is None or not isinstance(cell.value, str):
+            return 0
         last = _last(self.document.root_cell.source)
         if last is not None and last.source is cell.node:
-            return False
+            return 0
         node = cell.node if cell.node is not None else cell.source
-        return node is not None and node.style in texts.BLOCK
+        if node is None or node.style not in texts.BLOCK:
+            return 0
+        return len(cell.value) - len(cell.value.rstrip("\n"))
 
     def open_texts(self) -> list[Span]:
         """The block texts that keep the blank lines behind them (``|+``)."""
@@ -339,18 +362,19 @@ class _Writer(FlowWriter):
         if root:
             return self._root_edits(cell, block_source)
         region = self.layout.region(cell)
-        inherited = self._inherited(cell, region)
+        inherited = self._inherited(cell, region, block_source)
         if inherited:
             return [*self._in_place(cell, region, block_source), *inherited]
         return self._in_place(cell, region, block_source)
 
-    def _inherited(self, cell: Cell, region: Region) -> list[Edit]:
+    def _inherited(self, cell: Cell, region: Region, block_source: bool) -> list[Edit]:
         """The comments of an entry whose value came up into this one."""
         if cell.carries is None or region.compact:
             return []
         above, behind = self._carried(cell.carries)
         stop = self.layout.line_end(region.indicator)
-        if self._is_block(cell) or "#" in self.text[region.indicator : stop]:
+        on_line = not block_source or cell.key is not None
+        if self._is_block(cell) or not on_line or "#" in self.text[region.indicator : stop]:
             above, behind = [*above, *behind], []
         edits = []
         if above:

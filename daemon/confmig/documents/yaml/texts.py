@@ -19,6 +19,7 @@ from confmig.documents.rewording import reworded
 from confmig.documents.rope import Rope, join_lines, text_of
 from confmig.documents.tree import Origin
 from confmig.documents.yaml.parse import CParser
+from confmig.documents.yaml.scalars import plain_is_safe
 
 BLOCK = frozenset(("|", ">"))
 _HEADER = re.compile(r"([|>])(?:([1-9])?([+-])?|([+-])([1-9]))(?=[ \t\r\n]|\Z)")
@@ -138,7 +139,8 @@ def changed(
 def continued(text: str, node: Origin, old: str, new: str, column: int) -> Rope | None:
     """A plain or quoted text of several lines, in an entry at ``column``, with other words; None
     if its lines cannot stay."""
-    if _UNWRITABLE.search(new):
+    plain = not node.style
+    if _UNWRITABLE.search(new) or (plain and not _reads_as_text(new)):
         return None
     quoted = len(node.style or "")
     inner = (node.start + quoted, node.end - quoted)
@@ -147,6 +149,12 @@ def continued(text: str, node: Origin, old: str, new: str, column: int) -> Rope 
         return None
     rope = [(node.start, inner[0]), *rope, (inner[1], node.end)]
     return rope if _read(f"{' ' * column}k: {text_of(text, rope)}\n") == new else None
+
+
+def _reads_as_text(value: str) -> bool:
+    """Whether a plain text of several words is a text to every reader."""
+    words = value.split()
+    return len(words) > 1 and "\t" not in value and plain_is_safe(words[0])
 
 
 def _by_lines(block: Block, old: str, new: str, pad: str) -> list[Rope]:
