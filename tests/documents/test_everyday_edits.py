@@ -363,6 +363,23 @@ def test_an_assignment_of_a_handler_keeps_what_stays() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    "operation",
+    [
+        "replace: {path: k, regex: db, with: pg}",
+        "map_value: {path: k, map: {db_pass: x}}",
+        "map_value: {path: k, map: {}, otherwise: x}",
+    ],
+)
+def test_a_value_with_a_tag_of_its_own_is_set_or_stays(operation: str) -> None:
+    source = "k: !secret db_pass\nz: 1\n"
+    with pytest.raises(Refused) as caught:
+        run(source, operation)
+    assert caught.value.code == "tagged_value"
+    assert run(source, "set: {path: k, value: x}")[1] == "k: x\nz: 1\n"
+    assert run(source, "replace: {path: k, regex: nothing, with: pg}")[1] == source
+
+
 def test_an_anchored_list_is_guarded_and_its_alias_changes_with_it() -> None:
     source = "l: &l\n- 1  # one\n- 2\nm: *l\n"
     operation = "set: {path: l, value: [1, 3]}"

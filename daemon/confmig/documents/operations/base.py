@@ -193,6 +193,24 @@ def expect(document: Document, hit: Hit, wanted: TypeName | None) -> None:
     )
 
 
+def rewrite(document: Document, hit: Hit, value: Any) -> None:
+    """Give a place a value that was made from the one it has.
+
+    Raises ``Refused`` (``tagged_value``) for one with a tag of the file's own (``!secret name``):
+    its text is no value but the name of one, and the tag would be lost.
+    """
+    node = hit.cell.node
+    own = node is not None and node.tag is not None and len(node.tag) > 1 and node.tag[0] == "!"
+    if own and node is not None and not same_value(hit.cell.value, value):
+        raise Refused(
+            "tagged_value",
+            f"the value has the tag {node.tag}, which would be lost",
+            place=hit.shown,
+            fix="say set, if a plain value shall take its place, or change it by hand",
+        )
+    document.replace(hit.container, hit.cell, value)
+
+
 def is_type(document: Document, hit: Hit, wanted: str) -> bool:
     """Whether a value has the type, the way the configuration's reader takes it."""
     value = hit.cell.value

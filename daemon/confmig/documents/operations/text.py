@@ -18,6 +18,7 @@ from confmig.documents.operations.base import (
     lexeme,
     one,
     one_path,
+    rewrite,
 )
 from confmig.documents.tree import Mapping, Sequence
 from confmig.errors import Refused
@@ -81,7 +82,7 @@ class Replace(Strict):
             if len(self.replacement) * len(text) > LONGEST << 4:
                 raise Refused("text_too_long", "the result may be too long", place=hit.shown)
             new = _capped(context.substitute(self.regex, self.replacement, text), hit)
-            document.replace(hit.container, hit.cell, new)
+            rewrite(document, hit, new)
 
 
 _FIELD = re.compile(r"\{\{|\}\}|\{([^{}]+)\}")

@@ -14,6 +14,7 @@ from confmig.documents.operations.base import (
     TypeName,
     expect,
     lexeme,
+    rewrite,
     the_list,
 )
 from confmig.documents.tree import cells_of, kind_of, same_value
@@ -50,11 +51,11 @@ class MapValue(Strict):
             value = document.clear(hit)
             for known, to in table:
                 if same_value(value, known):
-                    document.replace(hit.container, hit.cell, to)
+                    rewrite(document, hit, to)
                     break
             else:
                 if "otherwise" in self.model_fields_set:
-                    document.replace(hit.container, hit.cell, self.otherwise)
+                    rewrite(document, hit, self.otherwise)
 
     def _hits(self, document: Document, scope: Any) -> list[Hit]:
         return document.find(self.path, scope)
@@ -101,7 +102,7 @@ class Convert(Strict):
         for hit in document.find(self.path, scope):
             expect(document, hit, self.type)
             if hit.cell.value is not None:
-                document.replace(hit.container, hit.cell, self._convert(document, hit))
+                rewrite(document, hit, self._convert(document, hit))
 
     def _convert(self, document: Document, hit: Hit) -> Any:
         value = document.clear(hit)
