@@ -131,7 +131,7 @@ EDITS: dict[str, tuple[str, str, str, tuple[tuple[str, str], ...]]] = {
         "[default: {path: PHP.short_open_tag, value: 'On'}, delete: PHP.memory_limit]",
         (
             ("memory_limit = 128M ; per script\n", ""),
-            ("extension=curl\n", "short_open_tag = On\nextension=curl\n"),
+            ("extension=gd\n", "extension=gd\nshort_open_tag = On\n"),
         ),
     ),
     "git: a value before a comment": (
@@ -157,6 +157,12 @@ EDITS: dict[str, tuple[str, str, str, tuple[tuple[str, str], ...]]] = {
         SYSTEMD,
         "set: {path: Service.Restart, value: always}",
         (("on-failure", "always"),),
+    ),
+    "systemd: a new key goes behind the repeated ones and looks like them": (
+        "x.service",
+        "[Unit]\nAfter=a\nAfter=b\n\n[Service]\nType=x\n",
+        "default: {path: Unit.Description, value: d}",
+        (("After=b\n", "After=b\nDescription=d\n"),),
     ),
     "systemd: what looks like a comment is text": (
         "x.service",

@@ -20,7 +20,7 @@ def measure(text: str, grammar: Grammar, sections: list[Section]) -> Habits:
     bare = False
     plain = True
     for section in sections:
-        for pair in section.pairs:
+        for pair in (*section.pairs, *section.again):
             between, raw = _texts(text, pair.cell)
             bare = bare or pair.value is None
             on_line = raw.split("\n", 1)[0].strip()

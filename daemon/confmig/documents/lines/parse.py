@@ -149,6 +149,7 @@ class Builder:
         if repeats and self._came_before(table, name):
             cell = Cell(name, value, node, key, table.origin)
             self.document.kept.append(cell)
+            self.section.again.append(Pair(cell, lead, line, end, value, self._part))
             return cell
         cell = self._hang(table, name, value, key, node)
         self._parts[id(cell)] = self._part
@@ -204,6 +205,7 @@ class Builder:
             return
         gone = self._gone
         for section in self.map.sections:
+            section.again += [p for p in section.pairs if id(p.cell) in gone]
             section.pairs = [p for p in section.pairs if id(p.cell) not in gone]
             origin = section.table.origin
             assert origin is not None

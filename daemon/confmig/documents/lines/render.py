@@ -143,14 +143,18 @@ class _Writer:
         anchor: Pair | None = None
         first: tuple[int, str] | None = None
         lines: dict[int, Rope] = {}
-        for cell in cells_of(table):
+        cells = cells_of(table)
+        behind = max((i for i, c in enumerate(cells) if id(c) in known), default=-1)
+        for index, cell in enumerate(cells):
             pair = known.get(id(cell))
             if pair is not None:
                 anchor = pair if anchor is None or pair.start > anchor.start else anchor
             elif not isinstance(cell.value, Mapping):
-                place = self._end_of_first(cell, table, known, staying)
-                if place is not None:
-                    at, margin = place
+                last = self._last(number, anchor) if index > behind else None
+                if index > behind and self.map.separators:
+                    at, margin = self._end_of_first(staying)
+                elif last is not None:
+                    at, margin = last.end, margin_of(self.text, last)
                 elif anchor is not None:
                     at, margin = anchor.end, margin_of(self.text, anchor)
                 else:
@@ -167,16 +171,16 @@ class _Writer:
                 rope.append(self.newline)  # the first pairs above a section
             self.edits.append(Edit(at, at, self._inserted(at, rope)))
 
-    def _end_of_first(
-        self, cell: Cell, table: Mapping, known: dict[int, Pair], staying: list[Pair]
-    ) -> tuple[int, str] | None:
+    def _last(self, number: int, anchor: Pair | None) -> Pair | None:
+        """The last pair of a section whose key stands twice, if it comes behind the others."""
+        again = self.sections[number].again
+        last = max(again, key=lambda p: p.start) if again else None
+        behind = last is not None and (anchor is None or last.start > anchor.start)
+        return last if behind else None
+
+    def _end_of_first(self, staying: list[Pair]) -> tuple[int, str]:
         """Where a new key goes in a file of several documents that has no place of its own: to the
         end of the first document."""
-        if not self.map.separators:
-            return None
-        cells = cells_of(table)
-        if any(id(c) in known for c in cells[table.position(cell) + 1 :]):
-            return None
         first = [p for p in staying if p.part == 0]
         if first:
             return first[-1].end, margin_of(self.text, first[-1])

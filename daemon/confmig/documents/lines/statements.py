@@ -30,7 +30,8 @@ class Pair:
 class Section:
     """``lead`` and ``start`` as for a pair, ``body`` the line behind the header, ``end`` the
     ``lead`` of the next section. The first section has no cell: its pairs are the root's. One that
-    is ``kept`` stands twice: it stays as it is, and the tree does not have it."""
+    is ``kept`` stands twice: it stays as it is, and the tree does not have it. ``again``: the pairs
+    whose key stands twice, which the tree does not have either."""
 
     cell: Cell | None
     table: Mapping
@@ -40,6 +41,7 @@ class Section:
     end: int = 0
     pairs: list[Pair] = field(default_factory=list)
     kept: bool = False
+    again: list[Pair] = field(default_factory=list)
 
 
 @dataclass(slots=True)
