@@ -951,6 +951,8 @@ def approving(world: World) -> Iterator[tuple[subprocess.Popen[bytes], Path]]:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=err,
+            # a shell that runs the tests in the background ignores it, and children inherit that
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
     try:
         yield process, said
