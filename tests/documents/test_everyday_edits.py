@@ -157,6 +157,16 @@ TEXTS: Rows = {
         'set: {path: a, value: "some words over lines\\nmore\\n"}',
         "a: >\n  some words over lines\n\n  more\nz: 1\n",
     ),
+    "a paragraph more in a folded text": (
+        "k: >\n  one two\n  three\n\n  four\nz: 1\n",
+        'replace: {path: k, regex: three, with: "3\\n"}',
+        "k: >\n  one two 3\n\n\n  four\nz: 1\n",
+    ),
+    "what a folded text cannot say becomes a literal": (
+        "k: >\n  one two\n  three\nz: 1\n",
+        'set: {path: k, value: "one\\n  two\\nthree\\n"}',
+        "k: |\n  one\n    two\n  three\nz: 1\n",
+    ),
     "a word in a plain text of two lines": (
         "a: some words\n  over two lines  # c\nz: 1\n",
         "replace: {path: a, regex: two, with: '2'}",
@@ -318,6 +328,24 @@ COLLECTIONS: dict[str, tuple[str, str, str, str]] = {
         "l:\n- name: a  # first\n  port: 1  # p\n- name: b  # second\n  port: 2\n",
         "set: {path: l, value: [{name: a, port: 1}, {name: b, port: 3}]}",
         "l:\n- name: a  # first\n  port: 1  # p\n- name: b  # second\n  port: 3\n",
+    ),
+    "another order": (
+        "yaml",
+        'p:\n- "80:80"\n# tls\n- 443:443  # t\n- x\n',
+        'set: {path: p, value: ["443:443", x, "80:80"]}',
+        'p:\n# tls\n- 443:443  # t\n- x\n- "80:80"\n',
+    ),
+    "another order, one goes and one comes": (
+        "yaml",
+        "l:\n- {k: a}  # a\n- {k: b}  # b\n- {k: c}  # c\n",
+        "set: {path: l, value: [{k: c}, {k: d}, {k: a}]}",
+        "l:\n- {k: c}  # c\n- k: d\n- {k: a}  # a\n",
+    ),
+    "another order in TOML": (
+        "toml",
+        "l = [\n  1, # a\n  2, # b\n]\n",
+        "set: {path: l, value: [2, 1]}",
+        "l = [\n  2, # b\n  1, # a\n]\n",
     ),
     "nothing stays": (
         "yaml",

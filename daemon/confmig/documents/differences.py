@@ -14,6 +14,7 @@ from collections.abc import Sequence as List
 from difflib import SequenceMatcher
 from typing import TYPE_CHECKING, Any
 
+from confmig.documents.lookup import Hit
 from confmig.documents.tree import Cell, Mapping, Sequence, cells_of, kind_of
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ def apply_difference(document: Document, cell: Cell, value: Any) -> bool:
         runs = differences([_token(item) for item in old], [_token(item) for item in value])
         if not _shares(old, value, runs):
             return False
-        _change_sequence(document, old, value, runs)
+        if not _reorder(document, old, value, runs):
+            _change_sequence(document, old, value, runs)
         return True
     return False
 
@@ -91,6 +93,34 @@ def _change_sequence(
             document.remove(old, leaving)
         for offset in range(paired, d - c):
             document.add(old, None, value[c + offset], a + offset)
+
+
+_REORDERED = 2000
+"""Items of the longest list that is put into another order item by item."""
+
+
+def _reorder(
+    document: Document, old: Sequence, value: list[Any], runs: list[tuple[int, int, int, int]]
+) -> bool:
+    """Put the items that stay into their new order, as they are written; False, with nothing done,
+    if no item that would leave comes again elsewhere."""
+    wanted = [_token(item) for item in value]
+    leaving = {_token(item) for a, b, _, _ in runs for item in old[a:b]}
+    coming = {token for _, _, c, d in runs for token in wanted[c:d]}
+    if not leaving & coming or max(len(old), len(value)) > _REORDERED:
+        return False
+    for at, token in enumerate(wanted):
+        tokens = [_token(item) for item in old]
+        if at < len(tokens) and tokens[at] == token:
+            continue
+        found = next((n for n in range(at, len(tokens)) if tokens[n] == token), None)
+        if found is None:
+            document.add(old, None, value[at], at)
+        else:
+            document.relocate(Hit(old, old.cells[found]), old, None, at)
+    for cell in reversed(old.cells[len(value) :]):
+        document.remove(old, cell)
+    return True
 
 
 def _shares(old: Sequence, value: list[Any], runs: list[tuple[int, int, int, int]]) -> bool:

@@ -119,11 +119,11 @@ def changed(
         words = reworded(text, (block.begin, end), old.rstrip("\n"), body)
         if words is not None:
             candidates.append((">", words))
-        unfolded: list[Rope] = [
-            [pad, line] if line else [] for line in body.replace("\n", "\n\n").split("\n")
-        ]
-        candidates.append((">", join_lines(unfolded, newline)))
-    candidates.append(("|", join_lines(_by_lines(block, old, body, pad), newline)))
+        # in a folded text one line end more stands for each run of them
+        unfolded = re.sub(r"\n+", lambda run: run[0] + "\n", body)
+        candidates.append((">", join_lines(_new_lines(unfolded, pad), newline)))
+    literal = _by_lines(block, old, body, pad) if block.style == "|" else _new_lines(body, pad)
+    candidates.append(("|", join_lines(literal, newline)))
     for style, rope in candidates:
         digit = block.digit or body.lstrip("\n").startswith(" ")
         if digit and not 0 < step < 10:
@@ -160,7 +160,7 @@ def _reads_as_text(value: str) -> bool:
 def _by_lines(block: Block, old: str, new: str, pad: str) -> list[Rope]:
     """The lines of a literal text: those that are equal are those of the source."""
     before, after = old.split("\n"), new.split("\n")
-    new_lines: list[Rope] = [[pad, line] if line else [] for line in after]
+    new_lines = _new_lines(new, pad)
     if len(before) > len(block.lines):
         return new_lines
     kept: list[Rope] = [[line] if line[0] < line[1] else [] for line in block.lines]
@@ -170,6 +170,10 @@ def _by_lines(block: Block, old: str, new: str, pad: str) -> list[Rope]:
         out += [*kept[at:a], *new_lines[c:d]]
         at = b
     return [*out, *kept[at : len(before)]]
+
+
+def _new_lines(body: str, pad: str) -> list[Rope]:
+    return [[pad, line] if line else [] for line in body.split("\n")]
 
 
 def _read(text: str) -> str | None:
