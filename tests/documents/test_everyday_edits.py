@@ -232,6 +232,21 @@ TEXTS: Rows = {
         "nest: {path: a, under: k}",
         "a:\n  k: !vault |\n    x\n    y\nz: 1\n",
     ),
+    "a tagged object is nested": (
+        "a: !t\n  x: 1  # c\nz: 1\n",
+        "nest: {path: a, under: k}",
+        "a:\n  k: !t\n    x: 1  # c\nz: 1\n",
+    ),
+    "an anchored object becomes an item": (
+        "a: &t\n  x: 1\nz: 1\n",
+        "wrap_list: a",
+        "a:\n  - &t\n    x: 1\nz: 1\n",
+    ),
+    "a tagged list is nested": (
+        "a: !l\n- 1\n- 2\nz: 1\n",
+        "nest: {path: a, under: k}",
+        "a:\n  k: !l\n  - 1\n  - 2\nz: 1\n",
+    ),
     "a plain text that begins below its key is nested": (
         "d:\n  some\n  words\nx: 1\n",
         "nest: {path: d, under: en}",

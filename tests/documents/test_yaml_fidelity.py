@@ -540,10 +540,10 @@ ROWS = [
     Row("a tagged scalar is wrapped", "a: !secret x\n", ("wrap", "a", "b"), "a:\n  b: !secret x\n"),
     Row("a tagged map is edited", "a: !x\n  y: 1\n", ("set", "a.y", 2), "a: !x\n  y: 2\n"),
     Row(
-        "a tagged block map cannot leave its entry",
+        "a tagged block map takes its tag along",
         "a: !x\n  y: 1\n",
         ("wrap", "a", "b"),
-        Refusal("anchored_move"),
+        "a:\n  b: !x\n    y: 1\n",
     ),
     Row("!!binary stays", "a: !!binary aGk=\nb: 1\n", ("set", "b", 2), "a: !!binary aGk=\nb: 2\n"),
     Row(

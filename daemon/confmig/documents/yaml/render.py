@@ -604,16 +604,34 @@ class _Writer(FlowWriter):
                     return [[head], *indent(self.text, lines, column + self.style.flow)]
                 first, *more = self._inline_lines(cell, column)
                 return self._deeper(cell, [[head + " ", *first], *more], column)
-            return [[head], *self.value_lines(cell, column + self._offset(cell))]
+            properties = self._moved_properties(cell)
+            lines = self.value_lines(cell, column + self._offset(cell), bare=True)
+            return [[head + properties], *lines]
         if not self._is_block(cell):
             first, *more = self._inline_lines(cell, column)
             return self._deeper(cell, [[f"{pad}- ", *first], *more], column)
-        lines = self.value_lines(cell, column + 2)
+        properties = self._moved_properties(cell)
+        lines = self.value_lines(cell, column + 2, bare=True)
+        if properties:
+            return [[f"{pad}-{properties}"], *lines]
         blank = 0
         while not text_of(self.text, lines[blank]).strip():
             blank += 1  # a dash cannot stand before a blank line
         first = _strip_start(self.text, lines[blank])
         return [*lines[:blank], [f"{pad}- ", *first], *lines[blank + 1 :]]
+
+    def _moved_properties(self, cell: Cell) -> str:
+        """The anchor and tag of a block value that goes below another key or dash; empty if it has
+        none, not on one line, or one that others use."""
+        node = cell.node
+        if node is None or node.alias or node.outer == node.start:
+            return ""
+        if id(node) in self.document.aliased:
+            return ""  # the anchor stays where others find it
+        text = self.text[node.outer : node.start]
+        found = re.match(r"[&!][^\s#]*(?:[ \t]+[&!][^\s#]*)*", text)
+        rest = text[found.end() :] if found is not None else text
+        return f" {found[0]}" if found is not None and not rest.strip() else ""
 
     def _deeper(self, cell: Cell, lines: list[Rope], column: int) -> list[Rope]:
         """The lines of an entry; those of a flow collection, and those on which a text goes on,
@@ -649,8 +667,9 @@ class _Writer(FlowWriter):
             return False
         return not (value.origin is not None and value.origin.flow and value.origin.cells)
 
-    def value_lines(self, cell: Cell, column: int) -> list[Rope]:
-        """The lines of a non-empty block container at a column."""
+    def value_lines(self, cell: Cell, column: int, *, bare: bool = False) -> list[Rope]:
+        """The lines of a non-empty block container at a column. ``bare``: its anchor and tag are
+        written elsewhere."""
         container, node = cell.value, cell.node
         origin = container.origin
         if node is None or origin is None or not origin.cells or node.cell is None:
@@ -658,7 +677,7 @@ class _Writer(FlowWriter):
             for inner in cells_of(container):
                 lines.extend(self.entry_lines(inner, column))
             return lines
-        if node.outer != node.start:
+        if node.outer != node.start and not (bare and self._moved_properties(cell)):
             raise Refused(
                 "anchored_move",
                 "an anchored or tagged block value cannot move out of its entry",
@@ -670,6 +689,8 @@ class _Writer(FlowWriter):
             start, end = first.first, self.layout.region(origin.cells[-1]).last
         else:
             start, end = self.layout.value_lines_start(owner), self.layout.region(owner).last
+            if node.outer != node.start:
+                start = first.first  # below the line of the anchor or tag
         edits = tidied(self.text, self.container_edits(container), self.open_texts)
         rope = compose(start, end, edits)
         lines = split_lines(self.text, rope)
