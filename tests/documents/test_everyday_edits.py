@@ -590,6 +590,12 @@ OWNERS: dict[str, tuple[str, str, str, str]] = {
         "hoist: {path: 'a[0]', key: v, others: drop}",
         "a:\n# b\n- 2\n\n- k: 3\nz: 1\n",
     ),
+    "an entry of JSONC that is commented out": (
+        "jsonc",
+        '{\n  "a": 1,\n  // "b": 2,\n  "c": 3,\n  // about d\n  "d": 4\n}\n',
+        "[delete: c, delete: d]",
+        '{\n  "a": 1\n  // "b": 2,\n}\n',
+    ),
     "a sentence with a colon is no option": (
         "yaml",
         "a: 1\n# note: this is read at the start\nb: 2\nc: 3\n",

@@ -592,7 +592,7 @@ DELETES = [
     Row(
         "comments above go",
         "jsonc",
-        text("{", '  "a": 1,', "  // b's", "  /* too */", '  // "old": 1,', '  "b": 2', "}"),
+        text("{", '  "a": 1,', "  // b's", "  /* too */", "  // it is old", '  "b": 2', "}"),
         ("delete", "b"),
         '{\n  "a": 1\n}\n',
     ),

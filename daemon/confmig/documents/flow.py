@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from confmig.documents.remarks import is_option
 from confmig.documents.rope import Edit, Rope, compose, join_lines
 from confmig.documents.tree import Cell, Container, Origin, cells_of
 from confmig.errors import Refused
@@ -122,7 +123,7 @@ class Slots:
     def _above(self, floor: int, start: int) -> int:
         """The start of the comments directly before an entry, or of the entry."""
         lead, lines = start, 0
-        for kind, at, _ in reversed(list(self.tokens(floor, start))):
+        for kind, at, after in reversed(list(self.tokens(floor, start))):
             if kind == "line":
                 lines += 1
                 if lines > 1:
@@ -133,6 +134,8 @@ class Slots:
                     beside = self.text[self.line_start(start) : start]
                     if before.strip() or len(before) != len(beside) - len(beside.lstrip()):
                         break  # it trails something else, or stands at another column
+                    if is_option(_as_line(self.text[at:after])):
+                        break  # it is an entry that was commented out
                 lead, lines = at, 0
         return lead
 
@@ -172,6 +175,11 @@ class Slots:
     def comment_between(self, start: int, end: int) -> bool:
         """Whether a comment stands in a stretch of trivia."""
         return any(kind == "comment" for kind, _, _ in self.tokens(start, end))
+
+
+def _as_line(comment: str) -> str:
+    """A comment of JSONC or TOML as ``is_option`` takes it: one mark, no comma at the end."""
+    return re.sub(r"^//", "#", comment.strip()).rstrip(",")
 
 
 class FlowEditor:
