@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from confmig.documents import formats
+from confmig.documents.dialects import dialect_of
 from confmig.documents.document import Document
 from confmig.documents.lookup import Hit
 from confmig.documents.tree import (
@@ -106,7 +107,7 @@ def run(files: Iterator[tuple[Path, str]], count: int, most: int | None = None) 
         data = path.read_bytes()
         figures.files[format] += 1
         try:
-            formats.parse(data, format=format)
+            _parsed(data, format, path)
         except ConfmigError:
             figures.unread[format] += 1
             continue
@@ -121,13 +122,13 @@ def run(files: Iterator[tuple[Path, str]], count: int, most: int | None = None) 
 def _one(
     figures: Figures, path: Path, format: str, data: bytes, rng: random.Random, number: int
 ) -> None:
-    document = formats.parse(data, format=format)
+    document = _parsed(data, format, path)
     figures.edits[format] += 1
     try:
         for _ in range(rng.choice((1, 1, 1, 2, 3))):
             _edit(document, rng)
         out = formats.render(document).data
-        again = formats.parse(out, format=format)
+        again = _parsed(out, format, path)
         if not same_value(_values(again, format), _values(document, format)):
             figures.wrong.append(f"{path}, edit {number}: another value")
         if not document.changes and out != data:
@@ -136,6 +137,13 @@ def _one(
         figures.refuse(format, error.code)
     except Exception as error:
         figures.wrong.append(f"{path}, edit {number}: {error!r}")
+
+
+def _parsed(data: bytes, format: str, path: Path) -> Document:
+    """The document, in the dialect that a file of this name has."""
+    if format not in TEXT_ONLY:
+        return formats.parse(data, format=format)
+    return formats.parse(data, format=format, lines=dialect_of([path.name], {}))
 
 
 def _values(document: Document, format: str) -> Any:
