@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 
@@ -87,8 +88,9 @@ _NAMED: tuple[tuple[str, Dialect], ...] = (
 def dialect_of(files: Iterable[str], said: Mapping[str, Any]) -> Dialect:
     """The dialect of a configuration: known from its file patterns, changed by what it says
     (``inline_comments``, ``repeated_keys``, ``continuation``, ``encoding``, ``documents``)."""
-    named = {_named(pattern) for pattern in files}
-    found = named.pop() if len(named) == 1 else UNKNOWN
+    found = _of_names(tuple(files))
+    if not said:
+        return found
     changes: dict[str, Any] = {}
     if "inline_comments" in said:
         changes["inline"] = tuple(said["inline_comments"])
@@ -101,6 +103,12 @@ def dialect_of(files: Iterable[str], said: Mapping[str, Any]) -> Dialect:
     if "documents" in said:
         changes["spring"] = said["documents"] == "spring"
     return replace(found, **changes)
+
+
+@lru_cache(maxsize=256)
+def _of_names(files: tuple[str, ...]) -> Dialect:
+    named = {_named(pattern) for pattern in files}
+    return named.pop() if len(named) == 1 else UNKNOWN
 
 
 def _named(pattern: str) -> Dialect:
