@@ -21,10 +21,10 @@ class Dialect:
     ``anywhere``: they need no blank before them. ``quotes``: the quotes between which they are
     text. ``continuation``: how a value goes on over lines (``indent``, ``backslash``, ``none``),
     None if that is not known (then as ``indent``). ``escapes``: a backslash escapes the next
-    character. ``folds``: names differ neither in ``case`` nor by ``dash`` and underscore.
-    ``repeated``: keys and sections may stand
-    twice; they are kept and cannot be edited. ``includes``: a line that begins with ``!`` is no
-    key.
+    character. ``folds``: which names are the same name: ``case`` ignores upper and lower case,
+    ``dash`` treats ``-`` and ``_`` alike, empty compares names exactly. ``repeated``: keys and
+    sections may stand twice; they are kept and cannot be edited. ``includes``: a line that begins
+    with ``!`` is no key.
 
     Of .properties: ``encoding`` (``utf-8``, ``latin-1``, or empty: as the file does it), and
     ``spring``: whether ``#---`` separates documents (None: if the file has such a line).

@@ -263,8 +263,6 @@ class IniGrammar:
         meant = [
             n for n, line in enumerate(lines) if not n or line.strip()[:1] not in tuple(self.marks)
         ]
-        blank = {n for n, line in enumerate(lines) if n and not line.strip()}
-        meant = [n for n in meant if n in blank or lines[n].strip() or not n]
         if len(meant) != len(old) or len(new) < 2 or any(x != x.strip() for x in new):
             return None
         known = set(old)
