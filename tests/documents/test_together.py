@@ -570,6 +570,14 @@ def test_such_a_value_moves_within_its_document() -> None:
     assert logging == LOGGING
 
 
+def test_a_new_text_with_a_tag_does_not_move_to_another_document() -> None:
+    error = refusal(
+        pair("version: 1\na: !secret old\n", "version: 1\nb: 1\n"),
+        "[replace: {path: 'app:a', regex: old, with: new}, move: {from: 'app:a', to: 'logging:a'}]",
+    )
+    assert error.code == "value_leaves_document"
+
+
 @pytest.mark.parametrize("source", ["t", "l"])
 def test_gather_does_not_take_a_tagged_value_to_another_document(source: str) -> None:
     error = refusal(pair(SHARED), f"gather: {{from: ['app:{source}'], to: 'logging:new'}}")

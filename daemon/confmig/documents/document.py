@@ -61,7 +61,7 @@ class Document(Lookup):
         self.root_cell = Cell(None, None)
         self.caps = Caps()
         self.stream = False
-        self.aliased: set[int] = set()  # the identities of anchored values that aliases use
+        self.aliased: dict[int, int] = {}  # from the identity of an anchored value to its aliases
         self.alias_of: dict[int, Origin] = {}  # from the identity of an alias to what it names
         self.opaque: list[tuple[int, int]] = []
         self.comments: list[tuple[int, int]] = []
@@ -208,14 +208,18 @@ class Document(Lookup):
         """Remove an entry. A key that hides a merged one is refused: that one would show."""
         self._guard(container)
         self._shows_merged(container, cell)
+        self._release_anchors(cell)
         place = Hit(container, cell).place
         old = plain(cell.value)
         at = container.detach(cell)
         self.changes.append(Change("removed", place, at=at, old=old, span=_span(cell.node)))
 
-    def replace(self, container: Container, cell: Cell, value: Any) -> None:
+    def replace(
+        self, container: Container, cell: Cell, value: Any, *, keep_tag: bool = False
+    ) -> None:
         """Give an entry another value. An equal value of the same type is no change; the entries of
-        a list or an object that are in the new one, too, stay as they are written."""
+        a list or an object that are in the new one, too, stay as they are written. ``keep_tag``: a
+        new text has the tag of the old one."""
         if same_value(cell.value, value):
             return
         self._guard(container, cell)
@@ -228,14 +232,37 @@ class Document(Lookup):
             old=plain(cell.value),
             new=plain(value),
             span=_span(cell.node),
+            keep_tag=keep_tag,
         )
+        self._release_anchors(cell)
         node = cell.node
+        if not keep_tag:
+            cell.tag = None
+        elif node is not None:
+            cell.tag = node.tag
         cell.value = build(self, plain(value))
         cell.node = None
         container.refresh(cell)
         self.changes.append(change)
         if node is not None and id(node) in self.aliased:
             self._change_aliases(node, cell.value)
+
+    def _release_anchors(self, cell: Cell) -> None:
+        """Count the aliases that go with an entry: a value whose last alias went is not shared."""
+        if not self.aliased:
+            return
+        cells = [cell]
+        if isinstance(cell.value, Mapping | Sequence) and not (cell.node and cell.node.alias):
+            cells += [inner for _, inner in walk_cells(cell.value)]
+        for gone in cells:
+            anchored = self.alias_of.get(id(gone.node)) if gone.node is not None else None
+            if anchored is None:
+                continue
+            left = self.aliased[id(anchored)] - 1
+            if left:
+                self.aliased[id(anchored)] = left
+            else:
+                del self.aliased[id(anchored)]
 
     def _change_aliases(self, anchored: Origin, value: Any) -> None:
         """What points at a changed anchor has its new value."""
@@ -341,9 +368,11 @@ class Document(Lookup):
             self._guard(container)
         place = Hit(container, cell).place if container is not None else ()
         outer: Container = Mapping(self) if under is not None else Sequence(self)
-        outer.attach(Cell(under, cell.value, cell.node))
+        inner = Cell(under, cell.value, cell.node)
+        inner.tag = cell.tag
+        outer.attach(inner)
         cell.value = outer
-        cell.node = None
+        cell.node = cell.tag = None
         if container is not None:
             container.refresh(cell)
         self.changes.append(Change("wrapped", place, under=under))
@@ -368,6 +397,7 @@ class Document(Lookup):
         cell.carries = inner if inner.home is not None else inner.carries
         cell.value = inner.value
         cell.node = inner.node
+        cell.tag = inner.tag
         if container is not None:
             container.refresh(cell)
         elif isinstance(cell.value, Mapping | Sequence):
@@ -402,7 +432,7 @@ class Document(Lookup):
         if change.kind == "removed":
             self.remove(container, cell)
         elif change.kind == "replaced":
-            self.replace(container, cell, change.new)
+            self.replace(container, cell, change.new, keep_tag=change.keep_tag)
         elif change.kind == "wrapped":
             self.enclose(container, cell, change.under)
         elif change.kind == "unwrapped":
@@ -486,6 +516,7 @@ def _land(cell: Cell, target: Container, name: str | None, at: int | None) -> Ce
     else:
         old = cell
         cell = Cell(name, old.value, old.node)
+        cell.tag = old.tag
         cell.carries = old if old.home is not None else old.carries
     target.attach(cell, at)
     return cell

@@ -23,7 +23,8 @@ Kind = Literal["added", "removed", "moved", "replaced", "wrapped", "unwrapped"]
 @dataclass(frozen=True, slots=True)
 class Change:
     """One mutation. ``at`` and ``to_at`` are positions among the siblings; ``span`` is the
-    source span of a removed or replaced value, None if it was not in the source."""
+    source span of a removed or replaced value, None if it was not in the source; ``keep_tag``:
+    whether a replaced text has the tag of the old one."""
 
     kind: Kind
     place: Place
@@ -34,6 +35,7 @@ class Change:
     new: Any = None
     under: str | None = None
     span: tuple[int, int] | None = None
+    keep_tag: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """A JSON-able dict of the fields that are not at their defaults."""
@@ -46,6 +48,8 @@ class Change:
             used.add("under")
         if self.span is not None:
             used.add("span")
+        if self.keep_tag:
+            used.add("keep_tag")
         return {k: _encoded(v) for k, v in values.items() if k in used}
 
     @classmethod
@@ -62,6 +66,7 @@ class Change:
             new=_decoded(data.get("new")),
             under=data.get("under"),
             span=(span[0], span[1]) if span else None,
+            keep_tag=data.get("keep_tag") is True,
         )
 
 

@@ -84,9 +84,11 @@ class Together(Document):
         """Remove an entry from the container's document."""
         container.document.remove(container, cell)
 
-    def replace(self, container: Container, cell: Cell, value: Any) -> None:
+    def replace(
+        self, container: Container, cell: Cell, value: Any, *, keep_tag: bool = False
+    ) -> None:
         """Give an entry another value in the container's document."""
-        container.document.replace(container, cell, value)
+        container.document.replace(container, cell, value, keep_tag=keep_tag)
 
     def enclose(self, container: Container | None, cell: Cell, under: str | None) -> None:
         """Put a value under a key or into a list."""
@@ -109,8 +111,9 @@ class Together(Document):
             return
         value = hit.cell.value
         inner = walk_cells(value) if isinstance(value, Mapping | Sequence) else ()
-        for node in (hit.cell.node, *(c.node for _, c in inner)):
-            if node is not None and (node.alias or node.anchor or node.tag):
+        for cell in (hit.cell, *(c for _, c in inner)):
+            node = cell.node
+            if cell.tag or (node is not None and (node.alias or node.anchor or node.tag)):
                 raise Refused(
                     "value_leaves_document",
                     "a value with an anchor, an alias or a tag cannot move to another file",

@@ -88,9 +88,10 @@ class Cell:
     """One entry of a container: the key (None in a sequence), the value and their sources.
 
     ``carries`` is the entry whose comments travel with a value that gained or lost its key.
+    ``tag`` is the tag of the source value that a new text keeps.
     """
 
-    __slots__ = ("carries", "home", "key", "name", "node", "parsed", "source", "value")
+    __slots__ = ("carries", "home", "key", "name", "node", "parsed", "source", "tag", "value")
 
     def __init__(
         self,
@@ -108,6 +109,7 @@ class Cell:
         self.source = node if home is not None else None
         self.node = node
         self.carries: Cell | None = None
+        self.tag: str | None = None
 
     @property
     def untouched(self) -> bool:

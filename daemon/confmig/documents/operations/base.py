@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from collections.abc import Mapping as Map
 from dataclasses import dataclass, replace
@@ -193,22 +194,29 @@ def expect(document: Document, hit: Hit, wanted: TypeName | None) -> None:
     )
 
 
-def rewrite(document: Document, hit: Hit, value: Any) -> None:
-    """Give a place a value that was made from the one it has.
+_STANDARD = "tag:yaml.org,2002:"
+_WRITABLE = re.compile(r"![\w./:-]+", re.ASCII)  # in the short form, without a %TAG directive
 
-    Raises ``Refused`` (``tagged_value``) for one with a tag of the file's own (``!secret name``):
-    its text is no value but the name of one, and the tag would be lost.
+
+def rewrite(document: Document, hit: Hit, value: Any) -> None:
+    """Give a place a value that was made from the one it has. A text keeps a tag of the file's own
+    (``!secret name``), because the tag says what the text means.
+
+    Raises ``Refused`` (``tagged_value``) for any other value with such a tag: it would be lost.
     """
-    node = hit.cell.node
-    own = node is not None and node.tag is not None and len(node.tag) > 1 and node.tag[0] == "!"
-    if own and node is not None and not same_value(hit.cell.value, value):
+    cell = hit.cell
+    tag = cell.node.tag if cell.node is not None else cell.tag
+    if tag is None or tag == "!" or tag.startswith(_STANDARD):
+        document.replace(hit.container, cell, value)
+    elif isinstance(cell.value, str) and isinstance(value, str) and _WRITABLE.fullmatch(tag):
+        document.replace(hit.container, cell, value, keep_tag=True)
+    elif not same_value(cell.value, value):
         raise Refused(
             "tagged_value",
-            f"the value has the tag {node.tag}, which would be lost",
+            f"the value has the tag {tag}, which the new value cannot keep",
             place=hit.shown,
-            fix="say set, if a plain value shall take its place, or change it by hand",
+            fix="use set to replace the tag too, or change the value by hand",
         )
-    document.replace(hit.container, hit.cell, value)
 
 
 def is_type(document: Document, hit: Hit, wanted: str) -> bool:

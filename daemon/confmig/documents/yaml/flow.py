@@ -72,7 +72,12 @@ class FlowWriter(FlowEditor):
         style = '"' if json else None
         if style is None and cell.source is not None and cell.source.style in ("'", '"'):
             style = cell.source.style
-        return [scalars.write(value, style=style, quote=self.style.quote, flow=True)]
+        written = scalars.write(value, style=style, quote=self.style.quote, flow=True)
+        return [*self.kept_tag(cell), written]
+
+    def kept_tag(self, cell: Cell) -> Rope:
+        """The tag that a new text keeps, as it is written before the text."""
+        return [] if cell.tag is None else [f"{cell.tag} "]
 
     def _fits_flow(self, cell: Cell, *, json: bool) -> bool:
         node = cell.node

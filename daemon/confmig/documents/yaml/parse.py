@@ -266,7 +266,8 @@ class _Builder:
         value, weight, anchored = self.anchors[name]
         if weight < 0:
             raise self._refuse(origin, "alias_recursive", "an alias within its anchor")
-        self.document.aliased.add(id(anchored))
+        uses = self.document.aliased
+        uses[id(anchored)] = uses.get(id(anchored), 0) + 1
         self.document.alias_of[id(origin)] = anchored
         return value, weight
 

@@ -405,6 +405,7 @@ class _Writer(FlowWriter):
                 start = source.outer if source.end > source.outer else region.indicator
                 if id(source) in self.document.aliased:
                     start = source.start  # others point at the anchor: it stays
+                    rope = rope[1:] if cell.tag is not None and cell.tag == source.tag else rope
                 header = self._header_comment(source)
                 if header is not None:
                     stop = self.layout.line_end(source.start)
@@ -467,7 +468,7 @@ class _Writer(FlowWriter):
         that loses all its line ends becomes a text of one line."""
         source = cell.source
         assert source is not None
-        if cell.node is not None or source.tag is not None or not isinstance(cell.value, str):
+        if cell.node is not None or source.tag != cell.tag or not isinstance(cell.value, str):
             return None
         old = texts.read(self.text, source, region.column)
         if old is None or ("\n" in old and "\n" not in cell.value):
@@ -717,7 +718,7 @@ class _Writer(FlowWriter):
             )
         style = cell.source.style if cell.source is not None and isinstance(value, str) else None
         style = style if style in ("'", '"') else None
-        return [scalars.write(value, style=style, quote=self.style.quote)]
+        return [*self.kept_tag(cell), scalars.write(value, style=style, quote=self.style.quote)]
 
     def _moved_text(self, cell: Cell, column: int) -> list[Rope]:
         """A block text that moved below another entry, its anchor and tag included."""

@@ -188,10 +188,10 @@ class _Reader:
             same = node.alias is None and node.anchor == event.anchor and node.tag == tag
             if not same:
                 raise _failed("an anchor, alias or tag differs", self._place(cell))
-        elif (event.anchor is not None and not self._stays(event.anchor, cell)) or (
-            tag not in (None, "!")
-        ):
-            raise _failed("a new value got an anchor or tag", self._place(cell))
+        elif event.anchor is not None and not self._stays(event.anchor, cell):
+            raise _failed("a new value got an anchor", self._place(cell))
+        elif tag != cell.tag and (cell.tag is not None or tag != "!"):
+            raise _failed("the tag of a new value differs", self._place(cell))
 
     def _stays(self, anchor: str, cell: Cell) -> bool:
         """Whether a new value keeps the anchor of the old one, because aliases use it."""
