@@ -482,6 +482,70 @@ def test_a_tag_that_the_new_value_cannot_keep_is_refused(source: str, operation:
     assert caught.value.place == "k"
 
 
+BLANK_LINES: dict[str, tuple[str, str, str, str]] = {
+    "one in the middle of a JSON list": (
+        "json",
+        "[\n  1,\n\n  2,\n\n  3\n]\n",
+        "delete: '[1]'",
+        "[\n  1,\n\n  3\n]\n",
+    ),
+    "none at the end of a JSON list": (
+        "json",
+        '{"a": [\n  1,\n\n  2\n]}\n',
+        "delete: 'a[1]'",
+        '{"a": [\n  1\n]}\n',
+    ),
+    "none at the head of a JSON object": (
+        "json",
+        '{\n  "a": 1,\n\n  "b": 2\n}\n',
+        "delete: a",
+        '{\n  "b": 2\n}\n',
+    ),
+    "those that were at the head of a JSON list": (
+        "json",
+        '{"a": [\n\n  1,\n\n\n  2\n]}\n',
+        "delete: 'a[0]'",
+        '{"a": [\n\n  2\n]}\n',
+    ),
+    "none at the head of a YAML list": (
+        "yaml",
+        "l:\n  - 1\n\n  # two\n  - 2\nz: 1\n",
+        "delete: 'l[0]'",
+        "l:\n  # two\n  - 2\nz: 1\n",
+    ),
+    "none at the end of a YAML object": (
+        "yaml",
+        "m:\n  a: 1\n\n  b: 2\nc: 3\n",
+        "delete: m.b",
+        "m:\n  a: 1\nc: 3\n",
+    ),
+    "those that part two sections": (
+        "yaml",
+        "m:\n  a: 1\n\n\n  b: 2\n\nc: 3\n",
+        "delete: m.b",
+        "m:\n  a: 1\n\nc: 3\n",
+    ),
+    "those that a text keeps": (
+        "yaml",
+        "m:\n  a: |+\n    x\n\n  b: 2\nc: 3\n",
+        "delete: m.b",
+        "m:\n  a: |+\n    x\n\nc: 3\n",
+    ),
+    "none with blanks in it behind a text": (
+        "yaml",
+        "m:\n  a: |\n    x\n   \n  b: 2\nc: 3\n",
+        "delete: m.a",
+        "m:\n  b: 2\nc: 3\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", BLANK_LINES)
+def test_the_blank_lines_that_are_left_in_a_collection(name: str) -> None:
+    format, source, operations, want = BLANK_LINES[name]
+    check(source, operations, want, format, again=False)
+
+
 LAST_USES: Rows = {
     "the only use of a text was deleted": (
         "x: &n 1\ns:\n  db: *n\n  k: 2\n",

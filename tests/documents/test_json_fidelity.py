@@ -487,11 +487,11 @@ DELETES = [
         '[{"a": 1}, {}, {"c": 4}]',
     ),
     Row(
-        "blank lines stay",
+        "of two runs of blank lines the longer one stays",
         "json",
         '{\n  "a": 1,\n\n\n  "b": 2,\n\n  "c": 3\n}\n',
         ("delete", "b"),
-        '{\n  "a": 1,\n\n\n\n  "c": 3\n}\n',
+        '{\n  "a": 1,\n\n\n  "c": 3\n}\n',
     ),
     Row(
         "a one-line object in lines loses its first key",

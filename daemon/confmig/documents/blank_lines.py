@@ -43,6 +43,17 @@ def tidied(
     return out
 
 
+def lines_that_go(text: str, start: int, end: int, *, leads: bool, ends: bool) -> list[Edit]:
+    """The cuts of whole lines of a collection, and of the blank lines around them that would be
+    left over: in front of the first entry and behind the last one stand as many as before,
+    elsewhere the longer run stays. ``leads``, ``ends``: whether the lines are its first, its last
+    entries."""
+    low, high = _above(text, start, 0), _below(text, end, len(text))
+    above, below = text.count("\n", low, start), text.count("\n", end, high)
+    keep_above = leads or (not ends and above > below)
+    return [Edit(start, high, [])] if keep_above else [Edit(low, end, [])]
+
+
 def without_blank_ends(text: str, rope: Rope) -> Rope:
     """A rope without blank lines at its start or end, unless the text has such there, too."""
     out = list(rope)

@@ -15,6 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from confmig.documents.blank_lines import lines_that_go
 from confmig.documents.remarks import is_option
 from confmig.documents.rope import Edit, Rope, compose, join_lines
 from confmig.documents.tree import Cell, Container, Origin, cells_of
@@ -296,18 +297,27 @@ class FlowEditor:
             number += 1
             while number < len(slots) and number not in staying and not self._parted(slots, number):
                 number += 1
-            edits.append(Edit(*self._run(slots, first, number - 1, fed), []))
+            edits += self._run(slots, first, number - 1, fed)
         return edits
 
     def _parted(self, slots: list[Slot], number: int) -> bool:
         """Whether a comment of nobody stands between an entry and the one before it."""
         return self.slots.comment_between(slots[number - 1].tail, slots[number].lead)
 
-    def _run(self, slots: list[Slot], first: int, last: int, fed: set[int]) -> tuple[int, int]:
-        """The span of a run of entries that leave."""
+    def _run(self, slots: list[Slot], first: int, last: int, fed: set[int]) -> list[Edit]:
+        """The cuts of a run of entries that leave."""
         run = slots[first : last + 1]
         if run[0].first_on_line and run[-1].own_lines:
-            return self.slots.line_start(run[0].lead), self.slots.next_line(run[-1].tail)
+            start, end = self.slots.line_start(run[0].lead), self.slots.next_line(run[-1].tail)
+            leads, ends = first == 0, last + 1 == len(slots)
+            return lines_that_go(self.text, start, end, leads=leads, ends=ends)
+        return [Edit(*self._within_lines(slots, first, last, fed), [])]
+
+    def _within_lines(
+        self, slots: list[Slot], first: int, last: int, fed: set[int]
+    ) -> tuple[int, int]:
+        """The span of a run that shares its first or last line with others."""
+        run = slots[first : last + 1]
         if last + 1 < len(slots) and not self._parted(slots, last + 1):
             after = slots[last + 1]
             beside = not self.slots.has_line_end(run[-1].tail, after.lead)

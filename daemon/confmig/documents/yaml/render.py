@@ -240,7 +240,7 @@ class _Writer(FlowWriter):
         first = regions[0]
         cuts = [Edit(r.first, r.last, []) for r in regions]
         if not first.compact:
-            return cuts
+            return [*cuts, *self._ends_of(origin, first_kept, leaving)]
         if first_kept is not None:
             run = origin.cells.index(first_kept)
             stays = self.layout.region(first_kept).first
@@ -255,6 +255,22 @@ class _Writer(FlowWriter):
         if first_kept is not None and not leads:  # no space stays behind the dash
             start -= len(self.text[:start]) - len(self.text[:start].rstrip(" "))
         return [Edit(start, self.layout.before_newline(first.last), []), *cuts[1:]]
+
+    def _ends_of(self, origin: Origin, first_kept: Cell | None, leaving: list[Cell]) -> list[Edit]:
+        """The cuts of blank lines that would be left at the head or the end of a container below a
+        key or dash."""
+        if first_kept is None or (origin.cell is not None and origin.cell.is_root):
+            return []
+        gone = {id(cell) for cell in leaving}
+        kept = [self.layout.region(c) for c in origin.cells if id(c) not in gone]
+        edits = []
+        if id(origin.cells[0]) in gone:
+            before = self.layout.region(origin.cells[origin.cells.index(first_kept) - 1])
+            edits.append((before.last, kept[0].first))
+        if id(origin.cells[-1]) in gone:
+            number = max(i for i, c in enumerate(origin.cells) if id(c) not in gone)
+            edits.append((kept[-1].last, self.layout.region(origin.cells[number + 1]).first))
+        return [Edit(a, b, []) for a, b in edits if a < b and not self.text[a:b].strip()]
 
     def _insertions(
         self, origin: Origin, now: list[Cell], staying: set[int], first: Cell | None
