@@ -6,10 +6,8 @@ Each row is an input, the operations, and the result to the byte. A row stands f
 from __future__ import annotations
 
 import pytest
-import yaml12
 
 from confmig.documents import formats
-from confmig.documents.yaml import second
 from confmig.errors import Refused
 from tests.documents.test_new_operations import check, run
 
