@@ -544,6 +544,71 @@ def test_the_blank_lines_that_are_left_in_a_collection(name: str) -> None:
     check(source, operations, want, format, again=False)
 
 
+HOISTS: dict[str, tuple[str, str, str, str]] = {
+    "comments below the value stay below it": (
+        "yaml",
+        "a:\n  b: 1\n  # below\nc: 2\n",
+        "hoist: {path: a, key: b}",
+        "a: 1\n  # below\nc: 2\n",
+    ),
+    "comments everywhere": (
+        "yaml",
+        "# above a\na: # on a\n  # above b\n  b: 1  # on b\n\n  # below\nc: 2\n",
+        "hoist: {path: a, key: b}",
+        "# above a\n# above b\n# on b\na: 1 # on a\n\n  # below\nc: 2\n",
+    ),
+    "comments of nobody": (
+        "yaml",
+        "a:\n  b: 1\n  # of nobody\n\n  # c\n  c: {d: 2}  # d\n  # last\nz: 1\n",
+        "[hoist: {path: a, key: c, others: drop}, hoist: {path: a, key: d}]",
+        "# of nobody\n# c\na: 2 # d\n  # last\nz: 1\n",
+    ),
+    "comments of a flow collection of YAML": (
+        "yaml",
+        "a: {\n  # one\n  b: 1, # two\n  # last\n  }\nc: 3\n",
+        "hoist: {path: a, key: b}",
+        "# one\n# last\na: 1 # two\nc: 3\n",
+    ),
+    "comments of JSONC": (
+        "jsonc",
+        '{\n  // above a\n  "a": { // on a\n    // above b\n    "b": 1 // on b\n    // below\n  },\n'
+        '  "c": 2\n}\n',
+        "hoist: {path: a, key: b}",
+        '{\n  // above a\n  // on a\n  // above b\n  // below\n  "a": 1, // on b\n  "c": 2\n}\n',
+    ),
+    "comments of a list of JSONC that moves on": (
+        "jsonc",
+        '{\n  "q": {\n  "l": [\n    // one\n    1, // two\n  ]}, // q\n  "e": 2\n}\n',
+        "[unwrap_list: q.l, hoist: {path: q, key: l}, move: {from: q, to: z.y}]",
+        '{\n  "e": 2,\n  "z": {\n    // one\n    // two\n    "y": 1 // q\n  }\n}\n',
+    ),
+    "comments of a document of JSONC": (
+        "jsonc",
+        '// h\n{\n  // above b\n  "b": {\n    "x": 1 // x\n  } // on b\n  // below\n}\n',
+        "hoist: {path: '', key: b}",
+        '// h\n// above b\n// below\n{\n  "x": 1 // x\n} // on b\n',
+    ),
+    "comments of a table of TOML": (
+        "toml",
+        "# T\n[a]  # on a\n# above b\nb = 1  # on b\n\n[c]\nd = 1\n",
+        "hoist: {path: a, key: b}",
+        "# T\n# on a\n# above b\na = 1 # on b\n\n[c]\nd = 1\n",
+    ),
+    "comments of a table and of an array of TOML": (
+        "toml",
+        "x = 1\n# a\n[[q]] # q\n# l\nl = [ # of nobody\n  1 # one\n]\n",
+        "[unwrap_list: q, hoist: {path: q, key: l}, unwrap_list: q]",
+        "x = 1\n# a\n# q\n# l\n# of nobody\nq = 1 # one\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HOISTS)
+def test_a_value_that_comes_up_brings_all_comments_along(name: str) -> None:
+    format, source, operations, want = HOISTS[name]
+    check(source, operations, want, format, again=False)
+
+
 LAST_USES: Rows = {
     "the only use of a text was deleted": (
         "x: &n 1\ns:\n  db: *n\n  k: 2\n",

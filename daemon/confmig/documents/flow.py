@@ -16,9 +16,18 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from confmig.documents.blank_lines import lines_that_go
+from confmig.documents.document import Document
 from confmig.documents.remarks import is_option
 from confmig.documents.rope import Edit, Rope, compose, join_lines
-from confmig.documents.tree import Cell, Container, Origin, cells_of
+from confmig.documents.tree import (
+    Cell,
+    Container,
+    Mapping,
+    Origin,
+    Sequence,
+    cells_of,
+    walk_cells,
+)
 from confmig.errors import Refused
 
 Token = tuple[str, int, int]
@@ -186,8 +195,10 @@ def _as_line(comment: str) -> str:
 class FlowEditor:
     """The half of a writer that edits bracketed collections; a format provides the other half."""
 
+    document: Document
     text: str
     newline: str
+    _living: set[int] | None = None
     slots: Slots
     opaque: list[tuple[int, int]]
 
@@ -224,7 +235,9 @@ class FlowEditor:
             if number > (staying[-1] if staying else -1):
                 staying.append(number)
         edits = [e for i in staying for e in self.cell_edits(source[i])]
-        if len(staying) == len(source) == len(now):
+        alone = len(staying) == len(source) == len(now)
+        edits += [e for i in staying for e in self._inherited_edits(source[i], alone)]
+        if alone:
             return edits
         if self.text[home.start] not in "{[":
             raise Refused("flow_pair", "a pair without braces inside a list cannot be edited")
@@ -434,12 +447,62 @@ class FlowEditor:
         if source is None or source.home is None or not source.home.flow or source.is_root:
             return [], []
         slot = self.slots.slot(source)
-        above = self.slots.tokens(slot.lead, slot.start)
-        behind = self.slots.tokens(slot.end, slot.tail)
-        return (
-            [(a, b) for kind, a, b in above if kind == "comment"],
-            [(a, b) for kind, a, b in behind if kind == "comment"],
-        )
+        above = self.comments_in(slot.lead, slot.start)
+        behind = self.comments_in(slot.end, slot.tail)
+        if source.carries is None:
+            return above, behind
+        inner_above, inner_behind = self.inherited(source)
+        behind = [*inner_behind, *behind]
+        if any(self._is_line_comment(span) for span in behind[:-1]):
+            inner_above, behind = [*inner_above, *behind[:-1]], behind[-1:]
+        return [*above, *inner_above], behind
+
+    def comments_in(self, start: int, end: int) -> list[Span]:
+        """The comments between two places where nothing but trivia stands."""
+        return [(a, b) for kind, a, b in self.slots.tokens(start, end) if kind == "comment"]
+
+    def inherited(self, cell: Cell) -> tuple[list[Span], list[Span]]:
+        """The comments, above and behind, of the entry whose value came up into this one, and those
+        of nobody in the collection that went."""
+        carried = cell.carries
+        if carried is None or carried.home is None or not carried.home.flow or carried.is_root:
+            return [], []
+        above, behind = self.comments_of(carried)
+        if self.is_gone(carried.home):
+            above = sorted([*above, *self._orphans(carried.home)])
+        return above, behind
+
+    def is_gone(self, home: Origin) -> bool:
+        """Whether a collection of the source is no collection of the result."""
+        if self._living is None:
+            root = self.document.root
+            cells = walk_cells(root) if isinstance(root, Mapping | Sequence) else ()
+            values = [root, *(cell.value for _, cell in cells)]
+            self._living = {id(v.origin) for v in values if isinstance(v, Mapping | Sequence)}
+        return id(home) not in self._living
+
+    def _inherited_edits(self, cell: Cell, alone: bool) -> list[Edit]:
+        """Put the comments that a value brought up into its place: above its line or behind it.
+        ``alone``: no entry comes to the collection or goes."""
+        above, behind = self.inherited(cell) if cell.carries is not None else ([], [])
+        if not above and not behind:
+            return []
+        slot = self.slots.slot(cell)
+        if not slot.first_on_line:
+            spans = [*above, *behind]
+            if any(self._is_line_comment(span) for span in spans):
+                return []  # there is no line for them: the census refuses
+            return [Edit(slot.end, slot.end, [p for s in spans for p in (" ", s)])]
+        beside = slot.own_lines and slot.tail == max(slot.end, slot.comma + 1)
+        if not beside or (slot.comma < 0 and not alone):
+            above, behind = [*above, *behind], []
+        indent, at = self._indent(slot), self.slots.line_start(slot.start)
+        edits = []
+        if above:
+            edits.append(Edit(at, at, [p for s in above for p in (indent, s, self.newline)]))
+        if behind:
+            edits.append(Edit(slot.tail, slot.tail, [p for s in behind for p in (" ", s)]))
+        return edits
 
     def moved(self, edits: list[Edit], start: int, end: int, indent: str | None) -> Rope:
         """Source text from elsewhere with edits made, its lines shifted to the indentation of

@@ -27,7 +27,7 @@ _AWKWARD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 def render(document: Document, slots: Slots) -> Rope:
     """The rope of the finished text (BOM excluded)."""
     writer = _Writer(document, slots)
-    return compose(0, len(document.text), writer.cell_edits(document.root_cell))
+    return compose(0, len(document.text), writer.root_edits(document.root_cell))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +102,21 @@ class _Writer(FlowEditor):
         return root is not None and self.slots.has_line_end(root.start, root.end)
 
     # --- entries that stay
+
+    def root_edits(self, cell: Cell) -> list[Edit]:
+        """The edits of the whole document; the comments of a value that took its place stand above
+        and behind it."""
+        above, behind = self.inherited(cell)
+        edits = self.cell_edits(cell)
+        if not above and not behind:
+            return edits
+        assert cell.source is not None
+        start, end = cell.source.start, cell.source.end
+        return [
+            Edit(start, start, [p for s in above for p in (s, self.newline)]),
+            *edits,
+            Edit(end, end, [p for s in behind for p in (" ", s)]),
+        ]
 
     def cell_edits(self, cell: Cell) -> list[Edit]:
         """See ``FlowEditor``."""

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from confmig.documents.blank_lines import tidied, without_blank_ends
 from confmig.documents.document import Document
-from confmig.documents.flow import Slots
+from confmig.documents.flow import Slots, Span
 from confmig.documents.path import show
 from confmig.documents.rope import Edit, Piece, Rope, compose, join_lines, text_of
 from confmig.documents.toml.statements import Block, SourceMap, Statement
@@ -144,9 +144,53 @@ class _Writer(ValueWriter):
                     name = key_text(str(part.cell.name), part.style)
                     plan.edits.append(Edit(part.start, part.end, [name]))
             plan.edits += self.value_edits(pair.parts[-1].cell)
+            plan.edits += self._inherited_by(pair)
             self.pair_block[id(pair)] = block
             for container in table:
                 self.last_pair[id(container)] = pair
+
+    def _inherited_by(self, pair: Statement) -> list[Edit]:
+        """The comments of an item whose value came up into a pair."""
+        cell = pair.parts[-1].cell
+        above, behind = self.inherited(cell) if cell.carries is not None else ([], [])
+        if cell.source is not None and pair.tail > cell.source.end:
+            above, behind = [*above, *behind], []
+        margin = self._margin(pair)
+        edits = []
+        if above:
+            rope: Rope = [p for span in above for p in (margin, span, self.newline)]
+            edits.append(Edit(pair.start, pair.start, rope))
+        if behind:
+            edits.append(Edit(pair.tail, pair.tail, [p for span in behind for p in (" ", span)]))
+        return edits
+
+    def inherited(self, cell: Cell) -> tuple[list[Span], list[Span]]:
+        """See ``FlowEditor``; a pair of a table, and the table, leave their comments, too."""
+        carried = cell.carries
+        if carried is None or carried.home is None or carried.home.flow:
+            return super().inherited(cell)
+        above, behind = self.inherited(carried)
+        above, behind = [*above, *behind], []
+        pair = self.pair_of.get(id(carried))
+        if pair is not None and carried.source is not None:
+            above += self.comments_in(pair.lead, pair.start)
+            behind = self.comments_in(carried.source.end, pair.tail)
+        for block in self.blocks[1:]:
+            if block.table.origin is carried.home and id(block.table) not in self.places:
+                above += self._of_nobody(block)
+        return sorted(above), behind
+
+    def _of_nobody(self, block: Block) -> list[Span]:
+        """The comments in a block that belong to none of its pairs."""
+        header = block.header
+        assert header is not None
+        close = self.text.index("]", header.parts[-1].end) + (2 if header.array else 1)
+        spans = self.comments_in(header.lead, header.start)
+        at = close
+        for pair in block.pairs:
+            spans += self.comments_in(at, pair.lead)
+            at = pair.end
+        return [*spans, *self.comments_in(at, block.end)]
 
     def _stays(self, block: Block, pair: Statement) -> list[Mapping] | None:
         """The tables a pair leads through, if all of it is still where it was."""
@@ -495,7 +539,8 @@ class _Writer(ValueWriter):
             above, behind = self._around(cell, pair)
             equals = [(pair.parts[-1].end, cell.source.start)]
         else:
-            kept, trailing = self.comments_of(cell)
+            from_table = cell.carries is not None and cell.home is not None
+            kept, trailing = self.inherited(cell) if from_table else self.comments_of(cell)
             above = list(kept)
             behind = [p for span in trailing for p in (" ", span)]
         style = cell.key.style if cell.key is not None else None

@@ -9,6 +9,7 @@ belongs to its line. Blank lines belong to nobody.
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from dataclasses import dataclass
 
 from confmig.documents.flow import Slots, trivia
@@ -45,6 +46,7 @@ class Layout:
         self.opaque = opaque
         self.slots = Slots(text, _TRIVIA)
         self._regions: dict[int, dict[int, Region]] = {}
+        self._comments: list[tuple[int, int]] | None = None
 
     # --- lines
 
@@ -198,6 +200,16 @@ class Layout:
 
     def comments(self) -> list[tuple[int, int]]:
         """The spans of all comments of the text."""
+        if self._comments is None:
+            self._comments = self._find_comments()
+        return self._comments
+
+    def comments_between(self, start: int, end: int) -> list[tuple[int, int]]:
+        """The spans of the comments that begin between two places."""
+        spans = self.comments()
+        return spans[bisect_left(spans, (start, 0)) : bisect_left(spans, (end, 0))]
+
+    def _find_comments(self) -> list[tuple[int, int]]:
         out = []
         spans = iter(self.opaque)
         span = next(spans, None)

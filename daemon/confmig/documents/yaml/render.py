@@ -387,10 +387,13 @@ class _Writer(FlowWriter):
         """The comments of an entry whose value came up into this one."""
         if cell.carries is None or region.compact:
             return []
-        above, behind = self._carried(cell.carries)
-        stop = self.layout.line_end(region.indicator)
+        above, behind = self.inherited(cell)
+        source = cell.source
+        assert source is not None
+        ends = region.indicator if block_source else max(region.indicator, source.end)
+        stop = self.layout.line_end(ends)
         on_line = not block_source or cell.key is not None
-        if self._is_block(cell) or not on_line or "#" in self.text[region.indicator : stop]:
+        if self._is_block(cell) or not on_line or "#" in self.text[ends:stop]:
             above, behind = [*above, *behind], []
         edits = []
         if above:
@@ -529,13 +532,14 @@ class _Writer(FlowWriter):
         if block_source:
             first = self.layout.region(source.cells[0]).first
             last = self.layout.region(source.cells[-1]).last
+            last = self._below_entries(_carried_by(cell), source, last)
         else:
             first, last = source.outer, source.end
         if first == last:
             return self._fill_empty(cell, first)
         lines = self.value_lines(cell, 0) if self._is_block(cell) else self._inline_lines(cell, 0)
         if cell.carries is not None:  # the comments of an entry whose value is the document now
-            above, behind = self._carried(cell.carries)
+            above, behind = self.inherited(cell)
             own: list[Rope] = [[span] for span in (*above, *behind)]
             lines = [*own, *lines]
         rope = join_lines(lines, self.newline)
@@ -555,8 +559,24 @@ class _Writer(FlowWriter):
         """The source span of a block value: whole lines, the last terminator excluded."""
         source = cell.source
         assert source is not None
-        end = self.layout.before_newline(self.layout.region(cell).last)
-        return self.layout.value_lines_start(cell), end
+        last = self.layout.region(cell).last
+        if cell.carries is not None:
+            last = self._below_entries(_carried_by(cell), source, last)
+        return self.layout.value_lines_start(cell), self.layout.before_newline(last)
+
+    def _below_entries(self, carried: list[Cell], home: Origin, last: int) -> int:
+        """Where the comments below the last entry of a block collection begin: they stay where they
+        are if the value of one of its entries took its place. ``last`` if none did."""
+        inner = next((c for c in carried if c.home is home), None)
+        if inner is None:
+            return last
+        ending, node = home.cells[-1], inner.source
+        if ending is not inner or node is None:
+            return self.layout.region(ending).last
+        if node.cells and not node.flow:
+            return self._below_entries(carried, node, self.layout.region(ending).last)
+        end = max(self.layout.region(inner).indicator, node.end)
+        return end if self.text[end - 1] == "\n" else self.layout.next_line(end)
 
     # --- entries that are new here
 
@@ -589,6 +609,29 @@ class _Writer(FlowWriter):
             return super().comments_of(cell)
         return self._carried(cell.carries)
 
+    def inherited(self, cell: Cell) -> tuple[list[Span], list[Span]]:
+        """See ``FlowEditor``; entries of block collections leave their comments, too."""
+        carried = cell.carries
+        if carried is None or carried.home is None or carried.home.flow or carried.is_root:
+            return super().inherited(cell)
+        above, behind = self._carried(carried)
+        further, beside = self.inherited(carried)
+        above, behind = [*above, *further, *beside], behind
+        if self.is_gone(carried.home):
+            above += self._of_nobody(carried.home)
+        return sorted(above), behind
+
+    def _of_nobody(self, home: Origin) -> list[Span]:
+        """The comments between the entries of a block collection that belong to none of them, but
+        not those below the last one."""
+        regions = [self.layout.region(c) for c in home.cells]
+        owner = home.cell
+        start = regions[0].first  # what stands above the first entry of a document stays there
+        if owner is not None and not owner.is_root:
+            start = self.layout.value_lines_start(owner)
+        gaps = zip([start, *(r.last for r in regions)], (r.first for r in regions), strict=False)
+        return [span for low, high in gaps for span in self.layout.comments_between(low, high)]
+
     def _carried(self, carried: Cell) -> tuple[list[Span], list[Span]]:
         """The comments above and behind an entry."""
         if carried.is_root or carried.home is None:
@@ -597,16 +640,11 @@ class _Writer(FlowWriter):
             return super().comments_of(carried)
         region, node = self.layout.region(carried), carried.source
         assert node is not None
-        spans = self.layout.comments()
-        above = [(a, b) for a, b in spans if region.first <= a < region.start]
+        above = self.layout.comments_between(region.first, region.start)
         first = self.layout.line_end(region.indicator)
         last = self.layout.line_end(node.end) if node.flow or not node.cells else first
-        behind = [
-            (a, b)
-            for a, b in spans
-            if region.indicator <= a < max(first, last) and not node.outer <= a < node.end
-        ]
-        return above, behind
+        spans = self.layout.comments_between(region.indicator, max(first, last))
+        return above, [(a, b) for a, b in spans if not node.outer <= a < node.end]
 
     def _bare_lines(self, cell: Cell, column: int) -> list[Rope]:
         """The lines of an entry that is written anew."""
@@ -755,6 +793,16 @@ class _Writer(FlowWriter):
         ends = str(cell.value).endswith("\n") or self._last_now() is cell
         lines = texts.moved(block, block.sign if ends else "-", column, step)
         return [[properties, *lines[0]], *lines[1:]]
+
+
+def _carried_by(cell: Cell) -> list[Cell]:
+    """The entries whose comments an entry carries."""
+    out: list[Cell] = []
+    carried = cell.carries
+    while carried is not None:
+        out.append(carried)
+        carried = carried.carries
+    return out
 
 
 def _last(node: Origin | None) -> Cell | None:
