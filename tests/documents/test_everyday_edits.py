@@ -609,6 +609,44 @@ def test_a_value_that_comes_up_brings_all_comments_along(name: str) -> None:
     check(source, operations, want, format, again=False)
 
 
+KEYED: dict[str, tuple[str, str, str, str]] = {
+    "comments of the key and blank lines": (
+        "yaml",
+        "l:\n  # x\n  - name: a  # nx\n    v: 1\n\n  # y\n  - # k\n    name: b\n    # v\n    v: 2\n",
+        "list_to_map: {path: l, key: name}",
+        "l:\n  # x\n  a: # nx\n    v: 1\n\n  # y\n  b: # k\n    # v\n    v: 2\n",
+    ),
+    "TOML tables stay where they are": (
+        "toml",
+        "[[l]] # l\nname = 'x' # nx\nv = 1\n[l.s]\nq = 1\n\n# y\n[[l]]\n# ny\nname = 'y'\nv = 2\n"
+        "[[l.t]]\nz = 1\n[[l.t]]\nz = 2\n[z]\na = 1\n",
+        "list_to_map: {path: l, key: name}",
+        "# nx\n[l.x] # l\nv = 1\n[l.x.s]\nq = 1\n\n# y\n# ny\n[l.y]\nv = 2\n"
+        "[[l.y.t]]\nz = 1\n[[l.y.t]]\nz = 2\n[z]\na = 1\n",
+    ),
+    "arrays in an array of TOML": (
+        "toml",
+        "[[p]]\n[[p.l]]\nname='x'\n[[p.l]]\nname='y'\n[[p]]\n[[p.l]]\nname='z'\n",
+        "{for_each: {path: 'p[*]', other_types: error}, list_to_map: {path: l, key: name}}",
+        "[[p]]\n[p.l.x]\n[p.l.y]\n[[p]]\n[p.l.z]\n",
+    ),
+    "items of JSONC": (
+        "jsonc",
+        '{\n  "l": [\n    // one\n    {"name": "x", "v": 1}, // x\n    {\n      // n\n'
+        '      "name": "y", // y\n      "v": 2\n    }\n  ]\n}\n',
+        "list_to_map: {path: l, key: name}",
+        '{\n  "l": {\n    // one\n    "x": {"v": 1}, // x\n    // n\n'
+        '    "y": {\n      "v": 2\n    } // y\n  }\n}\n',
+    ),
+}
+
+
+@pytest.mark.parametrize("name", KEYED)
+def test_a_list_that_becomes_an_object_keeps_its_comments(name: str) -> None:
+    format, source, operations, want = KEYED[name]
+    check(source, operations, want, format, again=False)
+
+
 LAST_USES: Rows = {
     "the only use of a text was deleted": (
         "x: &n 1\ns:\n  db: *n\n  k: 2\n",

@@ -413,9 +413,9 @@ YAML: dict[str, tuple[str, str, str]] = {
         "l:\n  # above a\n  a:\n    x: 1\n  # above b\n  b:\n    x: 2\n",
     ),
     "list_to_map with comments in the items": (
-        "l:\n  - name: a # gone\n    # above x\n    x: 1\n\n    y: 2 # y\n",
+        "l:\n  - name: a # a\n    # above x\n    x: 1\n\n    y: 2 # y\n",
         TO_MAP,
-        "l:\n  a:\n    # above x\n    x: 1\n\n    y: 2 # y\n",
+        "l:\n  a: # a\n    # above x\n    x: 1\n\n    y: 2 # y\n",
     ),
     "list_to_map with the name last": (
         "l:\n  - x: 1 # x\n    name: a\n",
@@ -470,7 +470,7 @@ YAML: dict[str, tuple[str, str, str]] = {
     "list_to_map with blank lines": (
         "l:\n  - name: a\n    x: 1\n\n  - name: b\n    x: 2\n\nz: 1\n",
         TO_MAP,
-        "l:\n  a:\n    x: 1\n  b:\n    x: 2\n\nz: 1\n",
+        "l:\n  a:\n    x: 1\n\n  b:\n    x: 2\n\nz: 1\n",
     ),
     "list_to_map with a block scalar": (
         "l:\n- name: a\n  d: |\n    text\n\n      more # no comment\n  x: 1\n",
@@ -546,7 +546,7 @@ YAML: dict[str, tuple[str, str, str]] = {
     "map_to_list with blank lines": (
         "m:\n  a:\n    x: 1\n\n  b:\n    x: 2\n\nz: 1\n",
         TO_LIST,
-        "m:\n  - name: a\n    x: 1\n  - name: b\n    x: 2\n\nz: 1\n",
+        "m:\n  - name: a\n    x: 1\n\n  - name: b\n    x: 2\n\nz: 1\n",
     ),
     "map_to_list of lists": (
         "m:\n  a:\n    - 1 # one\n    - 2\n",

@@ -28,6 +28,7 @@ from confmig.documents.tree import (
     Origin,
     Sequence,
     build,
+    carry,
     cells_of,
     kind_of,
     plain,
@@ -394,7 +395,7 @@ class Document(Lookup):
             )
         inner = cells_of(outer)[0]
         outer.detach(inner)
-        _carry(cell, inner)
+        carry(cell, inner)
         cell.value = inner.value
         cell.node = inner.node
         cell.tag = inner.tag
@@ -507,17 +508,6 @@ class Document(Lookup):
 
 def _span(node: Origin | None) -> tuple[int, int] | None:
     return (node.start, node.end) if node is not None else None
-
-
-def _carry(cell: Cell, inner: Cell) -> None:
-    """Let an entry carry the comments of an inner one, before those that it carries already."""
-    first = inner if inner.home is not None else inner.carries
-    if first is None:
-        return
-    last = first
-    while last.carries is not None:
-        last = last.carries
-    last.carries, cell.carries = cell.carries, first
 
 
 def _land(cell: Cell, target: Container, name: str | None, at: int | None) -> Cell:

@@ -367,6 +367,17 @@ def adopt(container: Container, cell: Cell) -> None:
         value.cell = cell
 
 
+def carry(cell: Cell, inner: Cell) -> None:
+    """Let an entry carry the comments of one that went, before those that it carries already."""
+    first = inner if inner.home is not None else inner.carries
+    if first is None:
+        return
+    last = first
+    while last.carries is not None:
+        last = last.carries
+    last.carries, cell.carries = cell.carries, first
+
+
 def cells_of(container: Container) -> list[Cell]:
     """The cells of a container in order."""
     cells = container.cells

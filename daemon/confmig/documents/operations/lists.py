@@ -24,6 +24,7 @@ from confmig.documents.tree import (
     Container,
     Mapping,
     Sequence,
+    carry,
     cells_of,
     kind_of,
     plain,
@@ -190,7 +191,9 @@ class ListToMap(Strict):
         for name in names:
             cell = cells_of(items)[0]
             if not self.keep_key:
-                document.remove(cell.value, cell.value.cells[self.key])
+                key = cell.value.cells[self.key]
+                document.remove(cell.value, key)
+                carry(cell, key)
             document.relocate(Hit(items, cell), outer, name)
         document.remove(outer, outer.cells[passing])
 

@@ -238,6 +238,12 @@ class _Writer(ValueWriter):
         if place is None:
             plan.dead = True
             return
+        cell = block.table.cell
+        above, behind = self.inherited(cell) if cell is not None else ([], [])
+        if above or behind:
+            margin = self._margin(header)
+            rope: Rope = [p for s in (*above, *behind) for p in (margin, s, self.newline)]
+            plan.edits.append(Edit(header.start, header.start, rope))
         names = [p.cell.parsed for p in header.parts]
         if place.item == header.array and len(place.names) == len(names):
             for part, name in zip(header.parts, place.names, strict=True):
@@ -312,7 +318,7 @@ class _Writer(ValueWriter):
         (plan.after if follows else plan.before).append(text)
 
     def _displaced(self, block: Block) -> bool:
-        owner = self._owner_before(block)
+        owner = self._owner_that_stays(self._owner_before(block))
         place = self.places[id(block.table)]
         if place.item:
             cell = block.table.cell
@@ -322,7 +328,7 @@ class _Writer(ValueWriter):
             if not self._in_order(sequence, cell):
                 return True
             outer = self._owner_of(sequence)
-            before = self._owner_before_of(sequence)
+            before = self._owner_that_stays(self._owner_before_of(sequence))
             return outer != before or self._owner_moved(outer)
         return owner != place.owner or self._owner_moved(place.owner)
 
@@ -364,6 +370,14 @@ class _Writer(ValueWriter):
         assert header is not None
         origin = block.table.origin
         return self._origin_owner(origin)
+
+    def _owner_that_stays(self, owner: int) -> int:
+        """The innermost array item that is one still, of those that a table stood in."""
+        while owner in self.places and not self.places[owner].item:
+            origin = self.block_of[owner].table.origin
+            array = origin.cell.home if origin is not None and origin.cell is not None else None
+            owner = self._origin_owner(array.cell.home if array and array.cell else None)
+        return owner
 
     def _owner_before_of(self, sequence: Container) -> int:
         origin = sequence.origin

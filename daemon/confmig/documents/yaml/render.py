@@ -595,9 +595,9 @@ class _Writer(FlowWriter):
             )
         above, behind = self.comments_of(cell)
         lines = self._bare_lines(cell, column)
-        if len(lines) == 1 and behind:
+        if behind and (len(lines) == 1 or (cell.name is not None and self._is_block(cell))):
             trailing: Rope = [p for span in behind for p in (" ", span)]
-            lines = [[*lines[0], *trailing]]
+            lines = [[*lines[0], *trailing], *lines[1:]]
         elif behind:
             above = [*above, *behind]
         own: list[Rope] = [[" " * column, span] for span in above]
@@ -607,7 +607,10 @@ class _Writer(FlowWriter):
         """See ``FlowEditor``; entries of block collections bring theirs along, too."""
         if cell.home is not None or cell.carries is None:
             return super().comments_of(cell)
-        return self._carried(cell.carries)
+        above, behind = self._carried(cell.carries)
+        further, beside = self.inherited(cell.carries)
+        behind = [*behind, *beside]
+        return [*above, *further, *behind[:-1]], behind[-1:]
 
     def inherited(self, cell: Cell) -> tuple[list[Span], list[Span]]:
         """See ``FlowEditor``; entries of block collections leave their comments, too."""
@@ -730,6 +733,7 @@ class _Writer(FlowWriter):
         if node is None or origin is None or not origin.cells or node.cell is None:
             lines = []
             for inner in cells_of(container):
+                lines.extend([] for _ in range(self._blank_lines_above(inner) if lines else 0))
                 lines.extend(self.entry_lines(inner, column))
             return lines
         if node.outer != node.start and not (bare and self._moved_properties(cell)):
@@ -752,6 +756,16 @@ class _Writer(FlowWriter):
         if first.compact:
             lines = [[" " * column, *lines[0]], *lines[1:]]
         return indent(self.text, lines, column - first.column, first_has_none=first.compact)
+
+    def _blank_lines_above(self, cell: Cell) -> int:
+        """How many blank lines set an entry apart from the one before it, where it came from."""
+        source = cell if cell.home is not None else cell.carries
+        if source is None or source.home is None or source.home.flow or source.is_root:
+            return 0
+        if source is source.home.cells[0]:
+            return 0
+        above = self.text[: self.layout.region(source).first]
+        return above[len(above.rstrip(" \t\r\n")) :].count("\n") - 1
 
     def inline_value(self, cell: Cell) -> Rope:
         """A value that follows its key or dash on the same line, in block context."""
