@@ -571,7 +571,8 @@ HOISTS: dict[str, tuple[str, str, str, str]] = {
     ),
     "comments of JSONC": (
         "jsonc",
-        '{\n  // above a\n  "a": { // on a\n    // above b\n    "b": 1 // on b\n    // below\n  },\n'
+        '{\n  // above a\n  "a": { // on a\n    // above b\n    "b": 1 // on b\n'
+        "    // below\n  },\n"
         '  "c": 2\n}\n',
         "hoist: {path: a, key: b}",
         '{\n  // above a\n  // on a\n  // above b\n  // below\n  "a": 1, // on b\n  "c": 2\n}\n',
@@ -612,7 +613,8 @@ def test_a_value_that_comes_up_brings_all_comments_along(name: str) -> None:
 KEYED: dict[str, tuple[str, str, str, str]] = {
     "comments of the key and blank lines": (
         "yaml",
-        "l:\n  # x\n  - name: a  # nx\n    v: 1\n\n  # y\n  - # k\n    name: b\n    # v\n    v: 2\n",
+        "l:\n  # x\n  - name: a  # nx\n    v: 1\n\n"
+        "  # y\n  - # k\n    name: b\n    # v\n    v: 2\n",
         "list_to_map: {path: l, key: name}",
         "l:\n  # x\n  a: # nx\n    v: 1\n\n  # y\n  b: # k\n    # v\n    v: 2\n",
     ),
@@ -644,6 +646,52 @@ KEYED: dict[str, tuple[str, str, str, str]] = {
 @pytest.mark.parametrize("name", KEYED)
 def test_a_list_that_becomes_an_object_keeps_its_comments(name: str) -> None:
     format, source, operations, want = KEYED[name]
+    check(source, operations, want, format, again=False)
+
+
+COMMENTED_OUT: dict[str, tuple[str, str, str, str]] = {
+    "an item of YAML": (
+        "yaml",
+        "l:\n  - 1\n  # - 2\n  - 3\n  # about 4\n  - 4\n",
+        "[delete: 'l[1]', delete: 'l[1]']",
+        "l:\n  - 1\n  # - 2\n",
+    ),
+    "an item of YAML with keys": (
+        "yaml",
+        "l:\n  - 1\n  # - name: x\n  #   v: 2\n  - 3\n  - 4\n",
+        "delete: 'l[1]'",
+        "l:\n  - 1\n  # - name: x\n  #   v: 2\n  - 4\n",
+    ),
+    "a remark with a dash is none": (
+        "yaml",
+        "l:\n  - 1\n  # - for the tests\n  - 3\n  - 4\n",
+        "delete: 'l[1]'",
+        "l:\n  - 1\n  - 4\n",
+    ),
+    "a list in a remark above a key is none": (
+        "yaml",
+        "# one of\n# - x\n# - y\na: x\nb: 1\n",
+        "delete: a",
+        "b: 1\n",
+    ),
+    "an item of JSONC": (
+        "jsonc",
+        '[\n  1,\n  // "two",\n  3,\n  // about 4\n  4\n]\n',
+        "[delete: '[1]', delete: '[1]']",
+        '[\n  1\n  // "two",\n]\n',
+    ),
+    "an item of TOML": (
+        "toml",
+        "l = [\n  1,\n  # 2\n  3,\n  4,\n]\n",
+        "delete: 'l[1]'",
+        "l = [\n  1,\n  # 2\n  4,\n]\n",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", COMMENTED_OUT)
+def test_an_item_that_is_commented_out_stays(name: str) -> None:
+    format, source, operations, want = COMMENTED_OUT[name]
     check(source, operations, want, format, again=False)
 
 

@@ -205,15 +205,20 @@ class Document(Lookup):
         self.changes.append(Change("added", Hit(container, cell).place, at=at, new=plain(value)))
         return cell
 
-    def remove(self, container: Container, cell: Cell) -> None:
-        """Remove an entry. A key that hides a merged one is refused: that one would show."""
+    def remove(self, container: Container, cell: Cell, *, leave_comments: bool = False) -> None:
+        """Remove an entry. A key that hides a merged one is refused: that one would show.
+        ``leave_comments``: its comments go along with the container when that moves."""
         self._guard(container)
         self._shows_merged(container, cell)
         self._release_anchors(cell)
         place = Hit(container, cell).place
         old = plain(cell.value)
         at = container.detach(cell)
-        self.changes.append(Change("removed", place, at=at, old=old, span=_span(cell.node)))
+        if leave_comments and container.cell is not None:
+            carry(container.cell, cell)
+        span = _span(cell.node)
+        change = Change("removed", place, at=at, old=old, span=span, leave_comments=leave_comments)
+        self.changes.append(change)
 
     def replace(
         self, container: Container, cell: Cell, value: Any, *, keep_tag: bool = False
@@ -431,7 +436,7 @@ class Document(Lookup):
             return
         cell = self._cell(container, last)
         if change.kind == "removed":
-            self.remove(container, cell)
+            self.remove(container, cell, leave_comments=change.leave_comments)
         elif change.kind == "replaced":
             self.replace(container, cell, change.new, keep_tag=change.keep_tag)
         elif change.kind == "wrapped":

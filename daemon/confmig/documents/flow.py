@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 from confmig.documents.blank_lines import lines_that_go
 from confmig.documents.document import Document
-from confmig.documents.remarks import is_option
+from confmig.documents.remarks import is_option, is_value
 from confmig.documents.rope import Edit, Rope, compose, join_lines
 from confmig.documents.tree import (
     Cell,
@@ -94,7 +94,7 @@ class Slots:
             last = number + 1 == len(spans)
             stop = home.end - 1 if last else spans[number + 1][0]
             comma, tail = self._behind(end, stop, last)
-            lead = self._above(floor, start)
+            lead = self._above(floor, start, cell.key is None)
             begins = self.text.rfind("\n", floor, lead)
             first = begins >= 0 and not self.text[begins + 1 : lead].strip()
             ends = self.text.find("\n", tail, stop)
@@ -130,7 +130,7 @@ class Slots:
                     tail = after
         return comma, tail
 
-    def _above(self, floor: int, start: int) -> int:
+    def _above(self, floor: int, start: int, item: bool) -> int:
         """The start of the comments directly before an entry, or of the entry."""
         lead, lines = start, 0
         for kind, at, after in reversed(list(self.tokens(floor, start))):
@@ -144,7 +144,8 @@ class Slots:
                     beside = self.text[self.line_start(start) : start]
                     if before.strip() or len(before) != len(beside) - len(beside.lstrip()):
                         break  # it trails something else, or stands at another column
-                    if is_option(_as_line(self.text[at:after])):
+                    line = _as_line(self.text[at:after])
+                    if is_option(line) or (item and is_value(line)):
                         break  # it is an entry that was commented out
                 lead, lines = at, 0
         return lead

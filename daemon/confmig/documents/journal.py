@@ -24,7 +24,8 @@ Kind = Literal["added", "removed", "moved", "replaced", "wrapped", "unwrapped"]
 class Change:
     """One mutation. ``at`` and ``to_at`` are positions among the siblings; ``span`` is the
     source span of a removed or replaced value, None if it was not in the source; ``keep_tag``:
-    whether a replaced text has the tag of the old one."""
+    whether a replaced text has the tag of the old one; ``leave_comments``: whether those of a
+    removed entry stay with the container."""
 
     kind: Kind
     place: Place
@@ -36,6 +37,7 @@ class Change:
     under: str | None = None
     span: tuple[int, int] | None = None
     keep_tag: bool = False
+    leave_comments: bool = False
 
     def as_json(self) -> dict[str, Any]:
         """A JSON-able dict of the fields that are not at their defaults."""
@@ -48,8 +50,7 @@ class Change:
             used.add("under")
         if self.span is not None:
             used.add("span")
-        if self.keep_tag:
-            used.add("keep_tag")
+        used |= {name for name in ("keep_tag", "leave_comments") if getattr(self, name)}
         return {k: _encoded(v) for k, v in values.items() if k in used}
 
     @classmethod
@@ -67,6 +68,7 @@ class Change:
             under=data.get("under"),
             span=(span[0], span[1]) if span else None,
             keep_tag=data.get("keep_tag") is True,
+            leave_comments=data.get("leave_comments") is True,
         )
 
 

@@ -51,12 +51,15 @@ _REMARKS = frozenset(
     )
 )
 """What a sentence begins with, in lower case."""
+_ITEM = re.compile(r"[#;!][ \t]?-[ \t]+(\S.*)$")
+_VALUE = re.compile(r"""[#;!][ \t]?(?:"[^"]*"|'[^']*'|\[.*\]|\{.*\}|-?\d[\w.+-]*)$""")
 _SHORT = re.compile(r"""[ \t]*(?:"[^"]*"|'[^']*'|\[.*\]|\{.*\}|\S+)[ \t]*(?:[#;].*)?$""")
 
 
-def owned_from(lines: Sequence[str]) -> int:
+def owned_from(lines: Sequence[str], *, item: bool = False) -> int:
     """Of the comment lines directly above an entry, top down: the number of the first that belongs
-    to it. What is commented out takes the deeper lines below it along."""
+    to it. What is commented out takes the deeper lines below it along. ``item``: the entry is an
+    item behind a dash, so that a dash in a comment may begin one, too."""
     first = number = 0
     while number < len(lines):
         line = lines[number]
@@ -64,7 +67,7 @@ def owned_from(lines: Sequence[str]) -> int:
         while below < len(lines) and _depth(lines[below]) > _depth(line):
             below += 1
         opens = below > number + 1 and _opens(line)
-        if is_option(line) or opens:
+        if is_option(line) or opens or (item and is_item(line)):
             first = number = below
         elif is_for_tools(line):
             first = number = number + 1
@@ -87,6 +90,18 @@ def _opens(line: str) -> bool:
 def is_for_tools(line: str) -> bool:
     """Whether a comment line is read by a tool, or says whose the file is."""
     return _TOOLS.match(line.strip()) is not None
+
+
+def is_item(line: str) -> bool:
+    """Whether a comment line is an item that was commented out: ``# - 2``. Behind the dash stands
+    one word, a quoted text, a list or an object; anything else is a sentence in a list of them."""
+    match = _ITEM.match(line.strip())
+    return match is not None and _SHORT.match(match[1]) is not None
+
+
+def is_value(line: str) -> bool:
+    """Whether a comment line is an item of a bracketed list that was commented out: ``# "x"``."""
+    return _VALUE.match(line.strip()) is not None
 
 
 def is_option(line: str) -> bool:

@@ -80,9 +80,9 @@ class Together(Document):
         """Add an entry in the container's document."""
         return container.document.add(container, name, value, at)
 
-    def remove(self, container: Container, cell: Cell) -> None:
+    def remove(self, container: Container, cell: Cell, *, leave_comments: bool = False) -> None:
         """Remove an entry from the container's document."""
-        container.document.remove(container, cell)
+        container.document.remove(container, cell, leave_comments=leave_comments)
 
     def replace(
         self, container: Container, cell: Cell, value: Any, *, keep_tag: bool = False

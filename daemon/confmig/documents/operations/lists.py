@@ -24,7 +24,6 @@ from confmig.documents.tree import (
     Container,
     Mapping,
     Sequence,
-    carry,
     cells_of,
     kind_of,
     plain,
@@ -192,8 +191,7 @@ class ListToMap(Strict):
             cell = cells_of(items)[0]
             if not self.keep_key:
                 key = cell.value.cells[self.key]
-                document.remove(cell.value, key)
-                carry(cell, key)
+                document.remove(cell.value, key, leave_comments=True)
             document.relocate(Hit(items, cell), outer, name)
         document.remove(outer, outer.cells[passing])
 

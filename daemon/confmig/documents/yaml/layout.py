@@ -107,9 +107,10 @@ class Layout:
             if compact:
                 first = start
             else:
-                first = self._comments_above(line, column, floor)
-                if first == line and cell.key is None:
-                    first = self._comments_above(line, self._content(node, start), floor)
+                item = cell.key is None
+                first = self._comments_above(line, column, floor, item)
+                if first == line and item:
+                    first = self._comments_above(line, self._content(node, start), floor, item)
             last = self._last(end, column, node if cell.key is None else None)
             out[id(cell)] = Region(first, start, column, indicator, last, compact)
             at = end
@@ -135,7 +136,7 @@ class Layout:
         on_line = node.end > node.outer and node.outer <= self.line_end(dash)
         return (node.outer if on_line else dash + 2) - line
 
-    def _comments_above(self, line: int, column: int, floor: int) -> int:
+    def _comments_above(self, line: int, column: int, floor: int, item: bool) -> int:
         starts, lines = [line], []
         while starts[-1] > floor:
             above = self.line_start(starts[-1] - 1)
@@ -145,7 +146,7 @@ class Layout:
                 break
             starts.append(above)
             lines.append(bare)
-        return starts[len(lines) - owned_from(lines[::-1])]
+        return starts[len(lines) - owned_from(lines[::-1], item=item)]
 
     def _last(self, end: int, column: int, item: Origin | None) -> int:
         """The line after an entry that ends at ``end``, its deeper comments below included, but
@@ -161,7 +162,8 @@ class Layout:
             elif bare.strip():
                 dash = at + len(text) - len(bare)
                 if item is not None and dash - at == column and bare[:2] in ("-", "- "):
-                    return min(last, self._comments_above(at, column + 2, self.next_line(end)))
+                    above = self._comments_above(at, column + 2, self.next_line(end), True)
+                    return min(last, above)
                 break
             at = self.next_line(at)
         return last

@@ -731,7 +731,7 @@ class _Writer(FlowWriter):
         container, node = cell.value, cell.node
         origin = container.origin
         if node is None or origin is None or not origin.cells or node.cell is None:
-            lines = []
+            lines: list[Rope] = []
             for inner in cells_of(container):
                 lines.extend([] for _ in range(self._blank_lines_above(inner) if lines else 0))
                 lines.extend(self.entry_lines(inner, column))
