@@ -139,6 +139,36 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "a=x,\\\r\n  \\u00fc\r\n",
     ),
     "all of it": ("a=one,\\\n  two\nb=1\n", "set: {path: a, value: '3'}", "a=3\nb=1\n"),
+    "a line in the middle goes": (
+        "a=one,\\\n  two,\\\n  thr\\u00e9e\nb=1\n",
+        "replace: {path: a, regex: 'two,', with: ''}",
+        "a=one,\\\n  thr\\u00e9e\nb=1\n",
+    ),
+    "the last line goes": (
+        "a=one,\\\n  two,\\\n  thr\\u00e9e\nb=1\n",
+        "replace: {path: a, regex: ',thr..', with: ''}",
+        "a=one,\\\n  two\nb=1\n",
+    ),
+    "the first line goes": (
+        "a=\\\n  one,\\\n  two\nb=1\n",
+        "replace: {path: a, regex: 'one,', with: ''}",
+        "a=\\\n  two\nb=1\n",
+    ),
+    "a line with CRLF goes": (
+        "a=one,\\\r\n  two,\\\r\n  three\r\n",
+        "replace: {path: a, regex: ',two', with: ''}",
+        "a=one,\\\r\n  three\r\n",
+    ),
+    "an escaped character beside the change stays escaped": (
+        "a=caf\\u00e9 \\\n  \\ud83d\\ude00 old\n",
+        "replace: {path: a, regex: old, with: new}",
+        "a=caf\\u00e9 \\\n  \\ud83d\\ude00 new\n",
+    ),
+    "a backslash before the end of a line is text": (
+        "a=c:\\\\\\\n  two\nb=1\n",
+        "replace: {path: a, regex: two, with: ''}",
+        "a=c:\\\\\nb=1\n",
+    ),
 }
 
 

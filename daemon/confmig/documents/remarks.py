@@ -5,8 +5,8 @@ its column, belong to it, with these exceptions:
 
 - A block of comments at the top of a file that ends with a blank line is the file's header. So is
   what a tool reads there (an interpreter, an editor's settings, a schema, a license).
-- A comment that is itself an entry of the format (a commented-out option) belongs to nobody: it
-  stays where it is, and so does what stands above it.
+- A comment that is itself an entry of the format (an option or a list item that was commented out)
+  belongs to nobody: it stays where it is, and so does what stands above it.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from confmig.documents.dialects import Dialect
 from confmig.documents.lines.grammar import Habits, Spot, Values, unsupported
 from confmig.documents.lines.parse import STRAY, Builder
 from confmig.documents.path import Place
-from confmig.documents.rewording import reworded
+from confmig.documents.rewording import reworded_by_character
 from confmig.documents.rope import text_of
 from confmig.documents.tree import Origin
 
@@ -34,6 +34,9 @@ _PAIR = re.compile(
     rf"(?P<rest>(?:{_JOIN})*+(?:\\\Z)?)"
 )
 _BLANKS = re.compile(r"[ \t\f]*+")
+_CHARACTER = re.compile(
+    rf"(?P<join>{_JOIN})|\\u(?P<unit>[0-9a-fA-F]{{4}})|\\[^\r\n]|[^\\]", re.DOTALL
+)
 _JOINED = re.compile(rf"(\\[^\r\n])|{_JOIN}")
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|([\s\S]))")
 _MEANS = {"t": "\t", "n": "\n", "f": "\f", "r": "\r"}
@@ -122,20 +125,14 @@ class PropertiesGrammar:
 
     def _kept(self, value: str, habits: Habits, spot: Spot) -> str | None:
         """A value that goes on over lines, with other words in them; None if it cannot."""
-        rope = reworded(
-            spot.old,
-            (0, len(spot.old)),
-            spot.was,
-            value,
-            gap=rf"(?:[ \t\f]|{_JOIN})+",
-            nothing=_JOIN,
-            write=lambda text: self._escaped(text, habits),
-        )
-        if rope is None:
+        characters = _characters(spot.old)
+        if len(characters) != len(spot.was):
             return None
-        text = text_of(spot.old, rope)
-        blank = any(not line.strip(" \t\f\\") for line in text.splitlines())
-        return text if _plain(text) == value and not blank else None
+        rope = reworded_by_character(
+            spot.old, characters, spot.was, value, lambda text: self._escaped(text, habits)
+        )
+        text = _without_blank_lines(text_of(spot.old, rope))
+        return text if _plain(text) == value else None
 
     def read(self, text: str, build: Builder) -> Values:
         """See ``grammar.Grammar``."""
@@ -169,6 +166,36 @@ SEPARATORS = ("#---", "!---")
 def _parts(text: str) -> list[str]:
     """The documents of a text."""
     return re.split(r"(?m)^[#!]---$", text.replace("\r\n", "\n").replace("\r", "\n"))
+
+
+def _without_blank_lines(raw: str) -> str:
+    """A value over lines without those that hold nothing; the last line does not go on."""
+    lines = re.split(r"(?<=\n)|(?<=\r)(?!\n)", raw)
+    kept = [line for line in lines if line.strip(" \t\f\r\n\\")]
+    if not kept or len(kept) == len(lines):
+        return raw if kept else ""
+    if lines[0] is not kept[0]:  # what stands before the value gives the indentation
+        kept[0] = kept[0].lstrip(" \t\f")
+    if lines[-1] is not kept[-1]:
+        kept[-1] = re.sub(r"\\\r?\n?$", "", kept[-1])
+    return "".join(kept)
+
+
+def _characters(raw: str) -> list[tuple[int, int]]:
+    """Where each character of a value stands in its text."""
+    out: list[tuple[int, int]] = []
+    halves = ""
+    for match in _CHARACTER.finditer(raw):
+        if match["join"]:
+            continue
+        unit = chr(int(match["unit"], 16)) if match["unit"] else ""
+        if halves and "\udc00" <= unit <= "\udfff":
+            out[-1] = (out[-1][0], match.end())
+            halves = ""
+            continue
+        halves = unit if "\ud800" <= unit <= "\udbff" else ""
+        out.append(match.span())
+    return out
 
 
 def _plain(raw: str) -> str | None:
