@@ -736,3 +736,40 @@ def test_an_anchor_with_another_use_is_shared(operations: str) -> None:
     with pytest.raises(Refused) as caught:
         run("x: &n {y: 1, z: 2}\ns:\n  db: {q: *n}\n  k: *n\n", operations)
     assert caught.value.code == "shared_node"
+
+
+MESSAGES: dict[str, tuple[str, str, str, tuple[str, str]]] = {
+    "a comment that has no line to go to": (
+        "jsonc",
+        '{"a": {"b": /* c */ 1}, "e": 2}\n',
+        "hoist: {path: a, key: b}",
+        ("comment_lost", "a.b"),
+    ),
+    "an explicit key without a value": (
+        "yaml",
+        "z: 1\n? a\n",
+        "set: {path: a, value: 3}",
+        ("edits_overlap", "a"),
+    ),
+    "an anchored block": (
+        "yaml",
+        "k:\n  a: &x !t\n    k: 1\nb: *x\n",
+        "{wrap_list: k.a, allow_shared: true}",
+        ("anchored_move", "k.a[0]"),
+    ),
+    "a pair without braces": (
+        "yaml",
+        "l: [b, a: 1]\n",
+        "set: {path: 'l[1].c', value: 1}",
+        ("flow_pair", "l[1]"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_a_refusal_of_the_writer_names_its_place_and_a_way_on(name: str) -> None:
+    format, source, operations, wanted = MESSAGES[name]
+    with pytest.raises(Refused) as caught:
+        run(source, operations, format)
+    assert (caught.value.code, caught.value.place) == wanted
+    assert caught.value.fix

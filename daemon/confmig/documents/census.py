@@ -12,6 +12,7 @@ from typing import Protocol
 
 from confmig.documents.document import Document
 from confmig.documents.rope import Segment
+from confmig.documents.source_path import path_of, source_path
 from confmig.documents.tree import Cell, Mapping, Origin, Sequence, walk_cells
 from confmig.errors import Refused
 
@@ -50,31 +51,45 @@ def census(
         (kept if inside else lost).append((start, end))
     stays = _forbidden(document, regions, lost) if lost else None
     if stays is not None:
-        line = document.text.count("\n", 0, stays[0]) + 1
-        raise Refused("comment_lost", f"line {line}: the comment of something that stays would go")
+        at, owner = stays
+        line = document.text.count("\n", 0, at) + 1
+        raise Refused(
+            "comment_lost",
+            f"the comment on line {line} belongs to an entry that stays, and would be lost",
+            place=path_of(document, owner) if owner is not None else source_path(document, at),
+            fix="move the comment above its entry, or make this change by hand",
+        )
     if sorted(document.text[a:b] for a, b in kept) != sorted(after):
-        raise Refused("comment_lost", "the comments do not balance after the edit")
+        raise Refused(
+            "comment_lost",
+            "the edited text would not have the comments of the source",
+            fix="make this change by hand, and report the shape of the file as a bug",
+        )
     return lost
 
 
-def _forbidden(document: Document, regions: Regions, lost: list[Span]) -> Span | None:
-    """The first of the lost comments that belongs to something that survives, or None."""
+def _forbidden(
+    document: Document, regions: Regions, lost: list[Span]
+) -> tuple[int, Cell | None] | None:
+    """Where the first of the lost comments stands that belongs to something that survives, and the
+    entry; None if there is no such comment."""
     spans = _spans(document, regions)
     spans.sort(key=lambda s: (s[0], -s[1]))
-    stack: list[tuple[int, int, bool]] = []
+    stack: list[tuple[int, int, Cell | None]] = []
     at = 0
     for start, end in lost:
         while at < len(spans) and spans[at][0] <= start:
             stack.append(spans[at])
             at += 1
         stack = [s for s in stack if s[1] >= end]
-        if not stack or not stack[-1][2]:
-            return (start, end)
+        if not stack or stack[-1][2] is not None:
+            return start, stack[-1][2] if stack else None
     return None
 
 
-def _spans(document: Document, regions: Regions) -> list[tuple[int, int, bool]]:
-    """The spans of every entry and of every dead value; True where its comments may go."""
+def _spans(document: Document, regions: Regions) -> list[tuple[int, int, Cell | None]]:
+    """The spans of every entry and of every dead value; None where its comments may go, else the
+    entry that stays."""
     cells = [document.root_cell]
     if isinstance(document.root, Mapping | Sequence):
         cells += [cell for _, cell in walk_cells(document.root)]
@@ -82,7 +97,9 @@ def _spans(document: Document, regions: Regions) -> list[tuple[int, int, bool]]:
     kept = {id(c.node) for c in cells if c.node is not None}
     root = document.root_cell.source
     assert root is not None
-    out = [] if id(root) in kept else [(root.start, len(document.text), True)]
+    out: list[tuple[int, int, Cell | None]] = []
+    if id(root) not in kept:
+        out.append((root.start, len(document.text), None))
     stack: list[Origin] = [root]
     while stack:
         origin = stack.pop()
@@ -97,10 +114,11 @@ def _spans(document: Document, regions: Regions) -> list[tuple[int, int, bool]]:
                 spans = [s for c in ends for s in regions.entry_spans(c, node)]
                 start = min((node.start, *(a for a, _ in spans)))
                 stop = max((node.end, *(b for _, b in spans)))
-                out.append((start, stop, id(node) not in kept))
+                out.append((start, stop, cell if id(node) in kept else None))
                 continue
             dead = id(node) not in kept and id(cell) not in alive
-            out += [(*s, dead) for s in regions.entry_spans(cell, origin)]
+            owner = None if dead else cell
+            out += [(*s, owner) for s in regions.entry_spans(cell, origin)]
             if id(node) not in kept and id(cell) in alive:
-                out += [(*s, True) for s in regions.value_spans(cell, origin)]
+                out += [(*s, None) for s in regions.value_spans(cell, origin)]
     return out

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 
 from confmig.documents.blank_lines import lines_that_go
 from confmig.documents.document import Document
+from confmig.documents.lookup import shown
 from confmig.documents.remarks import is_option, is_value
 from confmig.documents.rope import Edit, Rope, compose, join_lines
 from confmig.documents.tree import (
@@ -241,7 +242,12 @@ class FlowEditor:
         if alone:
             return edits
         if self.text[home.start] not in "{[":
-            raise Refused("flow_pair", "a pair without braces inside a list cannot be edited")
+            raise Refused(
+                "flow_pair",
+                "a pair without braces inside a list cannot be edited",
+                place=shown(container),
+                fix="put the pair in braces",
+            )
         if not staying:
             return self._refilled(home, now)
         slots = [self.slots.slot(c) for c in source]

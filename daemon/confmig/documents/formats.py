@@ -11,7 +11,8 @@ from typing import Protocol, cast
 
 from confmig.documents.dialects import UNKNOWN, Dialect
 from confmig.documents.document import Caps, Document
-from confmig.documents.rope import Segment
+from confmig.documents.rope import Overlap, Segment
+from confmig.documents.source_path import source_path
 from confmig.errors import Refused
 
 
@@ -93,5 +94,16 @@ def parse(
 
 
 def render(document: Document) -> Rendered:
-    """Render a document in its own format; an unchanged one is its source to the byte."""
-    return get(document.format).render(document)
+    """Render a document in its own format; an unchanged one is its source to the byte.
+
+    Raises ``Refused`` where the change cannot be expressed in this text."""
+    try:
+        return get(document.format).render(document)
+    except Overlap as error:
+        line = document.text.count("\n", 0, error.at) + 1
+        raise Refused(
+            error.code,
+            f"line {line}: {error.message}",
+            place=source_path(document, error.at),
+            fix="make the changes in several migrations, or this one by hand",
+        ) from None

@@ -34,13 +34,23 @@ class Segment:
     length: int
 
 
+class Overlap(Refused):
+    """Two edits touch the same text of the source, at ``at``."""
+
+    def __init__(self, at: int) -> None:
+        super().__init__("edits_overlap", "two changes of this document touch the same text")
+        self.at = at
+
+
 def compose(start: int, end: int, edits: Iterable[Edit]) -> Rope:
-    """The source span [start, end) with the edits made. Edits at one place keep their order."""
+    """The source span [start, end) with the edits made. Edits at one place keep their order.
+
+    Raises ``Overlap``."""
     rope: Rope = []
     at = start
     for edit in sorted(edits, key=lambda e: (e.start, e.end)):
         if edit.start < at or edit.end > end:
-            raise Refused("edits_overlap", "two changes of this document touch the same text")
+            raise Overlap(edit.start)
         if edit.start > at:
             rope.append((at, edit.start))
         rope.extend(edit.rope)

@@ -14,6 +14,7 @@ from collections import Counter
 from confmig.documents.blank_lines import tidied
 from confmig.documents.document import Document
 from confmig.documents.flow import Span
+from confmig.documents.lookup import shown
 from confmig.documents.rope import (
     Edit,
     Piece,
@@ -24,6 +25,7 @@ from confmig.documents.rope import (
     split_lines,
     text_of,
 )
+from confmig.documents.source_path import path_of
 from confmig.documents.tree import (
     Cell,
     Container,
@@ -740,6 +742,7 @@ class _Writer(FlowWriter):
             raise Refused(
                 "anchored_move",
                 "an anchored or tagged block value cannot move out of its entry",
+                place=shown(container),
                 fix="move the whole entry, or edit this file by hand",
             )
         owner = node.cell
@@ -797,6 +800,7 @@ class _Writer(FlowWriter):
             raise Refused(
                 "block_scalar_move",
                 "a block text cannot move while its tag or anchor stands on a line of its own",
+                place=path_of(self.document, cell),
                 fix="write the tag and the header on one line",
             )
         block = texts.block_of(self.text, node, str(cell.value))
