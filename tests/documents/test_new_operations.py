@@ -1446,7 +1446,7 @@ REFUSALS: dict[str, tuple[str, str, str, str]] = {
         "wrong_type",
         "the document",
     ),
-    "hoist of an anchored block": ("m:\n  k: &k\n    a: s3cret\n", HOIST, "anchored_move", ""),
+    "hoist of an anchored block": ("m:\n  k: &k\n    a: s3cret\n", HOIST, "anchored_move", "m"),
     "rename_section of a scalar": ("a: s3cret\n", SECTION, "wrong_type", "a"),
     "rename_section onto another": ("a: {x: s3cret}\nb: {}\n", SECTION, "target_exists", "b"),
     "rename_section of a list onto an object": (

@@ -56,7 +56,7 @@ def census(
         raise Refused(
             "comment_lost",
             f"the comment on line {line} belongs to an entry that stays, and would be lost",
-            place=path_of(document, owner) if owner is not None else source_path(document, at),
+            place=(path_of(document, owner) if owner else "") or source_path(document, at),
             fix="move the comment above its entry, or make this change by hand",
         )
     if sorted(document.text[a:b] for a, b in kept) != sorted(after):
