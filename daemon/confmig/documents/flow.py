@@ -238,7 +238,9 @@ class FlowEditor:
                 staying.append(number)
         edits = [e for i in staying for e in self.cell_edits(source[i])]
         alone = len(staying) == len(source) == len(now)
-        edits += [e for i in staying for e in self._inherited_edits(source[i], alone)]
+        for number in staying:
+            if source[number].carries is not None:
+                edits += self._inherited_edits(source[number], alone)
         if alone:
             return edits
         if self.text[home.start] not in "{[":
@@ -491,7 +493,7 @@ class FlowEditor:
     def _inherited_edits(self, cell: Cell, alone: bool) -> list[Edit]:
         """Put the comments that a value brought up into its place: above its line or behind it.
         ``alone``: no entry comes to the collection or goes."""
-        above, behind = self.inherited(cell) if cell.carries is not None else ([], [])
+        above, behind = self.inherited(cell)
         if not above and not behind:
             return []
         slot = self.slots.slot(cell)

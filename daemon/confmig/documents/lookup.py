@@ -85,11 +85,17 @@ class Lookup:
             raise ValueError("the empty path is the root, which has no place in a container")
         here: list[tuple[Any, Hit | None]] = [(self.root if within is MISSING else within, None)]
         hits: list[Hit] = []
+        last = len(segments) - 1
         for number, segment in enumerate(segments):
-            hits = [h for value, by in here for h in self.step(value, segment, lenient, by)]
-            if number == len(segments) - 1:
+            if len(here) == 1:  # the usual case is worth a shorter path
+                hits = self.step(here[0][0], segment, lenient, here[0][1])
+            else:
+                hits = [h for value, by in here for h in self.step(value, segment, lenient, by)]
+            if number == last:
                 break
-            if isinstance(segment, AnyDepth):
+            if isinstance(segment, Key | Index) and len(hits) == 1:
+                here = [(self.enter(hits[0]), hits[0])]
+            elif isinstance(segment, AnyDepth):
                 # this container and everything below it; below ``**`` nothing is a wrong type
                 below = [(h.cell.value, h) for h in hits]
                 here = [(v, h) for v, h in [*here, *below] if isinstance(v, Mapping | Sequence)]

@@ -115,9 +115,11 @@ def split_lines(source: str, rope: Rope) -> list[Rope]:
 
 def _without_return(source: str, line: Rope) -> Rope:
     """A line without the carriage return that a newline in another piece left behind."""
-    if not line or not text_of(source, line[-1:]).endswith("\r"):
+    if not line:
         return line
     last = line[-1]
+    if (last[-1:] if isinstance(last, str) else source[last[1] - 1]) != "\r":
+        return line
     return [*line[:-1], last[:-1] if isinstance(last, str) else (last[0], last[1] - 1)]
 
 

@@ -75,7 +75,13 @@ class _Writer(ValueWriter):
         self.alive: set[int] = set()
         self.block_of = {id(b.table): b for b in self.blocks}
         self.item_of = {id(b.table.origin): id(b.table) for b in self.blocks}
-        self.pair_of = {id(p.parts[-1].cell): p for b in self.blocks for p in b.pairs}
+        self._pair_of: dict[int, Statement] | None = None
+
+    def _pair(self, cell: Cell) -> Statement | None:
+        """The pair that a cell was parsed in."""
+        if self._pair_of is None:
+            self._pair_of = {id(p.parts[-1].cell): p for b in self.blocks for p in b.pairs}
+        return self._pair_of.get(id(cell))
 
     def run(self) -> Rope:
         """The finished text."""
@@ -144,7 +150,8 @@ class _Writer(ValueWriter):
                     name = key_text(str(part.cell.name), part.style)
                     plan.edits.append(Edit(part.start, part.end, [name]))
             plan.edits += self.value_edits(pair.parts[-1].cell)
-            plan.edits += self._inherited_by(pair)
+            if pair.parts[-1].cell.carries is not None:
+                plan.edits += self._inherited_by(pair)
             self.pair_block[id(pair)] = block
             for container in table:
                 self.last_pair[id(container)] = pair
@@ -152,7 +159,7 @@ class _Writer(ValueWriter):
     def _inherited_by(self, pair: Statement) -> list[Edit]:
         """The comments of an item whose value came up into a pair."""
         cell = pair.parts[-1].cell
-        above, behind = self.inherited(cell) if cell.carries is not None else ([], [])
+        above, behind = self.inherited(cell)
         if cell.source is not None and pair.tail > cell.source.end:
             above, behind = [*above, *behind], []
         margin = self._margin(pair)
@@ -171,7 +178,7 @@ class _Writer(ValueWriter):
             return super().inherited(cell)
         above, behind = self.inherited(carried)
         above, behind = [*above, *behind], []
-        pair = self.pair_of.get(id(carried))
+        pair = self._pair(carried)
         if pair is not None and carried.source is not None:
             above += self.comments_in(pair.lead, pair.start)
             behind = self.comments_in(carried.source.end, pair.tail)
@@ -239,8 +246,8 @@ class _Writer(ValueWriter):
             plan.dead = True
             return
         cell = block.table.cell
-        above, behind = self.inherited(cell) if cell is not None else ([], [])
-        if above or behind:
+        if cell is not None and cell.carries is not None:
+            above, behind = self.inherited(cell)
             margin = self._margin(header)
             rope: Rope = [p for s in (*above, *behind) for p in (margin, s, self.newline)]
             plan.edits.append(Edit(header.start, header.start, rope))
@@ -548,7 +555,7 @@ class _Writer(ValueWriter):
         above: list[Piece] = []
         behind: Rope = []
         equals: Rope = [self.equals]
-        pair = self.pair_of.get(id(cell))
+        pair = self._pair(cell)
         if pair is not None and cell.source is not None:
             above, behind = self._around(cell, pair)
             equals = [(pair.parts[-1].end, cell.source.start)]

@@ -491,12 +491,13 @@ class _Writer(FlowWriter):
         assert source is not None
         if cell.node is not None or source.tag != cell.tag or not isinstance(cell.value, str):
             return None
+        block_text = source.style in texts.BLOCK
+        if not block_text and "\n" not in self.text[source.start : source.end]:
+            return None
         old = texts.read(self.text, source, region.column)
         if old is None or ("\n" in old and "\n" not in cell.value):
             return None
-        if source.style not in texts.BLOCK:
-            if "\n" not in self.text[source.start : source.end]:
-                return None
+        if not block_text:
             rope = texts.continued(self.text, source, old, cell.value, region.column)
             return None if rope is None else [Edit(source.start, source.end, rope)]
         block = texts.block_of(self.text, source, old)
