@@ -735,9 +735,11 @@ class _Writer(FlowWriter):
         origin = container.origin
         if node is None or origin is None or not origin.cells or node.cell is None:
             lines: list[Rope] = []
+            before: Cell | None = None
             for inner in cells_of(container):
-                lines.extend([] for _ in range(self._blank_lines_above(inner) if lines else 0))
+                lines.extend([] for _ in range(self._blank_lines_between(before, inner)))
                 lines.extend(self.entry_lines(inner, column))
+                before = inner
             return lines
         if node.outer != node.start and not (bare and self._moved_properties(cell)):
             raise Refused(
@@ -761,15 +763,19 @@ class _Writer(FlowWriter):
             lines = [[" " * column, *lines[0]], *lines[1:]]
         return indent(self.text, lines, column - first.column, first_has_none=first.compact)
 
-    def _blank_lines_above(self, cell: Cell) -> int:
-        """How many blank lines set an entry apart from the one before it, where it came from."""
-        source = cell if cell.home is not None else cell.carries
-        if source is None or source.home is None or source.home.flow or source.is_root:
+    def _blank_lines_between(self, before: Cell | None, cell: Cell) -> int:
+        """How many blank lines stood between two entries that were neighbours in the source, too."""
+        if before is None:
             return 0
-        if source is source.home.cells[0]:
+        first, second = (c if c.home is not None else c.carries for c in (before, cell))
+        home = second.home if second is not None else None
+        if first is None or second is None or home is None or home.flow or second.is_root:
             return 0
-        above = self.text[: self.layout.region(source).first]
-        return above[len(above.rstrip(" \t\r\n")) :].count("\n") - 1
+        if first.home is not home:
+            return 0
+        start, end = self.layout.region(first).last, self.layout.region(second).first
+        between = self.text[start:end]
+        return between.count("\n") if start < end and not between.strip() else 0
 
     def inline_value(self, cell: Cell) -> Rope:
         """A value that follows its key or dash on the same line, in block context."""
