@@ -41,8 +41,9 @@ from confmig.errors import (
 )
 from confmig.narrator import Narrator
 from confmig.readiness import readiness
+from confmig.readings import blocked, readings
 from confmig.reconcile import Pass, Workspace
-from confmig.reporting import event_text, readings
+from confmig.reporting import event_text
 from confmig.settings import Settings, Target
 from confmig.text import plain
 from confmig_otel.metrics import Readings
@@ -128,7 +129,9 @@ class Agent:
         self._targets = (settings.target(target),) if target else settings.targets
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._waking: dict[bool, bool] = {}
-        self._snapshot = Snapshot(beat=time.monotonic())
+        names = [t.name for t in self._targets]
+        seen = Readings(blocked=blocked(names, {}, {}))  # alerts need the series from the start
+        self._snapshot = Snapshot(beat=time.monotonic(), readings=seen)
         self._notify = Notify(os.environ, time.monotonic)
         self._tick = min(TICK, self._notify.watchdog / 3) if self._notify.watchdog else TICK
         self._err, self._out = Console(2), Console(1)
@@ -207,7 +210,7 @@ class Agent:
                         self._log(str(error))
                         self._log(f"nothing is migrated until the state is back{self._probes_at()}")
                     trouble = error
-                    self._unready(error.code, telemetry)
+                    self._unready(error, telemetry)
             self._beat()
             with suppress(queue.Empty):
                 self._take(pause)
@@ -397,6 +400,8 @@ class Agent:
                 return error.exit_code  # recovery belongs to a new process
             except ConfmigError as error:
                 self._troubled(target, error)
+                if self._exit_on_block and isinstance(error, Invalid):
+                    return error.exit_code
                 retry = self._retries.setdefault(target.name, _BackOff())
                 retry.failed(time.monotonic())  # a wake-up still looks at once
                 again.append(retry.until)
@@ -489,8 +494,8 @@ class Agent:
     def _publish(self, space: Workspace, telemetry: Telemetry) -> None:
         names = [t.name for t in self._targets]
         found = readiness(names, self._passes, self._trouble, was_started=self._started)
-        views = [r.view for r in self._passes.values()]
-        seen = readings(space.store, views, delivery=space.delivery)
+        views = {name: result.view for name, result in self._passes.items()}
+        seen = readings(space.store, names, views, self._trouble, delivery=space.delivery)
         if telemetry.otel is not None:
             telemetry.otel.publish(seen)
         self._started = self._started or not found.started
@@ -499,9 +504,10 @@ class Agent:
         self._notify.status("; ".join(found.started) or "nothing stands in the way")
         self._snapshot = Snapshot(found.ready, found.started, time.monotonic(), seen)
 
-    def _unready(self, reason: str, telemetry: Telemetry) -> None:
+    def _unready(self, error: ConfmigError, telemetry: Telemetry) -> None:
         """Without a state nothing is known but that every target is blocked."""
-        seen = Readings(blocked={t.name: 1 for t in self._targets})
+        names, reason = [t.name for t in self._targets], error.code
+        seen = Readings(blocked=blocked(names, {}, dict.fromkeys(names, error)))
         if telemetry.otel is not None:
             telemetry.otel.publish(seen)
         self._notify.status(reason)

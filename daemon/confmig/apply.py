@@ -10,7 +10,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -38,7 +38,8 @@ class Outcome:
     """How a segment ended: ``committed``, ``unclean`` (committed, temporaries remain), ``drifted``,
     ``busy`` (another process writes the file), ``failed``, ``document_failed`` (only ``document``
     is held) or ``partial``. ``migration`` is the one that failed. ``remarks``: the notes of
-    migrations, and the comments that went with removed values, a sentence each."""
+    migrations, and the comments that went with removed values, a sentence each. ``trace``: the
+    trace and span id."""
 
     kind: str
     segment: Segment
@@ -49,6 +50,7 @@ class Outcome:
     changed: tuple[str, ...] = ()
     seconds: float = 0.0
     remarks: tuple[str, ...] = ()
+    trace: tuple[str, str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,17 +110,7 @@ def apply(
             span.fail(outcome.error.code)
             measured[ev.ERROR_TYPE] = outcome.error.code
         job.recorder.duration(seconds, measured)
-    return Outcome(
-        outcome.kind,
-        outcome.segment,
-        outcome.transaction,
-        outcome.error,
-        outcome.document,
-        outcome.migration,
-        outcome.changed,
-        seconds,
-        outcome.remarks,
-    )
+        return replace(outcome, seconds=seconds, trace=span.context)
 
 
 _OUTCOMES = {
@@ -180,11 +172,11 @@ def _apply(
                 return Outcome(kind, segment, error=fault, document=path, migration=failed)
     try:
         with job.recorder.span(spans.PHASE, "checkpoint", {ev.PHASE: "checkpoint"}):
-            plan = _plan(job, segment, transaction, work, approvals, now, sources)
+            plan = _plan(job, segment, transaction, work, approvals, now, sources, span.context)
         with job.recorder.span(spans.PHASE, "commit", {ev.PHASE: "commit"}):
-            Transactor(
-                job.store, job.checkpoints, job.disk, job.clock, span.context, beat=job.beat
-            ).run(plan, RECORDS)
+            Transactor(job.store, job.checkpoints, job.disk, job.clock, beat=job.beat).run(
+                plan, RECORDS
+            )
     except Unfinished:
         raise
     except Drifted as error:
@@ -218,6 +210,7 @@ def _plan(
     approvals: tuple[str, ...],
     now: datetime,
     sources: Mapping[str, bytes],
+    trace: tuple[str, str] | None,
 ) -> Plan:
     files: list[FilePlan] = []
     images: list[bytes] = []
@@ -283,6 +276,7 @@ def _plan(
         "rollout": job.rollout,
         "actor": job.actor,
         "began": now.timestamp(),
+        "trace": trace,
     }
     return Plan(
         transaction,
@@ -388,7 +382,6 @@ def record_applied(store: Store, plan: Plan, now: datetime, seconds: float) -> N
             )
         )
         store.clear_hold(plan.target, m["id"])
-        store.forget_announced(plan.target, f"migration:{m['id']}")
     if plan.details.get("released"):  # not in a plan of an older program
         history = [Released.from_json(r) for r in plan.details["released"]]
         store.record_released(plan.target, history)

@@ -88,6 +88,13 @@ class Plan:
     checkpoint: str
     details: dict[str, Any]
     reverses: str | None = None
+
+    @property
+    def trace(self) -> tuple[str, str] | None:
+        """The trace and span id of the span in which the transaction began."""
+        found = self.details.get("trace")
+        return (found[0], found[1]) if found else None
+
     directory: Directory | None = None
 
     def as_json(self) -> dict[str, Any]:

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from confmig import apply as forward
 from confmig import late_append
@@ -30,6 +29,7 @@ from confmig.adapters.lock import DirectoryLock
 from confmig.adapters.mounts import filesystem_of, is_network
 from confmig.adapters.retention import Keep, prune
 from confmig.adapters.store import Hold, Store, Transaction, stamp
+from confmig.core.attention import block_reason
 from confmig.core.drift import noted
 from confmig.core.gate import Decision
 from confmig.core.manifest import Migration
@@ -47,15 +47,19 @@ from confmig.errors import (
     LATE_FAILURE,
     PARTIAL_FAILURE,
     REFUSED,
+    ConfmigError,
     Fault,
+    Invalid,
     Refused,
     worst,
 )
+from confmig.last_reported import LastReported
 from confmig.settings import Settings, Target
 from confmig.transact import Conflict, Records, Transactor, as_error, drift
 from confmig.view import (
     View,
     failure_key,
+    history_changed,
     load_policy,
     open_for_writing,
     regressions,
@@ -115,6 +119,7 @@ class Workspace:
         self.delivery = False
         self.prints_events = False
         self.last_views: dict[str, View] = {}
+        self.troubles: dict[str, ConfmigError] = {}
         self.patience = 0.0
         self.pause: Callable[[float], None] = time.sleep
         self.monotonic: Callable[[], float] = time.monotonic
@@ -182,6 +187,15 @@ class Workspace:
         Raises ``Invalid`` for a bad bundle, ``LockHeld``, ``Unfinished`` and what the state
         itself raises; everything else is in the result.
         """
+        try:
+            result = self._reconcile(target)
+        except ConfmigError as error:
+            self.troubles[target.name] = error
+            raise
+        self.troubles.pop(target.name, None)
+        return result
+
+    def _reconcile(self, target: Target) -> Pass:
         with (
             translated(self.settings.state_dir),
             self.recorder.span(
@@ -190,12 +204,29 @@ class Workspace:
         ):
             with self.open(target) as disk:
                 self.recover(target, disk)  # needs no bundle: a broken one must not stop it
-                bundle = bundles.load(target.bundle, self.settings.limits.caps(), target.parameters)
+                bundle = self._bundle(target)
                 span.set(ev.MANIFEST_DIGEST, f"sha256:{bundle.manifest.digest}")
                 result = self._pass(target, bundle, disk)
             if result.exit_code not in (DONE, DEFERRED):
                 span.fail(_error_type(result))
             return result
+
+    def _bundle(self, target: Target) -> Bundle:
+        """The target's bundle. Raises ``Invalid`` for one that cannot be used, after the event."""
+        last = self._last_reported(target)
+        try:
+            bundle = bundles.load(target.bundle, self.settings.limits.caps(), target.parameters)
+            history_changed(bundle, self.store, target.name)
+        except Invalid as error:
+            reason = block_reason(error.code, invalid=True)
+            assert reason is not None
+            last.bundle_rejected(error, reason)
+            raise
+        last.bundle_loaded(bundle)
+        return bundle
+
+    def _last_reported(self, target: Target) -> LastReported:
+        return LastReported(self.store, target.name, self.clock)
 
     def open(self, target: Target) -> Disk:
         """A target's files, locked; a context manager."""
@@ -211,7 +242,8 @@ class Workspace:
 
     def _pass(self, target: Target, bundle: Bundle, disk: Disk) -> Pass:
         policy = load_policy(target)
-        self._announce_policy(target, policy)
+        last = self._last_reported(target)
+        last.policy(policy)
         look = _Looks(self, target, bundle, policy, disk)
         outcomes: list[forward.Outcome] = []
         replans = 0
@@ -239,13 +271,13 @@ class Workspace:
             whole = len(segment.steps)
             if target.atomic == "document":
                 segment, late = segment.head(GROUP), lambda path, migration: True
-            last = len(segment.steps) == whole
-            used = used if last else ()  # approvals are spent at the end
+            ends = len(segment.steps) == whole
+            used = used if ends else ()  # approvals are spent at the end
             digests = {d.path: d.digest for d in seen.documents}
             job = self._job(target, bundle, disk, rollout)
             outcome = forward.apply(job, segment, digests, used, late)
             outcomes.append(outcome)
-            rollout = "" if last else rollout
+            rollout = "" if ends else rollout
             if outcome.kind == "drifted":
                 replans += 1
                 if replans > REPLANS:
@@ -265,7 +297,7 @@ class Workspace:
             if self.stopping():
                 break
         seen = look.once()
-        self._announce(seen)
+        last.view(seen)
         self._settle(seen)
         if outcomes:
             said = self.settings.retention
@@ -401,71 +433,8 @@ class Workspace:
                     ev.CLASS: migration.kind,
                     ev.MANIFEST_DIGEST: f"sha256:{seen.bundle.manifest.digest}",
                 }
-                self.store.add_events([ev.event(ev.FAILED, attributes | said)], now)
-
-    # --- saying
-
-    def _announce_policy(self, target: Target, policy: Policy) -> None:
-        state = f"{policy.state}:{policy.digest}"
-        if policy.state == "missing" or self.store.announced(target.name, "policy") == state:
-            return
-        name = ev.POLICY_REJECTED if policy.state == "invalid" else ev.POLICY_LOADED
-        attributes: dict[str, Any] = {
-            ev.TARGET: target.name,
-            ev.POLICY_DIGEST: f"sha256:{policy.digest}",
-        }
-        if policy.state == "invalid":
-            attributes[ev.REASON] = "policy_invalid"
-        with self.store.commit():
-            self.store.announce(target.name, "policy", state)
-            self.store.add_events([ev.event(name, attributes)], self.clock())
-
-    def _announce(self, seen: View) -> None:
-        """Blocked, unblocked and deferred: events on change only."""
-        target = seen.target.name
-        news: list[tuple[str, str, ev.Event]] = []
-        blocked = seen.conflicts[0].id if seen.conflicts else ""
-        before = self.store.announced(target, "blocked") or ""
-        if blocked != before:
-            attributes = {ev.TARGET: target, ev.BLOCKING: blocked or before}
-            if blocked:
-                ids = [m["id"] for m in seen.conflicts[0].plan["details"]["migrations"]]
-                attributes |= {ev.ID: ids[0], ev.ERROR_TYPE: "partial_failure"}
-            news.append(
-                ("blocked", blocked, ev.event(ev.BLOCKED if blocked else ev.UNBLOCKED, attributes))
-            )
-        for outlook in seen.outlook:
-            decision, migration = outlook.decision, outlook.standing.migration
-            if decision.verdict == "allow" or blocked:
-                continue
-            subject = f"migration:{migration.id}"
-            if self.store.announced(target, subject) == decision.primary:
-                continue
-            news.append(
-                (
-                    subject,
-                    decision.primary,
-                    ev.event(
-                        ev.DEFERRED,
-                        {
-                            ev.TARGET: target,
-                            ev.ID: migration.id,
-                            ev.CLASS: migration.kind,
-                            ev.ORDER: migration.order,
-                            ev.REASON: decision.primary,
-                            ev.REASONS: decision.reasons,
-                            ev.RETRY_AT: stamp(decision.retry_at) if decision.retry_at else None,
-                            ev.POLICY_DIGEST: f"sha256:{seen.policy.digest}",
-                            ev.DOCUMENTS: len(outlook.standing.pending),
-                        },
-                    ),
-                )
-            )
-        if news:
-            with self.store.commit():
-                for subject, state, _ in news:
-                    self.store.announce(target, subject, state)
-                self.store.add_events([event for _, _, event in news], self.clock())
+                event = ev.event(ev.FAILED, attributes | said)
+                self.store.add_events([event], now, outcome.trace)
 
 
 @contextmanager

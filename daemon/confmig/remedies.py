@@ -244,7 +244,6 @@ def retry(space: Workspace, target: Target, migration: str) -> bool:
     if migration not in space.store.holds(target.name):
         return False
     with space.store.commit():
-        space.store.forget_announced(target.name, f"migration:{migration}")
         return space.store.clear_hold(target.name, migration)
 
 

@@ -5,7 +5,7 @@ No value out of a configuration file is ever shown here; diffs are made in ``mas
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,7 +16,6 @@ from confmig.core.plan import Outlook
 from confmig.reconcile import Pass
 from confmig.text import local, plain, table
 from confmig.view import View
-from confmig_otel.metrics import Readings
 
 
 def outlook_json(outlook: Outlook) -> dict[str, Any]:
@@ -322,27 +321,3 @@ def event_text(row: Mapping[str, Any]) -> str:
         f"{k}={','.join(v) if isinstance(v, list) else v}" for k, v in row["attributes"].items()
     )
     return f"{when:%H:%M:%S.%f}"[:-3] + f" {level:5} {row['name']} {attributes}"
-
-
-def readings(store: Store, views: Iterable[View], *, delivery: bool) -> Readings:
-    """What the gauges show now. Without delivery events are history: none of them waits."""
-    pending: dict[tuple[str, str], int] = {}
-    blocked: dict[str, int] = {}
-    documents: dict[tuple[str, str, str], int] = {}
-    for view in views:
-        name = view.target.name
-        for kind in ("online", "post_deploy", "manual_backfill"):
-            pending[(name, kind)] = sum(o.standing.migration.kind == kind for o in view.outlook)
-        blocked[name] = int(bool(view.conflicts))
-        for d in view.documents:
-            state = "unreadable" if d.due is None else "unstamped"
-            key = (name, d.config, state if d.version is None else str(d.version))
-            documents[key] = documents.get(key, 0) + 1
-    return Readings(
-        pending,
-        blocked,
-        documents,
-        store.outbox_size()[0] if delivery else 0,
-        store.rejected_count(),
-        store.last_success(),
-    )

@@ -50,10 +50,10 @@ def rollback(
     with job.recorder.span(spans.ROLLBACK, f"rollback {attributes[ev.ID]}", attributes) as span:
         outcome = "failed"
         try:
-            plan = _plan(job, undoing, restored, transaction, hold=hold)
-            Transactor(
-                job.store, job.checkpoints, job.disk, job.clock, span.context, beat=job.beat
-            ).run(plan, RECORDS)
+            plan = _plan(job, undoing, restored, transaction, span.context, hold=hold)
+            Transactor(job.store, job.checkpoints, job.disk, job.clock, beat=job.beat).run(
+                plan, RECORDS
+            )
             outcome = "rolled_back"
         except ConfmigError as error:
             span.fail(error.code)
@@ -64,7 +64,13 @@ def rollback(
 
 
 def _plan(
-    job: Job, undoing: Undoing, restored: list[Restored], transaction: str, *, hold: bool
+    job: Job,
+    undoing: Undoing,
+    restored: list[Restored],
+    transaction: str,
+    trace: tuple[str, str] | None,
+    *,
+    hold: bool,
 ) -> Plan:
     files, images = [], []
     already = []
@@ -125,6 +131,7 @@ def _plan(
         "actor": job.actor,
         "trigger": "operator",
         "began": now.timestamp(),
+        "trace": trace,
         "restores": row.checkpoint,
         "reverses": list(undoing.reverses),
         "redo": row.kind == "rollback" and not row.plan["details"]["redo"],
@@ -213,7 +220,6 @@ def _taken_back(store: Store, plan: Plan, now: datetime) -> None:
         if plan.details.get("hold", True):
             why = f"rolled back by {plan.id}"
             store.set_hold(plan.target, Hold(m["id"], "rolled_back", "", why, stamp(now)))
-        store.forget_announced(plan.target, f"migration:{m['id']}")
     list_ = store.released(plan.target)
     highest = max((r.order for r in list_ if r.id in kept), default=0)
     store.record_released(plan.target, [r for r in list_ if r.order <= highest])

@@ -78,7 +78,6 @@ class Transactor:
         checkpoints: Checkpoints,
         disk: Disk,
         clock: Callable[[], datetime],
-        trace: tuple[str, str] | None = None,
         *,
         beat: Callable[[], None] = lambda: None,
         pause: Callable[[float], None] = time.sleep,
@@ -87,7 +86,6 @@ class Transactor:
         self.checkpoints = checkpoints
         self.disk = disk
         self.clock = clock
-        self.trace = trace
         self.beat = beat
         self.pause = pause
 
@@ -184,7 +182,7 @@ class Transactor:
                     None,
                 )
             )
-            self.store.add_events(records.started(plan), now, self.trace)
+            self.store.add_events(records.started(plan), now, plan.trace)
 
     def prepare(self, plan: Plan) -> None:
         """The images are staged: from here on recovery may go forward."""
@@ -202,7 +200,7 @@ class Transactor:
                 self.store.record_document(
                     plan.target, file.config, file.path, file.after, file.new, plan.id
                 )
-            self.store.add_events(records.commit(self.store, plan, now), now, self.trace)
+            self.store.add_events(records.commit(self.store, plan, now), now, plan.trace)
             self.store.move(plan.id, Phase.COMMITTED, now=now)
 
     def clean_up(self, plan: Plan, swap: Swap) -> None:
@@ -234,7 +232,7 @@ class Transactor:
             if phase is Phase.CONFLICT:
                 said["files"] = {path: image.value for path, image in held.items()}
             self.store.move(plan.id, phase, now=now, error=said)
-            self.store.add_events(records.failed(plan, error, phase, before.value), now, self.trace)
+            self.store.add_events(records.failed(plan, error, phase, before.value), now, plan.trace)
         if phase is Phase.CONFLICT:
             listed = "; ".join(f"{path}: {image.value}" for path, image in held.items())
             raise Conflict(

@@ -23,6 +23,8 @@ ROLLBACK_STARTED = "config.migration.rollback.started"
 ROLLBACK_COMPLETED = "config.migration.rollback.completed"
 ROLLBACK_FAILED = "config.migration.rollback.failed"
 DRIFT = "config.drift.detected"
+BUNDLE_LOADED = "config.bundle.loaded"
+BUNDLE_REJECTED = "config.bundle.rejected"
 POLICY_LOADED = "config.policy.loaded"
 POLICY_REJECTED = "config.policy.rejected"
 
@@ -39,6 +41,8 @@ SEVERITY = {
     ROLLBACK_COMPLETED: WARN,
     ROLLBACK_FAILED: FATAL,
     DRIFT: WARN,
+    BUNDLE_LOADED: INFO,
+    BUNDLE_REJECTED: ERROR,
     POLICY_LOADED: INFO,
     POLICY_REJECTED: ERROR,
 }

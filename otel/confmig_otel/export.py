@@ -126,6 +126,12 @@ class OtelRecorder:
         meter.create_observable_gauge(
             metrics.BLOCKED, [self._blocked], metrics.UNITS[metrics.BLOCKED]
         )
+        meter.create_observable_up_down_counter(
+            metrics.HELD, [self._held], metrics.UNITS[metrics.HELD]
+        )
+        meter.create_observable_gauge(
+            metrics.ATTENTION, [self._attention], metrics.UNITS[metrics.ATTENTION]
+        )
         meter.create_observable_gauge(
             metrics.OUTBOX_PENDING, [self._outbox], metrics.UNITS[metrics.OUTBOX_PENDING]
         )
@@ -184,7 +190,29 @@ class OtelRecorder:
 
     def _blocked(self, _: CallbackOptions) -> list[Observation]:
         return [
-            Observation(n, {"config.target.name": t}) for t, n in self._readings.blocked.items()
+            Observation(n, {"config.target.name": t, "config.migration.reason": r})
+            for (t, r), n in self._readings.blocked.items()
+        ]
+
+    def _held(self, _: CallbackOptions) -> list[Observation]:
+        return [
+            Observation(
+                n,
+                {
+                    "config.target.name": t,
+                    "config.migration.class": c,
+                    "config.migration.reason": r,
+                },
+            )
+            for (t, c, r), n in self._readings.held.items()
+        ]
+
+    def _attention(self, _: CallbackOptions) -> list[Observation]:
+        return [
+            Observation(
+                n, {"config.target.name": t, "config.migration.id": i, "config.migration.reason": r}
+            )
+            for (t, i, r), n in self._readings.attention.items()
         ]
 
     def _documents(self, _: CallbackOptions) -> list[Observation]:

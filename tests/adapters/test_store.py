@@ -163,8 +163,6 @@ def test_what_was_said_is_remembered(store: Store) -> None:
         assert not store.announce("app", "policy", "a")
         assert store.announce("app", "policy", "b")
         assert store.announce("other", "policy", "b")
-        store.forget_announced("app", "policy")
-        assert store.announce("app", "policy", "b")
 
 
 def test_readers_read_beside_the_writer(tmp_path: Path) -> None:

@@ -17,6 +17,8 @@ from confmig.adapters.lock import DirectoryLock
 from confmig.errors import LockHeld
 from tests.e2e.world import FREE, OPEN, TWO, Daemon, Step, World, document, until, write_bundle
 
+BLOCKED = 'config_migration_blocked{config_migration_reason="%s",config_target_name="app"}'
+
 pytestmark = pytest.mark.slow
 
 HTTP = "http: {port: 0}\nwatch: {rescan: 3600}\n"
@@ -75,7 +77,7 @@ def test_probes_files_signals_and_the_end(tmp_path: Path) -> None:
         for line in (
             'config_documents{config_schema_name="app",config_schema_version="2",'
             'config_target_name="app"} 1.0',
-            'config_migration_blocked{config_target_name="app"} 0.0',
+            f"{BLOCKED % 'bundle_invalid'} 0.0",
             "config_migration_outbox_pending 0.0",
             "config_migration_duration_seconds_count",
             "config_migration_last_success_time_seconds",
@@ -162,7 +164,7 @@ def test_a_state_that_cannot_be_read_keeps_it_up_and_unready_until_it_is_restore
         assert "state_unreadable" in daemon.is_up("/readyz", 503)
         assert daemon.get("/startupz")[0] == 503
         assert daemon.get("/livez")[0] == 200
-        assert 'config_migration_blocked{config_target_name="app"} 1.0' in daemon.get("/metrics")[1]
+        assert f"{BLOCKED % 'state_unreadable'} 1.0" in daemon.get("/metrics")[1]
         assert "confmig restore-state" in daemon.said
         told = world.run("status")
         assert told.code == 4, told
@@ -184,7 +186,7 @@ def test_a_state_that_cannot_be_read_keeps_it_up_and_unready_until_it_is_restore
         daemon.process.send_signal(signal.SIGHUP)
         daemon.is_up("/readyz")
         until(lambda: world.version("late.yaml") == 2, what=daemon.said)
-        assert 'config_migration_blocked{config_target_name="app"} 0.0' in daemon.get("/metrics")[1]
+        assert f"{BLOCKED % 'state_unreadable'} 0.0" in daemon.get("/metrics")[1]
         assert daemon.end() == 0
     assert world.run("rollback", "--last").code == 0
     assert world.run("rollback", "--last").code == 0

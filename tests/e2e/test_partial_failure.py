@@ -21,14 +21,22 @@ def once(self, file):
     os.kill(os.getpid(), signal.SIGKILL)
 EachFile.swap_in = once
 """
+BLOCKED = (
+    'config_migration_blocked{config_migration_reason="blocked_by_partial_failure",'
+    'config_target_name="app"}'
+)
 THEIRS = b"schema_version: 2\nlisten: {port: 9999}\nfeature: mine\n"
 
 
-def half_way(folder: Path, policy: str = FREE) -> tuple[World, str]:
+def half_way(
+    folder: Path, policy: str = FREE, telemetry: str = "{exporter: none}"
+) -> tuple[World, str]:
     """A world whose a.yaml is new with an edit on top while b.yaml is old; and the transaction."""
     bundle = write_bundle(folder / "bundle", TWO)
     documents = {"a.yaml": document("a"), "b.yaml": document("b")}
-    world = World(folder / "w", bundle=bundle, policy=policy, documents=documents)
+    world = World(
+        folder / "w", bundle=bundle, policy=policy, documents=documents, telemetry=telemetry
+    )
     done = world.drive(KILL_AFTER_FIRST, "run", "--once")
     assert done.code == -signal.SIGKILL, done
     assert (world.version("a.yaml"), world.version("b.yaml")) == (2, 0)
@@ -193,13 +201,13 @@ def test_a_daemon_stays_up_unready_and_is_freed_by_resolve(tmp_path: Path) -> No
         until(lambda: "blocked_by_partial_failure" in daemon.get("/readyz")[1])
         assert daemon.get("/startupz")[0] == 503
         assert daemon.get("/livez")[0] == 200
-        until(lambda: 'config_migration_blocked{config_target_name="app"} 1.0' in metrics(daemon))
+        until(lambda: f"{BLOCKED} 1.0" in metrics(daemon))
         world.put("a.yaml", images(world, transaction)["a.yaml"][0])
         done = world.run("resolve", transaction, "--verify-and-clear")
         assert done.code == 0, done
         daemon.is_up("/readyz")
         until(lambda: (world.version("a.yaml"), world.version("b.yaml")) == (2, 2))
-        until(lambda: 'config_migration_blocked{config_target_name="app"} 0.0' in metrics(daemon))
+        until(lambda: f"{BLOCKED} 0.0" in metrics(daemon))
         assert daemon.end() == 0
 
 

@@ -447,7 +447,7 @@ def test_documents_that_do_not_fit_hold_the_step_and_no_other(
         said = world.run(command)
         assert reason in said.out, said
     deferred = world.events("config.migration.deferred")
-    assert BOTH in {e["attributes"]["config.migration.id"] for e in deferred}
+    assert BOTH in {name for e in deferred for name in e["attributes"]["config.migration.ids"]}
 
 
 def test_a_partner_that_cannot_be_read_holds_the_step_and_no_other(tmp_path: Path) -> None:

@@ -82,6 +82,7 @@ def test_whatever_a_run_emits_is_in_the_registry(tmp_path: Path) -> None:
             "config.migration.failed",
             "config.migration.rollback.started",
             "config.migration.rollback.completed",
+            "config.bundle.loaded",
             "config.policy.loaded",
             "config.policy.rejected",
             "config.drift.detected",  # the file was put back to an older version by hand

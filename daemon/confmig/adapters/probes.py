@@ -87,19 +87,35 @@ class _Gauges(Collector):
         yield pending
         blocked = GaugeMetricFamily(
             "config_migration_blocked",
-            "1 while an unresolved partial failure or an unreadable state blocks migrations.",
-            labels=("config_target_name",),
+            "1 while nothing runs in a target for this reason, else 0.",
+            labels=("config_target_name", "config_migration_reason"),
         )
-        for target, value in seen.blocked.items():
-            blocked.add_metric((target,), value)
+        for labels, value in seen.blocked.items():
+            blocked.add_metric(labels, value)
         yield blocked
+        held = GaugeMetricFamily(
+            "config_migration_held",
+            "Pending migrations held for a reason that time alone does not end.",
+            labels=("config_target_name", "config_migration_class", "config_migration_reason"),
+        )
+        for series, value in seen.held.items():
+            held.add_metric(series, value)
+        yield held
+        attention = GaugeMetricFamily(
+            "config_migration_attention",
+            "1 where a person must act.",
+            labels=("config_target_name", "config_migration_id", "config_migration_reason"),
+        )
+        for series, value in seen.attention.items():
+            attention.add_metric(series, value)
+        yield attention
         documents = GaugeMetricFamily(
             "config_documents",
             "Documents by schema version.",
             labels=("config_target_name", "config_schema_name", "config_schema_version"),
         )
-        for labels, count in seen.documents.items():
-            documents.add_metric(labels, count)
+        for series, value in seen.documents.items():
+            documents.add_metric(series, value)
         yield documents
         yield GaugeMetricFamily(
             "config_migration_outbox_pending",
@@ -111,12 +127,13 @@ class _Gauges(Collector):
             "Events the receiver refused for good.",
             value=seen.outbox_rejected,
         )
+        last = GaugeMetricFamily(
+            "config_migration_last_success_time_seconds",
+            "Time of the last committed transaction.",
+        )
         if seen.last_success is not None:
-            yield GaugeMetricFamily(
-                "config_migration_last_success_time_seconds",
-                "Time of the last committed transaction.",
-                value=seen.last_success,
-            )
+            last.add_metric((), seen.last_success)
+        yield last
 
 
 class ProbeServer:

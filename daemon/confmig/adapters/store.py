@@ -277,11 +277,6 @@ class Store:
         self.db.execute("INSERT OR REPLACE INTO announced VALUES(?,?,?)", (target, subject, state))
         return True
 
-    def forget_announced(self, target: str, subject: str) -> None:
-        """Whatever is said next about a subject is news."""
-        self._inside()
-        self.db.execute("DELETE FROM announced WHERE target=? AND subject=?", (target, subject))
-
     def announced(self, target: str, subject: str) -> str | None:
         """What was said last about a subject."""
         row = self.db.execute(

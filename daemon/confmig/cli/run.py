@@ -25,8 +25,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--exit-on-block",
         action="store_true",
-        help="(daemon) exit when a partial failure blocks or the state cannot be read, instead of "
-        "staying unready",
+        help="(daemon) exit when a partial failure, a broken bundle or an unreadable state blocks, "
+        "instead of staying unready",
     )
     parser.add_argument(
         "--wait",

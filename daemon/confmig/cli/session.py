@@ -74,8 +74,8 @@ def actor() -> str:
 @contextmanager
 def workspace(settings: Settings) -> Iterator[Workspace]:
     """The open state for a command that changes something; drains the outbox at the end."""
+    from confmig.readings import readings
     from confmig.reconcile import Workspace
-    from confmig.reporting import readings
 
     telemetry = telemetry_of(settings)
     ending = time.monotonic()
@@ -90,8 +90,16 @@ def workspace(settings: Settings) -> Iterator[Workspace]:
                 seconds = min(COMMAND_DRAIN, settings.telemetry.drain_seconds)
                 left = telemetry.drain(space.store, seconds, clock)
                 if telemetry.otel is not None:
-                    views = space.last_views.values()
-                    telemetry.otel.publish(readings(space.store, views, delivery=space.delivery))
+                    names = [t.name for t in settings.targets]
+                    telemetry.otel.publish(
+                        readings(
+                            space.store,
+                            names,
+                            space.last_views,
+                            space.troubles,
+                            delivery=space.delivery,
+                        )
+                    )
                 if left.count:
                     print(
                         f"confmig: {left.count} event(s) wait for the OTLP receiver; they are kept "

@@ -764,7 +764,7 @@ class _Writer(FlowWriter):
         return indent(self.text, lines, column - first.column, first_has_none=first.compact)
 
     def _blank_lines_between(self, before: Cell | None, cell: Cell) -> int:
-        """How many blank lines stood between two entries that were neighbours in the source, too."""
+        """How many blank lines stood between two entries that were neighbours in the source."""
         if before is None:
             return 0
         first, second = (c if c.home is not None else c.carries for c in (before, cell))
