@@ -24,8 +24,10 @@ check: $(VENV)/.ready ## lint, types, import contracts, and our own bundle
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy -p confmig -p confmig_otel -p tests
 	$(BIN)/lint-imports
+	mkdir -p build
 	$(BIN)/confmig sum --check
 	$(BIN)/confmig check
+	$(BIN)/confmig dry-run --bundle . --exit-code --output build/dry-run.md || test $$? -eq 3
 
 e2e: $(VENV)/.ready ## the slow tests: kill sweep, seeded bugs, delivery
 	$(PYTEST) -m slow

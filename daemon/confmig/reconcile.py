@@ -32,7 +32,7 @@ from confmig.adapters.store import Hold, Store, Transaction, stamp
 from confmig.core.attention import block_reason
 from confmig.core.drift import noted
 from confmig.core.gate import Decision
-from confmig.core.manifest import Migration
+from confmig.core.manifest import CLASSES, Migration
 from confmig.core.plan import (
     next_segment,
 )
@@ -121,6 +121,7 @@ class Workspace:
         self.last_views: dict[str, View] = {}
         self.troubles: dict[str, ConfmigError] = {}
         self.patience = 0.0
+        self.classes: frozenset[str] = frozenset(CLASSES)  # the only ones that passes consider
         self.pause: Callable[[float], None] = time.sleep
         self.monotonic: Callable[[], float] = time.monotonic
         self._quiet: dict[str, Quiet] = {}
@@ -260,7 +261,8 @@ class Workspace:
 
             def allowed(migration: Migration, known: dict[str, Decision] = decisions) -> bool:
                 decision = known.get(migration.id)
-                return decision is not None and decision.verdict == "allow"
+                considered = migration.kind in self.classes
+                return considered and decision is not None and decision.verdict == "allow"
 
             segment = next_segment(bundle.manifest, seen.documents, allowed, frozenset(excluded))
             if segment is None:
@@ -304,7 +306,7 @@ class Workspace:
             keep = Keep(said.checkpoints, said.days, said.size)
             prune(self.store, self.checkpoints, keep, self.clock(), delivery=self.delivery)
         self.last_views[target.name] = seen
-        code = _exit_code(seen, outcomes, excluded)
+        code = _exit_code(seen, outcomes, excluded, self.classes)
         again = look.again
         if outcomes and outcomes[-1].kind in ("drifted", "busy"):
             # the last look may have been quiet: then no event need follow it
@@ -561,7 +563,9 @@ def _error_type(result: Pass) -> str:
     return errors[0] if errors else "blocked_by_partial_failure"
 
 
-def _exit_code(seen: View, outcomes: list[forward.Outcome], excluded: set[str]) -> int:
+def _exit_code(
+    seen: View, outcomes: list[forward.Outcome], excluded: set[str], classes: frozenset[str]
+) -> int:
     codes = [DONE]
     if seen.conflicts:
         codes.append(PARTIAL_FAILURE)
@@ -573,6 +577,8 @@ def _exit_code(seen: View, outcomes: list[forward.Outcome], excluded: set[str]) 
         codes.append(FAILED)
     for outlook in seen.outlook:
         decision = outlook.decision
+        if outlook.standing.migration.kind not in classes:
+            continue  # it is listed, and no more
         if "document_failed" in decision.reasons or "dependency_failed" in decision.reasons:
             codes.append(FAILED)
         elif decision.verdict == "hold" or decision.verdict == "allow":

@@ -337,6 +337,7 @@ def load(
     schemas = Schemas(root / "migrations" / "schemas", contract)
     problems += schemas.problems()
     problems += _stamps(manifest)
+    problems += _modules(manifest, programs)
     known = manifest.parameters if manifest is not None else {}
     for name in (parameters or ()) if manifest is not None else ():
         if name not in known:
@@ -353,6 +354,21 @@ def load(
             "manifest_invalid", f"the bundle {root.name} has {len(problems)} problem(s)", problems
         )
     return Bundle(root, manifest, contract, files, programs, schemas, caps, dict(parameters or {}))
+
+
+def _modules(manifest: Manifest | None, programs: Mapping[str, Program]) -> list[Problem]:
+    """Python modules that handlers need and that are not installed here."""
+    out = []
+    for migration in manifest.migrations if manifest is not None else ():
+        missing = [name for name in migration.requires if not handlers.is_installed(name)]
+        program = programs.get(migration.id)
+        named = [o.body.file for o in program.operations if o.kind == "custom"] if program else []
+        place = f"migrations/{named[0] if named else migration.id + '.py'}"
+        for name in missing:
+            fix = f"pip install '{migration.requires[name]}'"
+            message = f"the Python module {name!r} is missing, which {migration.id} needs"
+            out.append(Problem("handler_module_missing", place, message, fix))
+    return out
 
 
 def _stamps(manifest: Manifest | None) -> list[Problem]:

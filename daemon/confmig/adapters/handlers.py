@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import importlib.util
 import json
 import os
 import select
@@ -66,6 +67,15 @@ class HandlerContract:
         unpredictable elsewhere: for salts, where a random source would not be repeatable."""
         mac = hmac.new(self._key, purpose.encode() + b"\0" + self._source, hashlib.sha256)
         return mac.digest()[:length]
+
+
+def is_installed(module: str) -> bool:
+    """Whether a handler can import a module (only the first part of its name is looked up, because
+    the others would be imported for it)."""
+    try:
+        return importlib.util.find_spec(module.partition(".")[0]) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def run(
@@ -128,6 +138,13 @@ def _child(
     if "refused" in reply:
         raise Refused(reply["refused"], f"{name}: {reply['message']}", place=reply.get("place", ""))
     if "failed" in reply:
+        if reply.get("module"):
+            raise Fault(
+                "handler_module_missing",
+                f"migrations/{name}:{reply['line']}: the Python module {reply['module']!r} is "
+                "missing",
+                fix="install it, and name it in `requires` of the migration's manifest entry",
+            )
         raise Fault("handler_failed", f"{name}: {reply['failed']} in line {reply['line']}")
     return json.dumps(reply["changes"]).encode()
 
@@ -185,7 +202,10 @@ def _work(
             if trace.tb_frame.f_code.co_filename == name:
                 line = trace.tb_lineno
             trace = trace.tb_next
-        answer = json.dumps({"failed": type(error).__name__, "line": line}).encode()
+        reply = {"failed": type(error).__name__, "line": line}
+        if isinstance(error, ModuleNotFoundError) and error.name:
+            reply["module"] = error.name[:100]  # the name in an import statement
+        answer = json.dumps(reply).encode()
     view = memoryview(answer)
     while view:
         view = view[os.write(writer, view) :]

@@ -9,19 +9,29 @@ import argparse
 import json
 import os
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from confmig.adapters.bundle import load
 from confmig.adapters.store import Store, stamp
 from confmig.cli import report, session
+from confmig.documents.document import Caps
 from confmig.dryrun import markdown, report_of
 from confmig.errors import DEFERRED, REFUSED, ConfmigError, Refused, worst
+from confmig.samples import sample_views
 from confmig.view import views
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The words of the command."""
     session.settings_argument(parser)
+    parser.add_argument(
+        "--bundle",
+        type=Path,
+        metavar="DIR",
+        help="a bundle instead of settings: its sample files, without state and policy",
+    )
     parser.add_argument(
         "--format", choices=("json", "markdown"), default="markdown", help="of the report"
     )
@@ -38,23 +48,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write the report."""
-    settings = session.load_settings(args)
     now = session.clock()
-    codes, reports = [0], []
-    store = Store.read_only(settings.state_dir)
-    try:
-        key = store.install_key if store is not None else b""
-    finally:
-        if store is not None:
-            store.close()
-    for _, seen in views(settings, args.target, now):
-        if isinstance(seen, ConfmigError):
-            report(seen)
-            codes.append(seen.exit_code)
-            continue
-        if seen.policy.state == "invalid":
-            codes.append(2)
-        reports.append(report_of(seen, settings.limits.size, key))
+    codes, reports = _samples(args.bundle, now) if args.bundle else _targets(args, now)
     answer: dict[str, Any] = {"report": "confmig dry-run", "version": 1}
     if not args.no_timestamp:
         answer["generated_at"] = stamp(now)
@@ -73,6 +68,33 @@ def run(args: argparse.Namespace) -> int:
         totals = answer["totals"]
         codes.append(REFUSED if totals["errors"] else DEFERRED if totals["pending"] else 0)
     return worst(codes)
+
+
+def _samples(folder: Path, now: datetime) -> tuple[list[int], list[dict[str, Any]]]:
+    """The reports of a bundle's samples."""
+    size = Caps().size
+    return [0], [report_of(seen, size, b"") for seen in sample_views(load(folder), size, now)]
+
+
+def _targets(args: argparse.Namespace, now: datetime) -> tuple[list[int], list[dict[str, Any]]]:
+    """The reports of the targets of the settings, and the exit codes that they ask for."""
+    settings = session.load_settings(args)
+    codes, reports = [0], []
+    store = Store.read_only(settings.state_dir)
+    try:
+        key = store.install_key if store is not None else b""
+    finally:
+        if store is not None:
+            store.close()
+    for _, seen in views(settings, args.target, now):
+        if isinstance(seen, ConfmigError):
+            report(seen)
+            codes.append(seen.exit_code)
+            continue
+        if seen.policy.state == "invalid":
+            codes.append(2)
+        reports.append(report_of(seen, settings.limits.size, key))
+    return codes, reports
 
 
 def _write(file: Path, text: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 from confmig.cli import output, report, session
 from confmig.commands import error_json
+from confmig.core.manifest import CLASSES
 from confmig.core.policy import duration
-from confmig.errors import Bug, ConfmigError, Unfinished, worst
+from confmig.errors import Bug, ConfmigError, Unfinished, Usage, worst
 from confmig.reconcile import ONCE_WAIT
 from confmig.reporting import event_text, pass_json, pass_text
 
@@ -19,6 +20,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     """The words of the command."""
     session.settings_argument(parser)
     parser.add_argument("--once", action="store_true", help="make one pass and exit")
+    parser.add_argument(
+        "--class",
+        dest="classes",
+        type=_classes,
+        metavar="CLASS,...",
+        help=f"(--once) consider only these classes: {', '.join(CLASSES)}; what the others hold is "
+        "listed and does not change the exit code",
+    )
     parser.add_argument(
         "--console", action="store_true", help="print every event as it is recorded"
     )
@@ -39,12 +48,28 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _classes(text: str) -> frozenset[str]:
+    names = [part.strip() for part in text.split(",")]
+    for name in names:
+        if name not in CLASSES:
+            raise argparse.ArgumentTypeError(
+                f"{name!r} is not a class; name one or more of {','.join(CLASSES)}"
+            )
+    return frozenset(names)
+
+
 def _seconds(text: str) -> float:
     return duration(text).total_seconds()
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the daemon or one pass over every target."""
+    if args.classes is not None and not args.once:
+        raise Usage(
+            "usage",
+            "--class is for one pass",
+            fix="add --once; a daemon considers every class in its windows",
+        )
     settings = session.load_settings(args)
     if not args.once:
         from confmig.agent import Agent
@@ -61,6 +86,7 @@ def run(args: argparse.Namespace) -> int:
     answers: list[dict[str, Any]] = []
     with session.workspace(settings) as space:
         space.patience = ONCE_WAIT
+        space.classes = args.classes or space.classes
         space.say = lambda line: print(f"confmig: {line}", file=sys.stderr)
         seen = space.store.outbox_head()
         for target in targets:

@@ -31,7 +31,8 @@ class Stamp:
 class Config:
     """One kind of configuration file of a service. ``stamp`` is None where the files carry no
     version; ``multi_document`` where a file is a stream of YAML documents, the tree their list.
-    ``lines`` is what it says of INI and .properties files (see ``documents.dialects``)."""
+    ``lines`` is what it says of INI and .properties files (see ``documents.dialects``). ``samples``
+    are patterns of example files in the bundle, for its dry run."""
 
     name: str
     files: tuple[str, ...]
@@ -39,6 +40,7 @@ class Config:
     stamp: Stamp | None
     multi_document: bool = False
     lines: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    samples: tuple[str, ...] = ()
 
     @property
     def encoding(self) -> str:
@@ -49,7 +51,8 @@ class Config:
 @dataclass(frozen=True, slots=True)
 class Migration:
     """One entry of the manifest. ``sets`` has the version that a document of each configuration
-    has after it; ``checksum`` covers its file and the handlers it names."""
+    has after it; ``checksum`` covers its file and the handlers it names; ``requires`` has the
+    Python modules that its handlers import, each with what pip installs."""
 
     id: str
     order: int
@@ -59,6 +62,7 @@ class Migration:
     description: str
     impact: str
     checksum: str
+    requires: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def together(self) -> bool:

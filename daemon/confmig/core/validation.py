@@ -41,8 +41,27 @@ _LINES: dict[str, tuple[str, tuple[str, ...]]] = {
     "encoding": ("properties", ("utf-8", "latin-1")),
     "documents": ("properties", ("spring", "one")),
 }
-_CONFIG_KEYS = {"files", "format", "version", "multi_document", "inline_comments", *_LINES}
-_MIGRATION_KEYS = {"id", "order", "class", "sets", "depends_on", "description", "impact"}
+_CONFIG_KEYS = {
+    "files",
+    "format",
+    "version",
+    "samples",
+    "multi_document",
+    "inline_comments",
+    *_LINES,
+}
+_MIGRATION_KEYS = {
+    "id",
+    "order",
+    "class",
+    "sets",
+    "depends_on",
+    "description",
+    "impact",
+    "requires",
+}
+_MODULE = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*\Z")
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._\[\],<>=!~; -]*\Z")
 
 
 def read(files: Files, contract: Contract) -> tuple[Manifest | None, list[Problem]]:
@@ -208,8 +227,40 @@ class _Check:
                 self._stamp(entry, place),
                 multi is True,
                 self._lines(entry, place),
+                self._samples(entry, place),
             )
         return out
+
+    def _samples(self, entry: dict[str, Any], place: str) -> tuple[str, ...]:
+        """The example files of a configuration, as patterns relative to the bundle."""
+        samples = entry.get("samples", [])
+        good = isinstance(samples, list) and all(
+            isinstance(s, str) and s and not s.startswith("/") and ".." not in s.split("/")
+            for s in samples
+        )
+        if not good:
+            self._field(
+                f"{place}.samples",
+                "must be a list of file patterns in the bundle",
+                'write patterns such as "samples/*.yaml"',
+            )
+            return ()
+        return tuple(samples)
+
+    def _requires(self, data: Any, place: str) -> dict[str, str]:
+        """The modules that a migration's handlers import: name -> what pip installs."""
+        good = isinstance(data, dict) and all(
+            _MODULE.match(name) and isinstance(said, str) and _REQUIREMENT.match(said)
+            for name, said in data.items()
+        )
+        if not good:
+            self._field(
+                f"{place}: requires",
+                "must be an object of Python modules and what pip installs for each",
+                'write {"bcrypt": "bcrypt>=4"}',
+            )
+            return {}
+        return dict(data)
 
     def _lines(self, entry: dict[str, Any], place: str) -> dict[str, Any]:
         """What a configuration says of its INI or .properties files."""
@@ -341,6 +392,7 @@ class _Check:
         description = entry.get("description", "")
         if not isinstance(description, str):
             self._field(f"{place}: description", "must be text", "describe it in a sentence")
+        requires = self._requires(entry.get("requires", {}), place)
         sets = self._sets(entry.get("sets"), place, configs)
         depends = entry.get("depends_on", [])
         if not isinstance(depends, list) or not all(isinstance(d, str) for d in depends):
@@ -366,6 +418,7 @@ class _Check:
             description,
             str(entry.get("impact", "normal")),
             checksum(file, self.files),
+            requires,
         )
 
     def _sets(self, data: Any, place: str, configs: dict[str, Config]) -> dict[str, int]:
