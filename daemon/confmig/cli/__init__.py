@@ -36,6 +36,7 @@ COMMANDS = {
     "history": "the transactions; --verify checks what was recorded",
     "backup-state": "write the state directory into one file",
     "restore-state": "make the state directory from such a file",
+    "demo": "the whole job once, on an example in a temporary directory",
     "version": "the version",
 }
 _EPILOG = """exit codes:
