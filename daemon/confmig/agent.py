@@ -58,6 +58,9 @@ rescan interval of the settings."""
 _BACK_OFF = (2.0, 300.0)
 """The first and the longest wait, in seconds, after an unexpected error of a target."""
 
+_NO_STATE = ("state_unreadable", "state_untrusted")
+"""Why there may be no state to work with; the daemon stays up then, so that an alert can fire."""
+
 _LOOKS = 0.25
 """Seconds between two tries for the lock that another daemon holds (``--wait``)."""
 
@@ -193,7 +196,7 @@ class Agent:
             pause = self._tick
             try:
                 if os.path.exists(file) or not there:
-                    return Workspace(settings, _clock, recorder, f"uid:{os.getuid()}")
+                    return Workspace(settings, _clock, recorder, f"uid:{os.getuid()}", self._log)
             except ConfmigError as error:
                 busy = isinstance(error, LockHeld)
                 if busy and trouble is None:
@@ -202,7 +205,7 @@ class Agent:
                     if not waited:
                         self._log(f"waits for the other confmig to end ({error.place})")
                     waited, pause = True, _LOOKS
-                elif self._exit_on_block or not (busy or error.code == "state_unreadable"):
+                elif self._exit_on_block or not (busy or error.code in _NO_STATE):
                     raise
                 else:
                     self._probes(recorder)
@@ -218,7 +221,6 @@ class Agent:
 
     def _serve(self, space: Workspace, telemetry: Telemetry, recorder: Measured) -> int:
         space.beat = self._beat
-        space.say = self._log
         space.stopping = lambda: self._stopping
         self._probes(recorder)
         control = ControlServer(self._settings.state_dir, self._ask)

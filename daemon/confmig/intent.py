@@ -50,7 +50,16 @@ class FilePlan:
         fields = dict(data)
         fields["migrations"] = tuple(fields["migrations"])
         fields["metadata"] = Metadata(**fields["metadata"])
-        return cls(**fields)
+        made = cls(**fields)
+        if made.metadata.gives_privileges:
+            raise Refused(
+                "state_untrusted",
+                "a recorded plan gives a file set-uid, set-gid or capabilities, which confmig "
+                "never plans",
+                place=made.path,
+                fix="find out who wrote the state directory; then restore it from a backup",
+            )
+        return made
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ on them. ``run --once`` is this pass, once; the daemon runs the same function.
 from __future__ import annotations
 
 import json
+import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
@@ -19,13 +20,12 @@ from confmig import apply as forward
 from confmig import late_append
 from confmig import rollback as backward
 from confmig.adapters import bundle as bundles
-from confmig.adapters import state_format
+from confmig.adapters import state_folder, state_format
 from confmig.adapters.bundle import Bundle
 from confmig.adapters.checkpoints import Checkpoints
 from confmig.adapters.disk import Disk, Snapshot
-from confmig.adapters.durable import make_folder
 from confmig.adapters.lease import Writers
-from confmig.adapters.lock import DirectoryLock
+from confmig.adapters.lock import DirectoryLock, RootLock
 from confmig.adapters.mounts import filesystem_of, is_network
 from confmig.adapters.retention import Keep, prune
 from confmig.adapters.store import Hold, Store, Transaction, stamp
@@ -48,7 +48,6 @@ from confmig.errors import (
     PARTIAL_FAILURE,
     REFUSED,
     ConfmigError,
-    Fault,
     Invalid,
     Refused,
     worst,
@@ -110,7 +109,12 @@ class Workspace:
     """The open state of a settings file, for one writer: locks, store, checkpoints."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, recorder: spans.Recorder, actor: str
+        self,
+        settings: Settings,
+        clock: Clock,
+        recorder: spans.Recorder,
+        actor: str,
+        say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -128,16 +132,8 @@ class Workspace:
         self._gave_up: dict[str, tuple[frozenset[tuple[str, str]], float]] = {}
         self.beat: Callable[[], None] = lambda: None
         self.stopping: Callable[[], bool] = lambda: False
-        self.say: Callable[[str], None] = lambda line: None
-        try:
-            make_folder(settings.state_dir)
-        except OSError as error:
-            raise Fault(
-                "state_unreadable",
-                f"the state directory cannot be made: {error.strerror}",
-                place=str(settings.state_dir),
-                fix="check its parent (rights, room, the disk), or set another state_dir",
-            ) from None
+        self.say = say
+        state_folder.prepare(settings.state_dir, say)
         kind = filesystem_of(settings.state_dir)
         if is_network(kind):
             raise Refused(
@@ -235,7 +231,7 @@ class Workspace:
         ways = replace(target.ways(), open_files=open_files)
         disk = Disk(str(target.root), size_cap=self.settings.limits.size, ways=ways)
         try:
-            lock = DirectoryLock(str(target.root), "configuration directory")
+            lock = RootLock(str(target.root), self.settings.state_dir, os.environ, self.say)
         except BaseException:
             disk.close()
             raise
@@ -532,7 +528,7 @@ class _Looks:
 class _Locked(Disk):
     """A disk that releases the directory's lock when it is closed."""
 
-    def __init__(self, disk: Disk, lock: DirectoryLock) -> None:
+    def __init__(self, disk: Disk, lock: RootLock) -> None:
         self.__dict__.update(disk.__dict__)
         self._lock = lock
 

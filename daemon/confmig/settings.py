@@ -21,6 +21,7 @@ from pydantic import (
     model_validator,
 )
 
+from confmig.adapters import trust
 from confmig.adapters.disk import Ways
 from confmig.adapters.endpoint import url_problem
 from confmig.adapters.plain_file import read_plain
@@ -206,7 +207,9 @@ class Settings(_Model):
 
 
 def load(path: Path, environment: Mapping[str, str]) -> Settings:
-    """Read a settings file. Raises ``Invalid`` with every problem in it."""
+    """Read a settings file. Raises ``Invalid`` with every problem in it, and for one that others
+    can change (``settings_untrusted``)."""
+    trust.check("settings_untrusted", "settings file", [path])
     try:
         data = plain(formats.parse(read_plain(path), format="yaml", dialect="yaml-1.2").root)
     except OSError as error:

@@ -13,6 +13,7 @@ from datetime import datetime
 
 from confmig import leftovers
 from confmig.adapters import bundle as bundles
+from confmig.adapters import trust
 from confmig.adapters.bundle import Bundle
 from confmig.adapters.disk import Disk, Snapshot, digest_of
 from confmig.adapters.lease import Writers
@@ -62,6 +63,7 @@ def load_policy(target: Target) -> Policy:
         return policies.MISSING
     name = target.policy.name
     try:
+        trust.check("policy_untrusted", "policy", [target.policy])
         data = plain(formats.parse(read_plain(target.policy), format="yaml").root)
     except OSError as error:
         return policies.invalid(
@@ -74,6 +76,8 @@ def load_policy(target: Target) -> Policy:
                 )
             ]
         )
+    except Invalid as error:
+        return policies.invalid(list(error.problems))
     except Refused as error:
         return policies.invalid([Problem("policy_invalid", name, error.message, "mend the policy")])
     return policies.read(data, name)

@@ -25,7 +25,7 @@ from typing import Any
 import pytest
 
 from confmig import apply, settings
-from confmig.adapters.lock import DirectoryLock
+from confmig.adapters.lock import RootLock
 from confmig.core.plan import Segment
 from confmig.errors import Refused
 from confmig.reconcile import Workspace
@@ -1553,7 +1553,7 @@ def test_a_lock_that_is_released_is_noticed_without_a_file_event(tmp_path: Path)
     more = "http: {port: 0}\nwatch: {rescan: 3600}\n"
     world = World(tmp_path / "w", bundle=bundle, policy=FREE, more=more)
     world.put("a.yaml", document("a"))
-    lock = DirectoryLock(str(world.config), "directory")
+    lock = RootLock(str(world.config), world.state, os.environ, print)
     with Daemon(world) as daemon:
         until(lambda: "lock_held" in daemon.said, what="the lock in the log")
         assert world.version("a.yaml") == 0

@@ -6,13 +6,11 @@ returns a bundle that can run or raises ``Invalid`` with all problems.
 
 from __future__ import annotations
 
-import os
-import stat
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from confmig.adapters import handlers, regex
+from confmig.adapters import handlers, regex, trust
 from confmig.adapters.plain_file import read_plain
 from confmig.adapters.schemas import Schemas
 from confmig.core import contract as contracts
@@ -222,7 +220,6 @@ class Bundle:
                 sources[config],
                 {**self.manifest.parameters, **self.parameters},
             )
-            self._trusted(name)
             handlers.run(name, self.code(name), target, contract, item)
 
         return Context(
@@ -250,23 +247,18 @@ class Bundle:
             else self.files.migrations[name]
         )
 
-    def _trusted(self, name: str) -> None:
-        """Handlers run only from files that nobody else can have written."""
-        folder = self.root / "migrations"
-        for path in (
-            self.root,
-            self.root / "manifest.json",
-            folder,
-            (folder / name).parent,
-            folder / name,
-        ):
-            facts = os.stat(path)
-            if facts.st_uid not in (0, os.geteuid()) or facts.st_mode & stat.S_IWOTH:
-                raise Refused(
-                    "handler_untrusted",
-                    f"{path.relative_to(self.root)} belongs to somebody else or is world-writable",
-                    fix="have the bundle owned by root or this user, and not world-writable",
-                )
+
+def _obeyed(root: Path) -> Iterator[Path]:
+    """The directories and files of a bundle that are obeyed; fixtures and samples are not."""
+    yield root
+    yield root / "manifest.json"
+    yield root / "manifest.sum"
+    folder = root / "migrations"
+    for part in (folder, folder / "handlers", folder / "schemas"):
+        yield part
+        if part.is_dir():
+            every = part.rglob("*") if part.name == "schemas" else part.iterdir()
+            yield from sorted(p for p in every if p.name not in ("fixtures", "__pycache__"))
 
 
 def read_files(root: Path) -> Files:
@@ -324,10 +316,16 @@ def _files_in(folder: Path) -> list[Path]:
 
 
 def load(
-    root: Path, caps: Caps = DEFAULT_CAPS, parameters: Mapping[str, str] | None = None
+    root: Path,
+    caps: Caps = DEFAULT_CAPS,
+    parameters: Mapping[str, str] | None = None,
+    *,
+    shared: bool = False,
 ) -> Bundle:
     """Read and validate a bundle. ``parameters`` are the operator's values for those it declares.
-    Raises ``Invalid`` with every problem."""
+    ``shared``: its files may be of any owner (a command on a checkout), if not everybody can write
+    them. Raises ``Invalid`` with every problem, ``bundle_untrusted`` before anything is read."""
+    (trust.check_shared if shared else trust.check)("bundle_untrusted", "bundle", _obeyed(root))
     files = read_files(root)
     contract, problems = contracts.read(_contract(root))
     manifest, found = validation.read(files, contract)

@@ -1,12 +1,18 @@
-"""Advisory locks on directories: one writer for a state, one for a configuration root.
+"""Advisory locks: one writer for a state, one for a configuration root.
 
-The lock is taken on the directory itself; a lock file could be deleted under us.
+A state directory is ours, so its lock is taken on the directory itself. A configuration root
+belongs to a service, and any reader could hold a lock on it against us: its lock is a file of ours
+elsewhere, named after the root's device and inode.
 """
 
 from __future__ import annotations
 
 import fcntl
 import os
+import stat
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 
 from confmig.errors import LockHeld
 
@@ -39,3 +45,81 @@ class DirectoryLock:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+class RootLock:
+    """The lock of a configuration root, held until ``close`` or the end of the process.
+
+    Where no directory for locks can be had it is in the state directory, which ``say`` is given:
+    then only processes with the same state keep each other out.
+    """
+
+    def __init__(
+        self, root: str, state_dir: Path, environment: Mapping[str, str], say: Callable[[str], None]
+    ) -> None:
+        facts = os.stat(root)
+        name = f"{facts.st_dev:x}-{facts.st_ino:x}"
+        folder = next(filter(None, map(_own_folder, _folders(environment))), None)
+        if folder is None:
+            say(f"no directory for locks is to be had; only confmigs with {state_dir} wait for us")
+            folder = state_dir
+            name = f"root-{name}.lock"
+        self._path = folder / name
+        while True:
+            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+            self.fd = os.open(self._path, flags, 0o600)
+            try:
+                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                os.close(self.fd)
+                self.fd = -1
+                raise LockHeld(
+                    "lock_held",
+                    "another confmig works on this configuration directory",
+                    place=root,
+                    fix="talk to the running daemon, or wait until the other run has ended",
+                ) from None
+            if self._is_current():
+                return
+            os.close(self.fd)  # its last holder removed it between our open and our lock
+
+    def _is_current(self) -> bool:
+        try:
+            return os.path.samestat(os.fstat(self.fd), os.lstat(self._path))
+        except FileNotFoundError:
+            return False
+
+    def close(self) -> None:
+        """Release the lock and remove its file."""
+        if self.fd >= 0:
+            self._path.unlink(missing_ok=True)
+            os.close(self.fd)
+            self.fd = -1
+
+    def __enter__(self) -> RootLock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _folders(environment: Mapping[str, str]) -> Iterator[Path]:
+    """Where locks may be, the best place first."""
+    uid = os.geteuid()
+    if uid == 0:
+        yield Path("/run/confmig")
+    elif environment.get("XDG_RUNTIME_DIR"):
+        yield Path(environment["XDG_RUNTIME_DIR"]) / "confmig"
+    yield Path(tempfile.gettempdir()) / f"confmig-{uid}"
+
+
+def _own_folder(folder: Path) -> Path | None:
+    """The directory, made if need be; None if it is not ours alone."""
+    try:
+        folder.mkdir(mode=0o700, exist_ok=True)
+        facts = os.lstat(folder)
+    except OSError:
+        return None
+    ours = stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.geteuid()
+    usable = ours and not facts.st_mode & 0o077 and os.access(folder, os.W_OK | os.X_OK)
+    return folder if usable else None

@@ -8,6 +8,8 @@ import stat
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+CAPABILITIES = "security.capability"
+
 
 @dataclass(frozen=True, slots=True)
 class Metadata:
@@ -18,25 +20,36 @@ class Metadata:
     gid: int
     xattrs: dict[str, str] = field(default_factory=dict)
 
+    @property
+    def gives_privileges(self) -> bool:
+        """Whether a file with it runs with other rights than those of who starts it."""
+        return bool(self.mode & (stat.S_ISUID | stat.S_ISGID)) or CAPABILITIES in self.xattrs
+
 
 def metadata_of(fd: int) -> Metadata:
     """What an open file has."""
     facts = os.fstat(fd)
-    xattrs = {name: os.getxattr(fd, name).hex() for name in sorted(os.listxattr(fd))}
+    names = [name for name in sorted(os.listxattr(fd)) if name != CAPABILITIES]
+    xattrs = {name: os.getxattr(fd, name).hex() for name in names}
     return Metadata(stat.S_IMODE(facts.st_mode), facts.st_uid, facts.st_gid, xattrs)
 
 
 def dress(fd: int, metadata: Metadata) -> None:
-    """Give an open file an owner, a mode and attributes. What is there besides goes."""
+    """Give an open file an owner, a mode and attributes; attributes that are not listed are
+    removed. A regular file never gets set-uid, set-gid or capabilities, whatever is asked for."""
     facts = os.fstat(fd)
+    mode, xattrs = metadata.mode, metadata.xattrs
+    if stat.S_ISREG(facts.st_mode):
+        mode &= ~(stat.S_ISUID | stat.S_ISGID)
+        xattrs = {key: value for key, value in xattrs.items() if key != CAPABILITIES}
     if (facts.st_uid, facts.st_gid) != (metadata.uid, metadata.gid):
         os.fchown(fd, metadata.uid, metadata.gid)
     for key in os.listxattr(fd):  # the directory's default ACL must not open the file
-        if key not in metadata.xattrs:
+        if key not in xattrs:
             os.removexattr(fd, key)
-    for key, value in metadata.xattrs.items():
+    for key, value in xattrs.items():
         os.setxattr(fd, key, bytes.fromhex(value))
-    os.fchmod(fd, metadata.mode)
+    os.fchmod(fd, mode)
 
 
 @lru_cache(maxsize=1)

@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
                 invalid += load_policy(target).problems
     for folder in folders or ([Path()] if args.settings is None else []):
         try:
-            bundle = load(folder)
+            bundle = load(folder, shared=folder == args.bundle or args.settings is None)
         except Invalid as error:
             invalid += error.problems
             if any(p.code == "manifest_unreadable" for p in error.problems):

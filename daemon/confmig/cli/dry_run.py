@@ -73,7 +73,9 @@ def run(args: argparse.Namespace) -> int:
 def _samples(folder: Path, now: datetime) -> tuple[list[int], list[dict[str, Any]]]:
     """The reports of a bundle's samples."""
     size = Caps().size
-    return [0], [report_of(seen, size, b"") for seen in sample_views(load(folder), size, now)]
+    return [0], [
+        report_of(seen, size, b"") for seen in sample_views(load(folder, shared=True), size, now)
+    ]
 
 
 def _targets(args: argparse.Namespace, now: datetime) -> tuple[list[int], list[dict[str, Any]]]:

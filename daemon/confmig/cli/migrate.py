@@ -79,7 +79,7 @@ def run(args: argparse.Namespace) -> int:
     """Migrate every file; report every refusal, not only the first."""
     if args.stdout and len(args.files) > 1:
         raise Usage("usage", "--stdout takes one file", fix="use --write or --diff for several")
-    bundle = load(args.bundle, parameters=_parameters(args.param))
+    bundle = load(args.bundle, parameters=_parameters(args.param), shared=True)
     with Progress(len(args.files), args.progress) as progress:
         answers, codes = _Run(args, bundle, progress).all()
     if args.json:

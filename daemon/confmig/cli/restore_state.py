@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from confmig.adapters import state_folder
 from confmig.adapters.backup import restore
-from confmig.adapters.durable import make_folder
 from confmig.adapters.lock import DirectoryLock
 from confmig.cli import session
 
@@ -20,7 +20,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Restore; refused where there is a state already."""
     folder = session.load_settings(args).state_dir
-    make_folder(folder)
+    state_folder.prepare(folder, session.note)
     lock = DirectoryLock(str(folder), "state directory")
     try:
         count = restore(args.file, folder)

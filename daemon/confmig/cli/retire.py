@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write manifest.json and manifest.sum, and remove the files of the retired migrations."""
-    bundle = load(args.bundle)
+    bundle = load(args.bundle, shared=True)
     gone = _gone(bundle, args.through)
     versions = dict(bundle.manifest.retired.versions) if bundle.manifest.retired else {}
     for migration in bundle.manifest.migrations[: len(gone)]:

@@ -87,7 +87,6 @@ def run(args: argparse.Namespace) -> int:
     with session.workspace(settings) as space:
         space.patience = ONCE_WAIT
         space.classes = args.classes or space.classes
-        space.say = lambda line: print(f"confmig: {line}", file=sys.stderr)
         seen = space.store.outbox_head()
         for target in targets:
             try:

@@ -71,6 +71,11 @@ def actor() -> str:
     return f"uid:{os.getuid()}"
 
 
+def note(line: str) -> None:
+    """A line about the work, for a person, on stderr."""
+    print(f"confmig: {line}", file=sys.stderr)
+
+
 @contextmanager
 def workspace(settings: Settings) -> Iterator[Workspace]:
     """The open state for a command that changes something; drains the outbox at the end."""
@@ -80,7 +85,7 @@ def workspace(settings: Settings) -> Iterator[Workspace]:
     telemetry = telemetry_of(settings)
     ending = time.monotonic()
     try:
-        with Workspace(settings, clock, telemetry.recorder, actor()) as space:
+        with Workspace(settings, clock, telemetry.recorder, actor(), note) as space:
             space.delivery = telemetry.plan.delivers_events
             space.prints_events = telemetry.plan.prints_events
             try:
