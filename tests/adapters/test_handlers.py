@@ -103,11 +103,14 @@ def test_one_that_fails_names_type_and_line_and_no_value() -> None:
         ("raise SystemExit(0)", ""),
         ("return missing_name", ""),
         ("pass", "x = 1 +"),
-        ("pass", "import nowhere"),
     ],
 )
 def test_other_ways_to_fail(body: str, top: str) -> None:
     assert code_of(body, top=top) == "handler_failed"
+
+
+def test_a_module_that_is_not_installed_is_named() -> None:
+    assert code_of("pass", top="import nowhere") == "handler_module_missing"
 
 
 def test_one_without_the_function() -> None:

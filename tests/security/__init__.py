@@ -1,0 +1,1 @@
+"""Attacks: each is refused by name, and nothing is changed."""
