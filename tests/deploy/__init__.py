@@ -1,0 +1,1 @@
+"""What deploy/ has, judged by the tools that will read it."""
