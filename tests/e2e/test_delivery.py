@@ -29,6 +29,7 @@ SEVERITY = {
     "config.migration.rollback.completed": (13, "WARN"),
     "config.migration.rollback.failed": (21, "FATAL"),
     "config.drift.detected": (13, "WARN"),
+    "config.bundle.loaded": (9, "INFO"),
     "config.policy.loaded": (9, "INFO"),
     "config.policy.rejected": (17, "ERROR"),
 }
@@ -77,6 +78,7 @@ def test_everything_arrives_once_with_its_attributes(
     assert done.code == 0, done
     logs = receiver.logs
     assert [r.event_name for r in logs] == [
+        "config.bundle.loaded",
         "config.policy.loaded",
         "config.migration.started",
         "config.migrated",
@@ -84,7 +86,7 @@ def test_everything_arrives_once_with_its_attributes(
         "config.migration.completed",
     ]
     assert Counter(r.attributes[UID] for r in logs) == dict.fromkeys(uids(world), 1)
-    assert waiting(world) == (5, 0, 0)
+    assert waiting(world) == (6, 0, 0)
     for record in logs:
         assert (record.severity_number, record.severity_text) == SEVERITY[record.event_name]
         assert record.attributes["config.target.name"] == "app"
@@ -146,7 +148,7 @@ def test_spans_and_metrics_arrive_and_are_linked(tmp_path: Path, receiver: OtlpR
         p.attributes["config.migration.class"]: p.value for p in values["config.migration.pending"]
     }
     assert pending == {"online": 0, "post_deploy": 0, "manual_backfill": 0}
-    assert [p.value for p in values["config.migration.blocked"]] == [0]
+    assert {p.value for p in values["config.migration.blocked"]} == {0}
     assert [p.value for p in values["config.documents"]] == [1]
     # rollback
     receiver.clear()
@@ -222,13 +224,13 @@ def test_without_proof_nothing_is_delivered_and_nothing_is_lost(
     receiver.mode = mode
     done = world.once()
     assert done.code == 0, done
-    assert "5 event(s) wait" in done.err
+    assert "6 event(s) wait" in done.err
     assert world.version("a.yaml") == 2
-    assert waiting(world) == (0, 0, 5)
+    assert waiting(world) == (0, 0, 6)
     assert receiver.logs == []
     receiver.mode = "ok"
     assert world.once().code == 0
-    assert waiting(world) == (5, 0, 0)
+    assert waiting(world) == (6, 0, 0)
     assert Counter(r.attributes[UID] for r in receiver.logs) == dict.fromkeys(uids(world), 1)
 
 
@@ -237,7 +239,7 @@ def test_a_receiver_that_is_not_there(tmp_path: Path, receiver: OtlpReceiver) ->
     receiver.stop()
     done = world.once()
     assert done.code == 0, done
-    assert waiting(world) == (0, 0, 5)
+    assert waiting(world) == (0, 0, 6)
     receiver.start()
     assert world.once().code == 0
     assert Counter(r.attributes[UID] for r in receiver.logs) == dict.fromkeys(uids(world), 1)
@@ -253,15 +255,15 @@ def test_what_is_refused_for_good_is_kept_and_the_others_arrive(
 
     receiver.reject = bad
     assert world.once().code == 0
-    assert waiting(world) == (4, 1, 0)
+    assert waiting(world) == (5, 1, 0)
     [(name, why)] = world.query("SELECT name, rejected FROM events WHERE rejected IS NOT NULL")
     assert (name, why) == ("config.migrated", "partial_success")
     arrived = {r.attributes[UID] for r in receiver.logs}
-    assert len(arrived) == 4
+    assert len(arrived) == 5
     assert world.status()["outbox"]["rejected"] == 1
     receiver.reject = None
     assert world.once().code == 0
-    assert waiting(world) == (4, 1, 0)
+    assert waiting(world) == (5, 1, 0)
 
 
 @pytest.mark.parametrize("mode", ["partial", "400"])
@@ -273,15 +275,15 @@ def test_a_receiver_that_refuses_everything_is_given_nothing_up_unseen(
     assert world.once().code == 0
     delivered, rejected, left = waiting(world)
     assert delivered == 0
-    assert rejected + left == 5
-    assert len(world.events()) == 5
+    assert rejected + left == 6
+    assert len(world.events()) == 6
 
 
 def test_delivery_off_is_history_only(tmp_path: Path, receiver: OtlpReceiver) -> None:
     world = small(tmp_path, receiver, outbox_limit=1)
     assert world.once(OTEL_SDK_DISABLED="true").code == 0
     assert receiver.requests == []
-    assert len(world.events()) == 5
+    assert len(world.events()) == 6
     world.put("late.yaml", document())
     done = world.once(
         OTEL_LOGS_EXPORTER="none", OTEL_TRACES_EXPORTER="none", OTEL_METRICS_EXPORTER="none"
@@ -321,7 +323,7 @@ def test_the_endpoint_of_the_environment_and_resource_attributes(
         POD_UID="pod-1",
     )
     assert done.code == 0, done
-    assert len(receiver.logs) == 5
+    assert len(receiver.logs) == 6
     for record in receiver.logs:
         assert record.resource["service.name"] == "mine"
         assert record.resource["deployment.environment"] == "test"

@@ -24,7 +24,13 @@ from pathlib import Path
 from confmig.adapters.beneath import NO_MOUNTS, mount_of, open_beneath
 from confmig.adapters.durable import fsync, sync_filesystem
 from confmig.adapters.lease import ReadLease, Writers, writer_of
-from confmig.adapters.metadata import Metadata, dress, may_chown, metadata_of
+from confmig.adapters.metadata import (
+    Metadata,
+    dress,
+    has_capabilities,
+    may_chown,
+    metadata_of,
+)
 from confmig.adapters.mounts import filesystem_of, is_network
 from confmig.adapters.patterns import pattern, way
 from confmig.errors import Busy, Fault, Refused
@@ -213,7 +219,7 @@ class Disk:
             raise _odd(path, error) from None
         try:
             facts = os.fstat(fd)
-            self._plain_file(path, facts)
+            self._plain_file(path, facts, has_capabilities(fd))
             if mounted and not self.ways.mounted:
                 raise _is_mount(path)
             with self._lease(fd) as lease:
@@ -246,7 +252,7 @@ class Disk:
             raise _too_large(path, len(data), self.size_cap)
         return data
 
-    def _plain_file(self, path: str, facts: os.stat_result) -> None:
+    def _plain_file(self, path: str, facts: os.stat_result, capable: bool) -> None:
         def odd(code: str, what: str) -> Refused:
             return Refused(code, what, place=path, fix="put a plain file of its own there")
 
@@ -258,6 +264,8 @@ class Disk:
             )
         if facts.st_mode & (stat.S_ISUID | stat.S_ISGID):
             raise odd("setuid_file", "the file is setuid or setgid")
+        if capable:
+            raise odd("capability_file", "the file has capabilities, which a program has")
         if facts.st_size > self.size_cap:
             raise _too_large(path, facts.st_size, self.size_cap)
         if facts.st_uid != os.geteuid() and not may_chown():

@@ -26,6 +26,14 @@ class Metadata:
         return bool(self.mode & (stat.S_ISUID | stat.S_ISGID)) or CAPABILITIES in self.xattrs
 
 
+def has_capabilities(fd: int) -> bool:
+    """Whether an open file has capabilities, as a program has."""
+    try:
+        return bool(os.getxattr(fd, CAPABILITIES))
+    except OSError:
+        return False
+
+
 def metadata_of(fd: int) -> Metadata:
     """What an open file has."""
     facts = os.fstat(fd)

@@ -81,10 +81,15 @@ def _check_way(folder: Path, user: User) -> None:
 def _opened(folder: Path) -> int:
     try:
         return os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    except NotADirectoryError:
+    except OSError as error:
         if folder.is_symlink():
             raise _untrusted(folder, "it is a symbolic link") from None
-        raise
+        raise Fault(
+            "state_unreadable",
+            f"the state directory cannot be opened: {error.strerror}",
+            place=str(folder),
+            fix="check its owner and rights, or set another state_dir",
+        ) from None
 
 
 def _untrusted(folder: Path, why: str) -> Invalid:
