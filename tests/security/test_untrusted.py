@@ -238,6 +238,7 @@ def test_the_state_is_in_a_subdirectory_of_a_volume_of_root(place: Path, options
     made = (volume / "state").stat()
     assert (made.st_uid, stat.S_IMODE(made.st_mode) & 0o777) == (NOBODY, 0o700)
     assert f"others may write in {volume}" in done.err
+    assert f"others may write in {volume}" in _as_nobody(world, "status").out
 
 
 def test_the_volume_itself_is_no_state_directory(place: Path) -> None:

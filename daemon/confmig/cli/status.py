@@ -7,6 +7,7 @@ import json
 import os
 from typing import Any
 
+from confmig.adapters.state_folder import open_ancestors
 from confmig.adapters.store import Store
 from confmig.adapters.telemetry import plan
 from confmig.cli import report, session
@@ -46,7 +47,11 @@ def run(args: argparse.Namespace) -> int:
     finally:
         if store is not None:
             store.close()
+    above = [str(path) for path in open_ancestors(settings.state_dir)]
     if args.json:
         top = answers[0] if len(answers) == 1 else {}
-        print(json.dumps({**top, "targets": answers}, indent=2))
+        state = {"path": str(settings.state_dir), "others_may_write_in": above}
+        print(json.dumps({**top, "targets": answers, "state_dir": state}, indent=2))
+    elif above:
+        print(f"\nothers may write in {', '.join(above)}, above the state directory")
     return worst(codes)
