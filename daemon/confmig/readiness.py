@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from confmig.core.attention import attention
 from confmig.errors import DEFERRED, DONE, INVALID, PARTIAL_FAILURE, ConfmigError
 from confmig.reconcile import Pass
 
@@ -63,7 +64,7 @@ def _unsettled(result: Pass) -> list[str]:
     """Why a pass does not count as the first good one."""
     out = [f"{d.path}: {d.problem}" for d in result.view.documents if d.path in result.waiting]
     if result.exit_code in (DONE, DEFERRED):
-        return out
+        return out + _waits_for_a_person(result)
     out += [
         f"{d.path}: {d.problem}"
         for d in result.view.documents
@@ -77,3 +78,13 @@ def _unsettled(result: Pass) -> list[str]:
     out += [o.error.code for o in result.outcomes if o.error is not None and not o.changed]
     out += [f"{o.kind}" for o in result.outcomes if o.kind == "unclean"]
     return list(dict.fromkeys(out))
+
+
+def _waits_for_a_person(result: Pass) -> list[str]:
+    """What of a pass needs a person, although its exit code says that the policy deferred it."""
+    view = result.view
+    decisions = [(o.standing.migration.id, o.decision) for o in view.outlook]
+    problems = [d.problem for d in view.documents if d.problem is not None]
+    found = attention(decisions, [p for p in problems if p is not None])
+    named = {d.problem: d.path for d in view.documents if d.problem is not None}
+    return [f"{name or named.get(reason, 'target')}: {reason}" for name, reason in sorted(found)]

@@ -77,6 +77,9 @@ def test_a_failed_dependency_is_named_only_where_nothing_else_is() -> None:
     assert alone == {("0002_b", "dependency_failed")}
     both = attention.attention([("0002_b", _hold("dependency_failed", "rolled_back"))], [])
     assert both == {("0002_b", "rolled_back")}
+    first = ("0001_a", _hold("document_failed"))
+    chain = attention.attention([first, ("0002_b", _hold("dependency_failed"))], [])
+    assert chain == {("0001_a", "document_failed")}
 
 
 def test_problems_of_documents_keep_their_names_and_others_are_one() -> None:

@@ -98,19 +98,19 @@ def attention(
     """What waits for a person: migration id (or empty) and reason. ``decisions``: id and decision
     of each pending migration; ``problems``: those of documents.
 
-    ``dependency_failed`` is named only where nothing else is.
+    ``dependency_failed`` is named only where nothing else of the target is: it follows from that.
     """
     out: set[tuple[str, str]] = set()
+    follow: set[tuple[str, str]] = set()
     for name, decision in decisions:
         reasons = set(decision.reasons)
         out |= {(name, reason) for reason in reasons & MIGRATIONS}
         out |= {("", reason) for reason in reasons & TARGET}
-        if "dependency_failed" in reasons and not reasons & (MIGRATIONS | TARGET):
-            out.add((name, "dependency_failed"))
+        follow |= {(name, reason) for reason in reasons & {"dependency_failed"}}
     for problem in problems:
         if problem not in PASSING:
             out.add(("", problem if problem in DOCUMENTS else "document_failed"))
-    return out
+    return out or follow
 
 
 def limited(series: Iterable[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
