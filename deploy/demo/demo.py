@@ -15,6 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from tests.support import reference
 from tests.support.otlp_receiver import OtlpReceiver
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -59,13 +60,14 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="confmig-demo-") as folder, OtlpReceiver() as receiver:
         home = Path(folder)
         (home / "config").mkdir()
+        bundle = reference.bundle()  # root does not obey a checkout of another user
         file = home / "config" / "AdGuardHome.yaml"
         shutil.copyfile(SOURCE, file)
         file.chmod(0o640)
         (home / "policy.yaml").write_text(POLICY)
         settings = home / "confmig.yaml"
         settings.write_text(
-            f"targets: [{{name: home, root: config, bundle: {ROOT}, policy: policy.yaml}}]\n"
+            f"targets: [{{name: home, root: config, bundle: {bundle}, policy: policy.yaml}}]\n"
             "state_dir: state\n"
             f"telemetry: {{endpoint: {receiver.endpoint}}}\n"
         )

@@ -22,7 +22,10 @@ from typing import Any, TypeVar
 
 import yaml
 
+from tests.support import reference
+
 REPOSITORY = Path(__file__).resolve().parents[2]
+REFERENCE = reference.bundle()
 FIXTURES = REPOSITORY / "migrations" / "fixtures"
 VERSION_1 = FIXTURES / "0002_coredns_to_dns" / "full.input.yaml"
 
@@ -192,7 +195,7 @@ class World:
         self,
         folder: Path,
         *,
-        bundle: Path = REPOSITORY,
+        bundle: Path = REFERENCE,
         policy: str | None = None,
         documents: Mapping[str, str | bytes] | None = None,
         telemetry: str = "{exporter: none}",

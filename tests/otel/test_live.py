@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests.support import registry
+from tests.support import reference, registry
 from tests.support.otlp_receiver import OtlpReceiver
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -48,7 +48,7 @@ def test_whatever_a_run_emits_is_in_the_registry(tmp_path: Path) -> None:
                         {
                             "name": "home",
                             "root": "config",
-                            "bundle": str(ROOT),
+                            "bundle": str(reference.bundle()),
                             "policy": "policy.yaml",
                         }
                     ],
