@@ -42,7 +42,7 @@ from confmig.errors import (
 from confmig.narrator import Narrator
 from confmig.readiness import readiness
 from confmig.readings import blocked, readings
-from confmig.reconcile import Pass, Workspace
+from confmig.reconcile import Pass, Workspace, exit_code_of
 from confmig.reporting import event_text
 from confmig.settings import Settings, Target
 from confmig.text import plain
@@ -133,7 +133,7 @@ class Agent:
         self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
         self._waking: dict[bool, bool] = {}
         names = [t.name for t in self._targets]
-        seen = Readings(blocked=blocked(names, {}, {}))  # alerts need the series from the start
+        seen = Readings(blocked=blocked(names, (), {}, {}))  # alerts need them from the start
         self._snapshot = Snapshot(beat=time.monotonic(), readings=seen)
         self._notify = Notify(os.environ, time.monotonic)
         self._tick = min(TICK, self._notify.watchdog / 3) if self._notify.watchdog else TICK
@@ -403,7 +403,7 @@ class Agent:
             except ConfmigError as error:
                 self._troubled(target, error)
                 if self._exit_on_block and isinstance(error, Invalid):
-                    return error.exit_code
+                    return exit_code_of(error, space.store, target.name)
                 retry = self._retries.setdefault(target.name, _BackOff())
                 retry.failed(time.monotonic())  # a wake-up still looks at once
                 again.append(retry.until)
@@ -497,7 +497,9 @@ class Agent:
         names = [t.name for t in self._targets]
         found = readiness(names, self._passes, self._trouble, was_started=self._started)
         views = {name: result.view for name, result in self._passes.items()}
-        seen = readings(space.store, names, views, self._trouble, delivery=space.delivery)
+        seen = readings(
+            space.store, names, views, space.policies, self._trouble, delivery=space.delivery
+        )
         if telemetry.otel is not None:
             telemetry.otel.publish(seen)
         self._started = self._started or not found.started
@@ -509,7 +511,7 @@ class Agent:
     def _unready(self, error: ConfmigError, telemetry: Telemetry) -> None:
         """Without a state nothing is known but that every target is blocked."""
         names, reason = [t.name for t in self._targets], error.code
-        seen = Readings(blocked=blocked(names, {}, dict.fromkeys(names, error)))
+        seen = Readings(blocked=blocked(names, (), {}, dict.fromkeys(names, error)))
         if telemetry.otel is not None:
             telemetry.otel.publish(seen)
         self._notify.status(reason)

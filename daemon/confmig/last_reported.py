@@ -80,13 +80,14 @@ class LastReported:
 
     def view(self, seen: View) -> None:
         """Whether the target is blocked by a partial failure, and what is deferred."""
-        self._blocked(seen.conflicts)
+        self.conflicts(seen.conflicts)
         if not seen.conflicts:
             for kind in CLASSES:
                 held = [o for o in seen.outlook if o.standing.migration.kind == kind]
                 self._deferred(kind, [o for o in held if not o.runs], seen.policy)
 
-    def _blocked(self, conflicts: tuple[Transaction, ...]) -> None:
+    def conflicts(self, conflicts: tuple[Transaction, ...]) -> None:
+        """A partial failure blocks the target, or does no longer."""
         blocked = conflicts[0].id if conflicts else ""
         before = self._store.announced(self._target, "blocked") or ""
         if blocked == before:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from confmig.adapters.store import Store
 from confmig.core import attention
 from confmig.core.manifest import CLASSES
-from confmig.errors import ConfmigError, Invalid
+from confmig.core.policy import Policy
+from confmig.errors import Blocked, ConfmigError, Invalid
 from confmig.view import View
 from confmig_otel.metrics import Readings
 
@@ -16,12 +17,14 @@ def readings(
     store: Store,
     targets: Iterable[str],
     views: Mapping[str, View],
+    policies: Mapping[str, Policy],
     troubles: Mapping[str, ConfmigError | None],
     *,
     delivery: bool,
 ) -> Readings:
-    """The readings now. ``views`` has the last view of each target, ``troubles`` the error that
-    stands in the way of one since. Without delivery events are history: none of them waits."""
+    """The readings now. ``views`` has the last view of each target, ``policies`` its policy as it
+    was read last, ``troubles`` the error that stands in the way of a view since. Without delivery
+    events are history: none of them waits."""
     targets = list(targets)
     pending: dict[tuple[str, str], int] = {}
     held: dict[tuple[str, str, str], int] = {}
@@ -39,9 +42,13 @@ def readings(
             state = "unreadable" if d.due is None else "unstamped"
             key = (name, d.config, state if d.version is None else str(d.version))
             documents[key] = documents.get(key, 0) + 1
+    for name, trouble in troubles.items():
+        if trouble is not None and not _passes(trouble):
+            waiting.add((name, "", "document_failed"))
+    conflicts = [name for name in targets if store.conflicts(name)]
     return Readings(
         pending,
-        blocked(targets, views, troubles),
+        blocked(targets, conflicts, policies, troubles),
         documents,
         store.outbox_size()[0] if delivery else 0,
         store.rejected_count(),
@@ -51,19 +58,30 @@ def readings(
     )
 
 
+def _passes(trouble: ConfmigError) -> bool:
+    """Whether the error of a pass has a series of its own, or may be gone in the next pass."""
+    code = trouble.code
+    if isinstance(trouble, Blocked) or code in attention.PASSING:
+        return True
+    return attention.block_reason(code, invalid=isinstance(trouble, Invalid)) is not None
+
+
 def blocked(
     targets: Iterable[str],
-    views: Mapping[str, View],
+    conflicts: Iterable[str],
+    policies: Mapping[str, Policy],
     troubles: Mapping[str, ConfmigError | None],
 ) -> dict[tuple[str, str], int]:
-    """One series for each target and each blocking reason: 1 while it blocks, else 0."""
+    """One series for each target and each blocking reason: 1 while it blocks, else 0.
+    ``conflicts``: the targets that a partial failure blocks."""
+    conflicts = set(conflicts)
     out: dict[tuple[str, str], int] = {}
     for name in targets:
         now = set()
-        view, trouble = views.get(name), troubles.get(name)
-        if view is not None and view.conflicts:
+        policy, trouble = policies.get(name), troubles.get(name)
+        if name in conflicts:
             now.add("blocked_by_partial_failure")
-        if view is not None and view.policy.state == "invalid":
+        if policy is not None and policy.state == "invalid":
             now.add("policy_invalid")
         if trouble is not None:
             reason = attention.block_reason(trouble.code, invalid=isinstance(trouble, Invalid))

@@ -124,6 +124,7 @@ class Workspace:
         self.prints_events = False
         self.last_views: dict[str, View] = {}
         self.troubles: dict[str, ConfmigError] = {}
+        self.policies: dict[str, Policy] = {}
         self.patience = 0.0
         self.classes: frozenset[str] = frozenset(CLASSES)  # the only ones that passes consider
         self.pause: Callable[[float], None] = time.sleep
@@ -185,6 +186,7 @@ class Workspace:
         itself raises; everything else is in the result.
         """
         try:
+            state_folder.check_same(self.settings.state_dir, self._lock.fd)
             result = self._reconcile(target)
         except ConfmigError as error:
             self.troubles[target.name] = error
@@ -201,9 +203,13 @@ class Workspace:
         ):
             with self.open(target) as disk:
                 self.recover(target, disk)  # needs no bundle: a broken one must not stop it
+                last = self._last_reported(target)
+                last.conflicts(tuple(self.store.conflicts(target.name)))
+                policy = self.policies[target.name] = load_policy(target)
+                last.policy(policy)
                 bundle = self._bundle(target)
                 span.set(ev.MANIFEST_DIGEST, f"sha256:{bundle.manifest.digest}")
-                result = self._pass(target, bundle, disk)
+                result = self._pass(target, bundle, policy, disk)
             if result.exit_code not in (DONE, DEFERRED):
                 span.fail(_error_type(result))
             return result
@@ -237,10 +243,8 @@ class Workspace:
             raise
         return _Locked(disk, lock)
 
-    def _pass(self, target: Target, bundle: Bundle, disk: Disk) -> Pass:
-        policy = load_policy(target)
+    def _pass(self, target: Target, bundle: Bundle, policy: Policy, disk: Disk) -> Pass:
         last = self._last_reported(target)
-        last.policy(policy)
         look = _Looks(self, target, bundle, policy, disk)
         outcomes: list[forward.Outcome] = []
         replans = 0
@@ -559,6 +563,12 @@ def _error_type(result: Pass) -> str:
     return errors[0] if errors else "blocked_by_partial_failure"
 
 
+def exit_code_of(error: ConfmigError, store: Store, target: str) -> int:
+    """The exit code of a pass that an error ended: a partial failure comes before a bad bundle."""
+    conflicts = [PARTIAL_FAILURE] if store.conflicts(target) else []
+    return worst([error.exit_code, *conflicts])
+
+
 def _exit_code(
     seen: View, outcomes: list[forward.Outcome], excluded: set[str], classes: frozenset[str]
 ) -> int:
@@ -575,7 +585,9 @@ def _exit_code(
         decision = outlook.decision
         if outlook.standing.migration.kind not in classes:
             continue  # it is listed, and no more
-        if "document_failed" in decision.reasons or "dependency_failed" in decision.reasons:
+        if len(classes) < len(CLASSES) and "document_failed" not in decision.reasons:
+            codes.append(DEFERRED)  # what it waits for may be of another class
+        elif "document_failed" in decision.reasons or "dependency_failed" in decision.reasons:
             codes.append(FAILED)
         elif decision.verdict == "hold" or decision.verdict == "allow":
             codes.append(DEFERRED)

@@ -30,7 +30,7 @@ def sample_views(bundle: Bundle, size_cap: int, now: datetime) -> Iterator[View]
             place="manifest.json: configs",
             fix='add example files and name them: "samples": ["samples/*.yaml"]',
         )
-    target = Target(name=bundle.manifest.bundle, root=bundle.root, bundle=bundle.root)
+    target = Target(name="samples", root=bundle.root, bundle=bundle.root)
     with Disk(str(bundle.root), size_cap=size_cap, ways=target.ways()) as disk:
         folders: dict[str, dict[str, list[str]]] = {}
         for config, patterns in named.items():
@@ -52,5 +52,6 @@ def sample_views(bundle: Bundle, size_cap: int, now: datetime) -> Iterator[View]
                 for name, config in bundle.manifest.configs.items()
             }
             manifest = replace(bundle.manifest, configs=configs)
-            one = target.model_copy(update={"name": f"{target.name}: {folder or '.'}"})
+            label = f"{bundle.manifest.bundle}: {folder or '.'}"
+            one = target.model_copy(update={"name": label})
             yield view(one, replace(bundle, manifest=manifest), policies.MISSING, disk, None, now)

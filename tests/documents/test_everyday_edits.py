@@ -468,6 +468,7 @@ def test_a_text_keeps_the_tag_that_says_what_it_means(name: str) -> None:
     ("source", "operation"),
     [
         ("k: !secret db\n", "map_value: {path: k, map: {db: 3}}"),
+        ("k: !!binary YWE=\n", "replace: {path: k, regex: YW, with: ZW}"),
         ("k: !port 80\n", "convert: {path: k, to: int}"),
         ("k: !<tag:example.com,2000:a> db\n", "replace: {path: k, regex: db, with: pg}"),
         ("%TAG !e! tag:example.com,2000:\n---\nk: !e!a db\n", "map_value: {path: k, map: {db: x}}"),
@@ -557,6 +558,18 @@ HOISTS: dict[str, tuple[str, str, str, str]] = {
         "hoist: {path: a, key: b}",
         "# above a\n# above b\n# on b\na: 1 # on a\n\n  # below\nc: 2\n",
     ),
+    "a comment below a block text, which would become part of it": (
+        "yaml",
+        "y:\n  k: |\n    t1\n  # c9\nx: 1\n",
+        "hoist: {path: y, key: k}",
+        "# c9\ny: |\n  t1\nx: 1\n",
+    ),
+    "the comment of an item with one key": (
+        "yaml",
+        "l:\n  - name: n2  # c3\nm: 1\n",
+        "unwrap_list: l",
+        "l:\n  name: n2  # c3\nm: 1\n",
+    ),
     "comments of nobody": (
         "yaml",
         "a:\n  b: 1\n  # of nobody\n\n  # c\n  c: {d: 2}  # d\n  # last\nz: 1\n",
@@ -631,6 +644,22 @@ KEYED: dict[str, tuple[str, str, str, str]] = {
         "[[p]]\n[[p.l]]\nname='x'\n[[p.l]]\nname='y'\n[[p]]\n[[p.l]]\nname='z'\n",
         "{for_each: {path: 'p[*]', other_types: error}, list_to_map: {path: l, key: name}}",
         "[[p]]\n[p.l.x]\n[p.l.y]\n[[p]]\n[p.l.z]\n",
+    ),
+    "comments of nobody and items that are commented out": (
+        "yaml",
+        "l:\n  # group one\n\n  - name: b\n    v: 1\n  # - name: old\n  # group two\n\n"
+        "  - name: c\n    v: 2\n  # below\nz: 1\n",
+        "list_to_map: {path: l, key: name}",
+        "l:\n  # group one\n\n  b:\n    v: 1\n  # - name: old\n  # group two\n\n"
+        "  c:\n    v: 2\n  # below\nz: 1\n",
+    ),
+    "comments of nobody in JSONC": (
+        "jsonc",
+        '{\n  "l": [ // first\n    {"name": "a", "v": 1}, // a\n\n    // nobody\n\n'
+        '    {"name": "b", "v": 2}\n    // below\n  ],\n  "z": 1\n}\n',
+        "list_to_map: {path: l, key: name}",
+        '{\n  "l": {\n    // first\n    "a": {"v": 1}, // a\n    // nobody\n    // below\n'
+        '    "b": {"v": 2}\n  },\n  "z": 1\n}\n',
     ),
     "items of JSONC": (
         "jsonc",

@@ -139,6 +139,11 @@ TEXTS: dict[str, tuple[str, str, str]] = {
         "a=x,\\\r\n  \\u00fc\r\n",
     ),
     "all of it": ("a=one,\\\n  two\nb=1\n", "set: {path: a, value: '3'}", "a=3\nb=1\n"),
+    "a value that begins with a blank then": (
+        "k=a b \\\n  c\n",
+        "replace: {path: k, regex: '^a', with: ''}",
+        "k=\\ b \\\n  c\n",
+    ),
     "a line in the middle goes": (
         "a=one,\\\n  two,\\\n  thr\\u00e9e\nb=1\n",
         "replace: {path: a, regex: 'two,', with: ''}",

@@ -21,7 +21,7 @@ class DirectoryLock:
     """An exclusive flock on a directory, held until ``close`` or the end of the process."""
 
     def __init__(self, path: str, what: str) -> None:
-        self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        self.fd = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC)
         try:
             fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
@@ -50,8 +50,9 @@ class DirectoryLock:
 class RootLock:
     """The lock of a configuration root, held until ``close`` or the end of the process.
 
-    Where no directory for locks can be had it is in the state directory, which ``say`` is given:
-    then only processes with the same state keep each other out.
+    It is taken in every directory for locks that is ours, because not every process of a user sees
+    the same ones. Where there is none it is in the state directory, which ``say`` is given: then
+    only processes with the same state keep each other out.
     """
 
     def __init__(
@@ -59,48 +60,52 @@ class RootLock:
     ) -> None:
         facts = os.stat(root)
         name = f"{facts.st_dev:x}-{facts.st_ino:x}"
-        folder = next(filter(None, map(_own_folder, _folders(environment))), None)
-        if folder is None:
+        self._held: list[tuple[int, Path]] = []
+        paths = [folder / name for folder in filter(None, map(_own_folder, _folders(environment)))]
+        if not paths:
             say(f"no directory for locks is to be had; only confmigs with {state_dir} wait for us")
-            folder = state_dir
-            name = f"root-{name}.lock"
-        self._path = folder / name
-        while True:
-            flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
-            self.fd = os.open(self._path, flags, 0o600)
-            try:
-                fcntl.flock(self.fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError:
-                os.close(self.fd)
-                self.fd = -1
+            paths = [state_dir / f"root-{name}.lock"]
+        for path in paths:
+            fd = _taken(path)
+            if fd is None:
+                self.close()
                 raise LockHeld(
                     "lock_held",
                     "another confmig works on this configuration directory",
                     place=root,
                     fix="talk to the running daemon, or wait until the other run has ended",
-                ) from None
-            if self._is_current():
-                return
-            os.close(self.fd)  # its last holder removed it between our open and our lock
-
-    def _is_current(self) -> bool:
-        try:
-            return os.path.samestat(os.fstat(self.fd), os.lstat(self._path))
-        except FileNotFoundError:
-            return False
+                )
+            self._held.append((fd, path))
 
     def close(self) -> None:
-        """Release the lock and remove its file."""
-        if self.fd >= 0:
-            self._path.unlink(missing_ok=True)
-            os.close(self.fd)
-            self.fd = -1
+        """Release the lock and remove its files."""
+        while self._held:
+            fd, path = self._held.pop()
+            path.unlink(missing_ok=True)
+            os.close(fd)
 
     def __enter__(self) -> RootLock:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+
+def _taken(path: Path) -> int | None:
+    """A locked file at the path; None if another process has it."""
+    while True:
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(fd)
+            return None
+        try:
+            if os.path.samestat(os.fstat(fd), os.lstat(path)):
+                return fd
+        except FileNotFoundError:
+            pass
+        os.close(fd)  # its last holder removed it between our open and our lock
 
 
 def _folders(environment: Mapping[str, str]) -> Iterator[Path]:

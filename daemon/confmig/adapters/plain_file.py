@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import stat
+import tempfile
 from pathlib import Path
 
 LARGEST = 64 * 1024 * 1024
@@ -23,3 +24,22 @@ def read_plain(path: Path) -> bytes:
         if facts.st_size > LARGEST or len(data) > LARGEST:
             raise OSError(errno.EFBIG, "it is larger than 64 MiB", str(path))
         return data
+
+
+def write_plain(path: Path, data: bytes) -> None:
+    """Put a file with this content in the place of what is at the path: a link there is replaced,
+    not followed. The mode of a regular file stays; a new one is 0644. Raises ``OSError``."""
+    try:
+        facts = os.lstat(path)
+        mode = stat.S_IMODE(facts.st_mode) if stat.S_ISREG(facts.st_mode) else 0o644
+    except FileNotFoundError:
+        mode = 0o644
+    fd, name = tempfile.mkstemp(prefix=".confmig-", dir=path.parent)
+    try:
+        with open(fd, "wb") as file:
+            os.fchmod(fd, mode)
+            file.write(data)
+        os.replace(name, path)
+    except BaseException:
+        os.unlink(name)
+        raise

@@ -35,6 +35,12 @@ def prepare(folder: Path, say: Callable[[str], None]) -> None:
         facts = os.fstat(fd)
         if facts.st_uid != user.uid:
             raise _untrusted(folder, f"it belongs to uid {facts.st_uid}, not to {user.uid}")
+        for entry in os.scandir(fd):  # what others may have put there while it was open to them
+            found = entry.stat(follow_symlinks=False)
+            if entry.is_symlink():
+                raise _untrusted(folder, f"{entry.name} in it is a symbolic link")
+            if found.st_uid != user.uid:
+                raise _untrusted(folder, f"{entry.name} in it belongs to uid {found.st_uid}")
         if stat.S_IMODE(facts.st_mode) & 0o077:
             os.fchmod(fd, 0o700)
             say(f"the state directory {folder} was open to others; its mode is 0700 now")
@@ -44,13 +50,21 @@ def prepare(folder: Path, say: Callable[[str], None]) -> None:
         say(f"others may write in {above}, above the state directory; only confmig should")
 
 
+def check_same(folder: Path, fd: int) -> None:
+    """Raises ``Invalid`` (``state_untrusted``) if the path leads to another directory than the one
+    that was opened: someone who may write above it exchanged it."""
+    try:
+        same = os.path.samestat(os.fstat(fd), os.lstat(folder))
+    except FileNotFoundError:
+        return  # whoever uses it next reports that
+    if not same:
+        raise _untrusted(folder, "another directory is at its path than when it was opened")
+
+
 def open_ancestors(folder: Path) -> list[Path]:
     """The directories above the state that others can write in (a Kubernetes emptyDir): allowed,
     and reported."""
-    try:
-        parts = way_to(folder)[:-1]
-    except OSError:
-        return []
+    parts = way_to(folder)[0][:-1]
     return [
         part.path
         for part in parts
@@ -64,15 +78,9 @@ def _check_way(folder: Path, user: User) -> None:
     """As root, nothing above the state may belong to a third user: that one could exchange it."""
     if user.uid != 0:
         return
-    here = folder
-    while True:
-        try:
-            parts = way_to(here)
-            break
-        except FileNotFoundError:
-            here = here.parent
-        except OSError:
-            return
+    parts, error = way_to(folder)
+    if error is not None and not isinstance(error, FileNotFoundError):
+        raise _untrusted(folder, f"the way to it cannot be followed: {error.strerror}")
     for part in parts:
         if part.facts.st_uid != 0 and part.path != folder:
             raise _untrusted(folder, f"{part.path} belongs to uid {part.facts.st_uid}")

@@ -46,59 +46,71 @@ class Part:
         return stat.S_ISLNK(self.facts.st_mode)
 
 
-def way_to(path: Path) -> list[Part]:
-    """Every part of a path from the root on, links followed. Raises ``OSError``."""
+def way_to(path: Path) -> tuple[list[Part], OSError | None]:
+    """Every part of a path from the root on, links followed, up to one that cannot be looked at;
+    and why that is."""
     here = Path("/")
-    out = [Part(here, os.lstat(here))]
+    out: list[Part] = []
     rest = list(path.absolute().parts[1:])
     links = 0
-    while rest:
-        name = rest.pop(0)
-        if name == "..":
-            here = here.parent
-            continue
-        found = Part(here / name, os.lstat(here / name))
-        out.append(found)
-        if not found.is_link:
-            here = found.path
-            continue
-        links += 1
-        if links > _LINKS:
-            raise OSError(errno.ELOOP, "too many links", str(path))
-        target = Path(os.readlink(found.path))
-        rest = [*(target.parts[1:] if target.is_absolute() else target.parts), *rest]
-        here = Path("/") if target.is_absolute() else here
-    return out
+    try:
+        out.append(Part(here, os.lstat(here)))
+        while rest:
+            name = rest.pop(0)
+            if name == "..":
+                here = here.parent
+                continue
+            found = Part(here / name, os.lstat(here / name))
+            out.append(found)
+            if not found.is_link:
+                here = found.path
+                continue
+            links += 1
+            if links > _LINKS:
+                raise OSError(errno.ELOOP, "too many links", str(path))
+            target = Path(os.readlink(found.path))
+            rest = [*(target.parts[1:] if target.is_absolute() else target.parts), *rest]
+            here = Path("/") if target.is_absolute() else here
+    except OSError as error:
+        return out, error
+    return out, None
 
 
 def problem(path: Path, user: User, mounts: frozenset[Path] | None = None) -> str:
-    """Why a path is not to be trusted, as a sentence that names the part; empty if it is."""
-    parts = way_to(path)
+    """Why a path is not to be trusted, as a sentence that names the part; empty if it is. What is
+    not there below parts that are trusted is no problem: only we could put something there."""
+    parts, error = way_to(path)
     excused = _excused(parts, user, mount_points() if mounts is None else mounts)
+    groups = {user.gid} if user.uid != 0 else set()
+    if excused:  # the group of a volume writes in it (fsGroup of Kubernetes)
+        groups.add(parts[excused - 1].facts.st_gid)
     for number, part in enumerate(parts):
         owner = part.facts.st_uid
         if owner not in (0, user.uid):
             if user.uid == 0 or number >= excused:
                 return f"{part.path} belongs to uid {owner}"
-        elif number >= excused and not part.is_link and _writable_by_others(part.facts, user):
+        elif number >= excused and not part.is_link and _writable_by_others(part.facts, groups):
             who = "everybody" if part.facts.st_mode & stat.S_IWOTH else "its group"
             return f"{part.path} is writable by {who}"
+    if error is not None and not isinstance(error, FileNotFoundError | PermissionError):
+        return f"the way to {path} cannot be followed: {error.strerror}"
     return ""
 
 
-def _writable_by_others(facts: os.stat_result, user: User) -> bool:
+def _writable_by_others(facts: os.stat_result, groups: set[int]) -> bool:
     mode = facts.st_mode
     if stat.S_ISDIR(mode) and mode & stat.S_ISVTX:
         return False
     if mode & stat.S_IWOTH:
         return True
-    ours = user.uid != 0 and facts.st_gid == user.gid
-    return bool(mode & stat.S_IWGRP) and not ours
+    return bool(mode & stat.S_IWGRP) and facts.st_gid not in groups
 
 
 def _excused(parts: list[Part], user: User, mounts: frozenset[Path]) -> int:
     """How many of the first parts are trusted because a volume begins below them: one that is
     read-only here, or whose root belongs to root, with a file in it that nobody else writes."""
+    if not parts:
+        return 0
     last = parts[-1]
     safe = last.facts.st_uid in (0, user.uid) and not last.facts.st_mode & stat.S_IWOTH
     for number in range(len(parts) - 1, 0, -1):
@@ -126,14 +138,10 @@ def _unescaped(text: str) -> str:
 
 
 def check(code: str, what: str, paths: Iterable[Path]) -> None:
-    """Raises ``Invalid`` (``code``) for the first of the paths that others can change; one that is
-    not there is no problem here."""
+    """Raises ``Invalid`` (``code``) for the first of the paths that others can change."""
     user, mounts = User.me(), mount_points()
     for path in paths:
-        try:
-            why = problem(path, user, mounts)
-        except OSError:
-            continue  # whoever reads it reports that
+        why = problem(path, user, mounts)
         if why:
             raise untrusted(code, what, path, why)
 

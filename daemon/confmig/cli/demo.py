@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -31,6 +32,19 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Run the demo. Raises ``Fault`` if a command ends otherwise than it should."""
+    os.umask(0o022)  # the example must be what confmig obeys, whatever the user's umask is
+    try:
+        return _run(args)
+    except OSError as error:  # shutil's own error is one, too
+        raise Fault(
+            "io_error",
+            f"the example cannot be made: {error.strerror or 'a file cannot be copied'}",
+            place=str(args.keep or tempfile.gettempdir()),
+            fix="make room there, or name another directory with --keep",
+        ) from None
+
+
+def _run(args: argparse.Namespace) -> int:
     if args.keep is None:
         with tempfile.TemporaryDirectory(prefix="confmig-demo-") as folder:
             _demo(Path(folder))
@@ -91,11 +105,18 @@ def _demo(home: Path) -> None:
 def _events(home: Path) -> None:
     print("$ confmig events --json   # without most attributes")
     words = [sys.executable, "-m", "confmig", "events", "--json"]
-    done = subprocess.run(words, cwd=home, capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        words, cwd=home, env=_environment(), capture_output=True, text=True, check=True
+    )
     for event in json.loads(done.stdout):
         names = event["attributes"].get("config.migration.ids", [])
         names = names or [event["attributes"].get("config.migration.id", "")]
         print(f"{event['name']:32} {', '.join(names)}")
+
+
+def _environment() -> dict[str, str]:
+    """The environment without settings and endpoints of another confmig."""
+    return {k: v for k, v in os.environ.items() if not k.startswith(("CONFMIG", "OTEL_"))}
 
 
 def _title(text: str) -> None:
@@ -108,6 +129,7 @@ def _confmig(home: Path, *words: str, expect: int = DONE) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "confmig", *words],
         cwd=home,
+        env=_environment(),
         capture_output=True,
         text=True,
         check=False,

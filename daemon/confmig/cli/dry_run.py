@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import stat
 import sys
 from datetime import datetime
 from pathlib import Path
@@ -18,7 +19,7 @@ from confmig.adapters.store import Store, stamp
 from confmig.cli import report, session
 from confmig.documents.document import Caps
 from confmig.dryrun import markdown, report_of
-from confmig.errors import DEFERRED, REFUSED, ConfmigError, Refused, worst
+from confmig.errors import DEFERRED, REFUSED, ConfmigError, Refused, Usage, worst
 from confmig.samples import sample_views
 from confmig.view import views
 
@@ -26,6 +27,7 @@ from confmig.view import views
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The words of the command."""
     session.settings_argument(parser)
+    parser.set_defaults(settings=None)
     parser.add_argument(
         "--bundle",
         type=Path,
@@ -49,6 +51,13 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Write the report."""
     now = session.clock()
+    if args.bundle is not None and (args.settings is not None or args.target is not None):
+        raise Usage(
+            "usage",
+            "--bundle works without settings, so --settings and --target have no meaning with it",
+            fix="name either the bundle or the settings",
+        )
+    args.settings = args.settings or Path("confmig.yaml")
     codes, reports = _samples(args.bundle, now) if args.bundle else _targets(args, now)
     answer: dict[str, Any] = {"report": "confmig dry-run", "version": 1}
     if not args.no_timestamp:
@@ -104,7 +113,8 @@ def _write(file: Path, text: str) -> None:
     try:
         fd = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(fd, "w", encoding="utf-8") as out:
-            os.fchmod(fd, 0o600)
+            if stat.S_ISREG(os.fstat(fd).st_mode):
+                os.fchmod(fd, 0o600)
             out.write(text)
     except OSError as error:
         raise Refused("io_error", f"cannot be written: {error.strerror}", place=str(file)) from None

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from confmig.adapters.bundle import Bundle, load
+from confmig.adapters.plain_file import write_plain
 from confmig.cli import session
 from confmig.core.manifest import file_of, sums, sums_text
 from confmig.documents import formats
@@ -44,8 +45,8 @@ def run(args: argparse.Namespace) -> int:
     files += [f"migrations/fixtures/{name}" for name in gone if name in bundle.files.fixtures]
     if not args.dry_run:
         # the manifest comes first: until the sums follow, the bundle is refused and nothing runs
-        (args.bundle / "manifest.json").write_bytes(manifest)
-        (args.bundle / "manifest.sum").write_bytes(left)
+        write_plain(args.bundle / "manifest.json", manifest)
+        write_plain(args.bundle / "manifest.sum", left)
         for file in files:
             path = args.bundle / file
             shutil.rmtree(path) if path.is_dir() else path.unlink()

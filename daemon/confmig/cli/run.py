@@ -12,7 +12,7 @@ from confmig.commands import error_json
 from confmig.core.manifest import CLASSES
 from confmig.core.policy import duration
 from confmig.errors import Bug, ConfmigError, Unfinished, Usage, worst
-from confmig.reconcile import ONCE_WAIT
+from confmig.reconcile import ONCE_WAIT, exit_code_of
 from confmig.reporting import event_text, pass_json, pass_text
 
 
@@ -95,7 +95,7 @@ def run(args: argparse.Namespace) -> int:
                 raise
             except ConfmigError as error:  # the other targets are no worse for it
                 report(error, target.name if len(targets) > 1 else "")
-                codes.append(error.exit_code)
+                codes.append(exit_code_of(error, space.store, target.name))
                 answers.append({"target": target.name, "error": error_json(error)})
                 continue
             except Exception as error:  # noqa: BLE001 - a bug with one target must not end the others

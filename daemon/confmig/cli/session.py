@@ -101,6 +101,7 @@ def workspace(settings: Settings) -> Iterator[Workspace]:
                             space.store,
                             names,
                             space.last_views,
+                            space.policies,
                             space.troubles,
                             delivery=space.delivery,
                         )

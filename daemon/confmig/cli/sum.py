@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from confmig.adapters.bundle import read_files
+from confmig.adapters.plain_file import write_plain
 from confmig.core import validation
 from confmig.core.contract import Contract
 from confmig.core.manifest import Files, ordered_ids, retired_sum, sums, sums_text
@@ -52,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
     text = sums_text(sums(files, ordered_ids(files.manifest), retired_sum(files.manifest)))
     changed = files.sums != text
     if changed and not args.check:
-        (args.bundle / "manifest.sum").write_bytes(text)
+        write_plain(args.bundle / "manifest.sum", text)
     count = text.count(b"\n")
     if args.json:
         print(json.dumps({"changed": changed, "migrations": count}))

@@ -63,12 +63,23 @@ class Slots:
         self.text = text
         self.pattern = pattern
         self._known: dict[int, dict[int, Slot]] = {}
+        self._ends: dict[int, dict[int, int]] = {}
         self._newlines: list[int] | None = None
 
     def slot(self, cell: Cell) -> Slot:
         """The slot of a cell that was parsed in a bracketed collection."""
         assert cell.home is not None
         return self.of(cell.home)[id(cell)]
+
+    def end_before(self, home: Origin, cell: Cell) -> int:
+        """Where the entry before one ends, or the opening bracket."""
+        known = self._ends.get(id(home))
+        if known is None:
+            tails = [home.start + 1, *(slot.tail for slot in self.of(home).values())]
+            known = self._ends[id(home)] = {
+                id(c): tail for c, tail in zip(home.cells, tails, strict=False)
+            }
+        return known[id(cell)]
 
     def of(self, home: Origin) -> dict[int, Slot]:
         """The slots of a collection, by the identity of their cells."""
@@ -445,10 +456,26 @@ class FlowEditor:
     def lines(self, cell: Cell, home: Origin, indent: str, *, comma: bool) -> list[Rope]:
         """An entry on lines of its own, with the comments it brings along."""
         kept, behind = self.comments_of(cell)
+        kept = [*self._of_nobody_before(cell), *kept]
         above: list[Rope] = [[indent, span] for span in kept]
         trailing: Rope = [p for span in behind for p in (" ", span)]
         entry = [indent, *self.entry(cell, home, indent), "," if comma else "", *trailing]
         return [*above, entry]
+
+    def _of_nobody_before(self, cell: Cell) -> list[Span]:
+        """The comments of nobody before an entry that came out of a collection that was taken
+        apart; for its last entry, those behind it, too."""
+        source = cell.carries if cell.home is None else None
+        home = source.home if source is not None else None
+        if source is None or home is None or not home.flow or source.is_root:
+            return []
+        if not self.is_gone(home):
+            return []
+        slot = self.slots.slot(source)
+        spans = self.comments_in(self.slots.end_before(home, source), slot.lead)
+        if source is home.cells[-1]:
+            spans += self.comments_in(slot.tail, home.end - 1)
+        return spans
 
     def comments_of(self, cell: Cell) -> tuple[list[Span], list[Span]]:
         """The comments that an entry from elsewhere brings along: those above and those behind."""

@@ -132,6 +132,8 @@ class PropertiesGrammar:
             spot.old, characters, spot.was, value, lambda text: self._escaped(text, habits)
         )
         text = _without_blank_lines(text_of(spot.old, rope))
+        if text[:1] in (" ", "\t", "\f"):
+            text = "\\" + text  # it would belong to what stands before the value
         return text if _plain(text) == value else None
 
     def read(self, text: str, build: Builder) -> Values:

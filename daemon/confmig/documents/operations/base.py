@@ -195,6 +195,7 @@ def expect(document: Document, hit: Hit, wanted: TypeName | None) -> None:
 
 
 _STANDARD = "tag:yaml.org,2002:"
+_PLAIN = (None, "!", f"{_STANDARD}str")  # what a new text means without it
 _WRITABLE = re.compile(r"![\w./:-]+", re.ASCII)  # in the short form, without a %TAG directive
 
 
@@ -206,7 +207,7 @@ def rewrite(document: Document, hit: Hit, value: Any) -> None:
     """
     cell = hit.cell
     tag = cell.node.tag if cell.node is not None else cell.tag
-    if tag is None or tag == "!" or tag.startswith(_STANDARD):
+    if tag in _PLAIN or (tag.startswith(_STANDARD) and not isinstance(cell.value, str)):
         document.replace(hit.container, cell, value)
     elif isinstance(cell.value, str) and isinstance(value, str) and _WRITABLE.fullmatch(tag):
         document.replace(hit.container, cell, value, keep_tag=True)

@@ -576,6 +576,8 @@ class _Writer(FlowWriter):
         ending, node = home.cells[-1], inner.source
         if ending is not inner or node is None:
             return self.layout.region(ending).last
+        if node.style in texts.BLOCK:
+            return last
         if node.cells and not node.flow:
             return self._below_entries(carried, node, self.layout.region(ending).last)
         end = max(self.layout.region(inner).indicator, node.end)
@@ -625,7 +627,20 @@ class _Writer(FlowWriter):
         above, behind = [*above, *further, *beside], behind
         if self.is_gone(carried.home):
             above += self._of_nobody(carried.home)
+            above += self._below_text(carried)
         return sorted(above), behind
+
+    def _below_text(self, carried: Cell) -> list[Span]:
+        """The comments below a block text that ended its collection: they cannot stay below it,
+        because they would become part of the text."""
+        node, home = carried.source, carried.home
+        assert home is not None
+        owner = home.cell
+        if node is None or node.style not in texts.BLOCK or home.cells[-1] is not carried:
+            return []
+        if owner is None or owner.home is None or owner.home.flow or owner.is_root:
+            return []
+        return self.layout.comments_between(node.end, self.layout.region(owner).last)
 
     def _of_nobody(self, home: Origin) -> list[Span]:
         """The comments between the entries of a block collection that belong to none of them, but
@@ -650,7 +665,9 @@ class _Writer(FlowWriter):
         first = self.layout.line_end(region.indicator)
         last = self.layout.line_end(node.end) if node.flow or not node.cells else first
         spans = self.layout.comments_between(region.indicator, max(first, last))
-        return above, [(a, b) for a, b in spans if not node.outer <= a < node.end]
+        # on the line of a dash what follows the value belongs to its own first entry
+        end = node.end if node.flow or not node.cells else max(first, node.end) + 1
+        return above, [(a, b) for a, b in spans if not node.outer <= a < end]
 
     def _bare_lines(self, cell: Cell, column: int) -> list[Rope]:
         """The lines of an entry that is written anew."""
@@ -737,10 +754,10 @@ class _Writer(FlowWriter):
             lines: list[Rope] = []
             before: Cell | None = None
             for inner in cells_of(container):
-                lines.extend([] for _ in range(self._blank_lines_between(before, inner)))
+                lines.extend(self._lines_between(before, inner, column))
                 lines.extend(self.entry_lines(inner, column))
                 before = inner
-            return lines
+            return [*lines, *self._lines_behind(before, column)]
         if node.outer != node.start and not (bare and self._moved_properties(cell)):
             raise Refused(
                 "anchored_move",
@@ -763,19 +780,59 @@ class _Writer(FlowWriter):
             lines = [[" " * column, *lines[0]], *lines[1:]]
         return indent(self.text, lines, column - first.column, first_has_none=first.compact)
 
-    def _blank_lines_between(self, before: Cell | None, cell: Cell) -> int:
-        """How many blank lines stood between two entries that were neighbours in the source."""
-        if before is None:
-            return 0
-        first, second = (c if c.home is not None else c.carries for c in (before, cell))
+    def _lines_between(self, before: Cell | None, cell: Cell, column: int) -> list[Rope]:
+        """What stood between two entries that were neighbours in the source: blank lines, and the
+        comments of a collection that was taken apart."""
+        first, second = (_source_of(c) for c in (before, cell))
         home = second.home if second is not None else None
-        if first is None or second is None or home is None or home.flow or second.is_root:
-            return 0
-        if first.home is not home:
-            return 0
-        start, end = self.layout.region(first).last, self.layout.region(second).first
-        between = self.text[start:end]
-        return between.count("\n") if start < end and not between.strip() else 0
+        if second is None or home is None or home.flow or second.is_root:
+            return []
+        if first is None:
+            if before is not None or second is not home.cells[0] or not self.is_gone(home):
+                return []
+            start = self._start_of(home)
+        elif first.home is not home:
+            return []
+        else:
+            start = self.layout.region(first).last
+        return self._left_over(home, start, self.layout.region(second).first, column)
+
+    def _lines_behind(self, last: Cell | None, column: int) -> list[Rope]:
+        """The comments below the last entry of a collection that was taken apart."""
+        source = _source_of(last)
+        home = source.home if source is not None else None
+        if source is None or home is None or home.flow or source.is_root:
+            return []
+        owner = home.cell
+        if source is not home.cells[-1] or not self.is_gone(home) or owner is None:
+            return []
+        if owner.is_root or owner.home is None or owner.home.flow:
+            return []
+        start, end = self.layout.region(source).last, self.layout.region(owner).last
+        return self._left_over(home, start, end, column)
+
+    def _start_of(self, home: Origin) -> int:
+        owner = home.cell
+        if owner is None or owner.is_root:
+            return self.layout.region(home.cells[0]).first
+        return self.layout.value_lines_start(owner)
+
+    def _left_over(self, home: Origin, start: int, end: int, column: int) -> list[Rope]:
+        """The blank lines of a stretch of the source, and its comments if their collection is
+        gone."""
+        text = self.text[start:end]
+        if start >= end or (text.strip() and not self.is_gone(home)):
+            return []
+        out: list[Rope] = []
+        at = start
+        for line in text.splitlines(keepends=True):
+            bare = line.strip()
+            if bare and not bare.startswith("#"):
+                return []
+            begin = at + len(line) - len(line.lstrip(" \t"))
+            out.append([" " * column, (begin, begin + len(bare))] if bare else [])
+            at += len(line)
+        return out
 
     def inline_value(self, cell: Cell) -> Rope:
         """A value that follows its key or dash on the same line, in block context."""
@@ -818,6 +875,13 @@ class _Writer(FlowWriter):
         ends = str(cell.value).endswith("\n") or self._last_now() is cell
         lines = texts.moved(block, block.sign if ends else "-", column, step)
         return [[properties, *lines[0]], *lines[1:]]
+
+
+def _source_of(cell: Cell | None) -> Cell | None:
+    """The entry of the source that an entry is, or whose value it took over."""
+    if cell is None:
+        return None
+    return cell if cell.home is not None else cell.carries
 
 
 def _carried_by(cell: Cell) -> list[Cell]:
