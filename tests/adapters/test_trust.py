@@ -56,10 +56,46 @@ def test_links_are_followed_and_their_ways_checked(file: Path, tmp_path: Path) -
     assert trust.problem(link, ME, NO_MOUNTS) == ""
     file.parent.chmod(0o777)
     assert trust.problem(link, ME, NO_MOUNTS) == f"{file.parent} is writable by everybody"
+    file.parent.chmod(0o755)
     circle = tmp_path / "circle"
     circle.symlink_to(circle)
-    with pytest.raises(OSError, match="links"):
-        trust.problem(circle, ME, NO_MOUNTS)
+    assert "too many links" in trust.problem(circle, ME, NO_MOUNTS)
+
+
+def test_what_is_not_there_is_judged_by_what_is_above_it(file: Path) -> None:
+    missing = file.parent / "none.yaml"
+    assert trust.problem(missing, ME, NO_MOUNTS) == ""
+    file.parent.chmod(0o777)  # anyone can put it there before it is read
+    assert trust.problem(missing, ME, NO_MOUNTS) == f"{file.parent} is writable by everybody"
+
+
+def test_a_way_that_cannot_be_followed_is_not_trusted(file: Path) -> None:
+    long = file.parent / ("d" * 300) / "policy.yaml"
+    assert "cannot be followed" in trust.problem(long, ME, NO_MOUNTS)
+    below = file / "policy.yaml"  # below a file
+    assert "cannot be followed" in trust.problem(below, ME, NO_MOUNTS)
+
+
+@needs_root
+def test_a_dangling_link_of_another_user_is_not_trusted(file: Path) -> None:
+    """A link into /proc leads to a file that has no path."""
+    link = file.parent / "link.yaml"
+    link.symlink_to("/proc/1/fd/no such")
+    os.lchown(link, 4242, 0)
+    assert trust.problem(link, ME, NO_MOUNTS) == f"{link} belongs to uid 4242"
+
+
+@needs_root
+def test_the_group_of_a_volume_writes_in_it(file: Path) -> None:
+    """fsGroup of Kubernetes: everything is writable by the group of the volume."""
+    volume = file.parent
+    os.chown(volume, 0, 2000)
+    volume.chmod(0o2775)
+    os.chown(file, 1000, 2000)
+    file.chmod(0o664)
+    assert trust.problem(file, User(1000, 1000), frozenset({volume})) == ""
+    os.chown(file, 1000, 3000)
+    assert "its group" in trust.problem(file, User(1000, 1000), frozenset({volume}))
 
 
 @needs_root

@@ -60,3 +60,12 @@ def test_an_unknown_class_and_a_daemon_are_refused(tmp_path: Path) -> None:
     assert done.code == 2, done
     assert "--once" in done.err
     assert world.version("a.yaml") == 0
+
+
+def test_an_online_migration_behind_a_failed_one_of_another_class_gives_3(tmp_path: Path) -> None:
+    failing = Step(
+        "0002_later", ({"add_item": {"path": "server", "value": 1}},), kind="post_deploy"
+    )
+    world = world_of(tmp_path, (STEPS[0], failing, STEPS[2]))
+    assert world.once().code == 4
+    assert world.once("--class", "online").code == 3

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -63,6 +64,31 @@ def test_the_kept_example_can_be_used(tmp_path: Path) -> None:
     again = confmig("demo", "--keep", tmp_path / "shop")
     assert again.code == 1, again
     assert "exists" in again.err
+
+
+def test_the_demo_takes_no_settings_from_the_environment(tmp_path: Path) -> None:
+    state = tmp_path / "real"
+    done = confmig("demo", CONFMIG__STATE_DIR=str(state), OTEL_EXPORTER_OTLP_ENDPOINT="nonsense")
+    assert done.code == 0, done
+    assert not state.exists()
+
+
+@pytest.mark.parametrize("mask", ["002", "000", "077"])
+def test_the_demo_works_under_every_umask(mask: str) -> None:
+    words = ["sh", "-c", f'umask {mask}; exec "$@"', "sh", sys.executable, "-m", "confmig", "demo"]
+    done = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-500:] + done.stderr
+
+
+def test_samples_of_a_bundle_with_any_name(tmp_path: Path) -> None:
+    shutil.copytree(REPOSITORY / "daemon" / "confmig" / "example", tmp_path / "bundle")
+    file = tmp_path / "bundle" / "manifest.json"
+    file.write_text(file.read_text().replace('"bundle": "shop"', '"bundle": "My caf\u00e9"'))
+    done = confmig("dry-run", "--bundle", tmp_path / "bundle", "--exit-code")
+    assert done.code == 3, done
+    assert "My caf\u00e9" in done.out
+    done = confmig("dry-run", "--bundle", tmp_path / "bundle", "--target", "x")
+    assert done.code == 2, done
 
 
 def test_the_example_is_a_good_bundle() -> None:

@@ -236,3 +236,32 @@ def test_a_partial_failure_carries_what_the_runbook_needs(tmp_path: Path) -> Non
             "SELECT trace_id, span_id FROM events WHERE name='config.migration.failed'"
         )
         assert failed == [trace]  # written by the process that recovered it
+
+
+def test_a_broken_bundle_does_not_hide_a_partial_failure(tmp_path: Path) -> None:
+    world, transaction = half_way(tmp_path)
+    good = (world.bundle / "manifest.json").read_bytes()
+    (world.bundle / "manifest.json").write_bytes(b"{")
+    assert world.once().code == 5
+    assert one(world, "config.migration.blocked_by_partial_failure")
+    with Daemon(world) as daemon:
+        looked(daemon)
+        assert blocks(daemon) == {"blocked_by_partial_failure", "bundle_invalid"}
+        way = ("--restore", "--discard", "--reason", "the edit was a mistake")
+        assert world.run("resolve", transaction, *way).code == 0
+        until(lambda: blocks(daemon) == {"bundle_invalid"}, what=daemon.said)
+        world.policy.write_text("classes: 7\n")
+        until(lambda: "policy_invalid" in blocks(daemon), what=daemon.said)
+        world.policy.write_text(FREE)
+        until(lambda: blocks(daemon) == {"bundle_invalid"}, what=daemon.said)
+        (world.bundle / "manifest.json").write_bytes(good)
+        until(lambda: blocks(daemon) == set(), what=daemon.said)
+
+
+def test_a_target_that_cannot_be_opened_is_attention(tmp_path: Path) -> None:
+    world = world_of(tmp_path)
+    world.config.rename(tmp_path / "away")
+    with Daemon(world) as daemon:
+        looked(daemon)
+        assert daemon.get("/readyz")[0] == 503
+        assert series(daemon, "config_migration_attention") == {("", "document_failed"): 1.0}

@@ -95,6 +95,76 @@ def test_a_state_directory_of_ours_that_is_open_is_closed(world: World) -> None:
     assert stat.S_IMODE(world.state.stat().st_mode) == 0o700
 
 
+def test_what_others_put_into_an_open_state_is_not_believed(world: World, tmp_path: Path) -> None:
+    world.put("b.yaml", document("b"))
+    assert world.drive(KILL_AFTER_FIRST, "run", "--once").code == -signal.SIGKILL
+    for entry in world.state.iterdir():
+        os.chown(entry, 4242, 4242)
+    world.state.chmod(0o777)
+    facts = world.facts()
+    done = world.once("--json")
+    assert done.code == 2, done
+    assert "belongs to uid 4242" in done.out
+    assert world.facts() == facts
+
+
+def test_a_link_in_an_open_state_is_not_followed(world: World, tmp_path: Path) -> None:
+    theirs = tmp_path / "theirs"
+    theirs.mkdir()
+    world.state.mkdir()
+    world.state.chmod(0o777)
+    (world.state / "packs").symlink_to(theirs)
+    done = world.once("--json")
+    assert done.code == 2, done
+    assert "packs in it is a symbolic link" in done.out
+    assert not list(theirs.iterdir())
+
+
+def test_a_state_that_is_exchanged_under_a_daemon_is_noticed(world: World) -> None:
+    with Daemon(world) as daemon:
+        until(lambda: world.version("a.yaml") == 2, what=daemon.said)
+        other = world.folder / "other"
+        other.mkdir(mode=0o700)
+        world.state.rename(world.folder / "old")
+        world.state.symlink_to(other)
+        world.put("b.yaml", document("b"))
+        until(lambda: "state_untrusted" in daemon.said, what=daemon.said)
+        assert world.version("b.yaml") == 0
+        assert not list(other.iterdir())
+
+
+def test_a_dangling_link_to_a_policy_of_another_user(world: World) -> None:
+    world.policy.unlink()
+    world.policy.symlink_to("/proc/1/fd/none")
+    os.lchown(world.policy, 4242, 4242)
+    facts = world.facts()
+    done = world.once("--json")
+    assert done.code == 2, done
+    assert "policy_untrusted" in done.out
+    assert world.facts() == facts
+
+
+def test_sum_replaces_a_link_and_does_not_follow_it(world: World, tmp_path: Path) -> None:
+    victim = tmp_path / "victim.conf"
+    victim.write_text("precious\n")
+    sums = world.bundle / "manifest.sum"
+    good = sums.read_bytes()
+    sums.unlink()
+    sums.symlink_to(victim)
+    assert confmig("sum", "--bundle", world.bundle).code == 0
+    assert victim.read_text() == "precious\n"
+    assert not sums.is_symlink()
+    assert sums.read_bytes() == good
+
+
+def test_a_report_to_a_device_leaves_its_mode(world: World, tmp_path: Path) -> None:
+    node = tmp_path / "null"
+    os.mknod(node, stat.S_IFCHR | 0o666, os.makedev(1, 3))
+    node.chmod(0o666)
+    assert world.run("dry-run", "--output", node).code == 0
+    assert stat.S_IMODE(node.stat().st_mode) == 0o666
+
+
 def test_a_daemon_stays_up_and_unready_with_a_state_of_another_user(world: World) -> None:
     world.state.mkdir()
     os.chown(world.state, NOBODY, NOBODY)
