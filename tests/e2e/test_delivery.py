@@ -78,8 +78,8 @@ def test_everything_arrives_once_with_its_attributes(
     assert done.code == 0, done
     logs = receiver.logs
     assert [r.event_name for r in logs] == [
-        "config.bundle.loaded",
         "config.policy.loaded",
+        "config.bundle.loaded",
         "config.migration.started",
         "config.migrated",
         "config.migrated",

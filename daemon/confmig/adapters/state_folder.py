@@ -39,7 +39,7 @@ def prepare(folder: Path, say: Callable[[str], None]) -> None:
             found = entry.stat(follow_symlinks=False)
             if entry.is_symlink():
                 raise _untrusted(folder, f"{entry.name} in it is a symbolic link")
-            if found.st_uid != user.uid:
+            if found.st_uid not in (0, user.uid):
                 raise _untrusted(folder, f"{entry.name} in it belongs to uid {found.st_uid}")
         if stat.S_IMODE(facts.st_mode) & 0o077:
             os.fchmod(fd, 0o700)
