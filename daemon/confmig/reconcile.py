@@ -186,7 +186,6 @@ class Workspace:
         itself raises; everything else is in the result.
         """
         try:
-            state_folder.check_same(self.settings.state_dir, self._lock.fd)
             result = self._reconcile(target)
         except ConfmigError as error:
             self.troubles[target.name] = error
@@ -201,6 +200,7 @@ class Workspace:
                 spans.RUN, "run_config_migrations", {ev.TARGET: target.name}
             ) as span,
         ):
+            state_folder.check_same(self.settings.state_dir, self._lock.fd)
             with self.open(target) as disk:
                 self.recover(target, disk)  # needs no bundle: a broken one must not stop it
                 last = self._last_reported(target)

@@ -48,3 +48,21 @@ def test_a_directory_that_others_may_enter_is_not_used(
     with RootLock(str(tmp_path), tmp_path, {"X": "1"}, said.append):
         assert "no directory for locks" in said[0]
         assert [p.name for p in tmp_path.glob("root-*.lock")]
+
+
+def test_a_lock_that_cannot_be_taken_everywhere_is_taken_nowhere(
+    tmp_path: Path, folders: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a daemon whose second directory is full for a moment would keep itself out for ever."""
+    real = lock._taken
+
+    def full(path: Path) -> int | None:
+        if path.parent == folders[1]:
+            raise OSError(28, "No space left on device")
+        return real(path)
+
+    monkeypatch.setattr(lock, "_taken", full)
+    with pytest.raises(OSError, match="No space"):
+        RootLock(str(tmp_path), tmp_path, {"X": "1"}, print)
+    monkeypatch.setattr(lock, "_taken", real)
+    RootLock(str(tmp_path), tmp_path, {"X": "1"}, print).close()

@@ -65,17 +65,20 @@ class RootLock:
         if not paths:
             say(f"no directory for locks is to be had; only confmigs with {state_dir} wait for us")
             paths = [state_dir / f"root-{name}.lock"]
-        for path in paths:
-            fd = _taken(path)
-            if fd is None:
-                self.close()
-                raise LockHeld(
-                    "lock_held",
-                    "another confmig works on this configuration directory",
-                    place=root,
-                    fix="talk to the running daemon, or wait until the other run has ended",
-                )
-            self._held.append((fd, path))
+        try:
+            for path in paths:
+                fd = _taken(path)
+                if fd is None:
+                    raise LockHeld(
+                        "lock_held",
+                        "another confmig works on this configuration directory",
+                        place=root,
+                        fix="talk to the running daemon, or wait until the other run has ended",
+                    )
+                self._held.append((fd, path))
+        except BaseException:
+            self.close()  # else this process would keep itself out of the next pass
+            raise
 
     def close(self) -> None:
         """Release the lock and remove its files."""

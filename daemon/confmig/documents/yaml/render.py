@@ -646,11 +646,8 @@ class _Writer(FlowWriter):
         """The comments between the entries of a block collection that belong to none of them, but
         not those below the last one."""
         regions = [self.layout.region(c) for c in home.cells]
-        owner = home.cell
-        start = regions[0].first  # what stands above the first entry of a document stays there
-        if owner is not None and not owner.is_root:
-            start = self.layout.value_lines_start(owner)
-        gaps = zip([start, *(r.last for r in regions)], (r.first for r in regions), strict=False)
+        starts = [self._start_of(home), *(r.last for r in regions)]
+        gaps = zip(starts, (r.first for r in regions), strict=False)
         return [span for low, high in gaps for span in self.layout.comments_between(low, high)]
 
     def _carried(self, carried: Cell) -> tuple[list[Span], list[Span]]:
@@ -812,6 +809,8 @@ class _Writer(FlowWriter):
         return self._left_over(home, start, end, column)
 
     def _start_of(self, home: Origin) -> int:
+        """Where the lines of a collection begin; what is above the first entry of a document is
+        the document's."""
         owner = home.cell
         if owner is None or owner.is_root:
             return self.layout.region(home.cells[0]).first
