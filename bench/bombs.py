@@ -11,7 +11,7 @@ import resource
 import time
 from collections.abc import Callable
 
-from confmig.adapters import regex
+from confmig.adapters.bundles import regex
 from confmig.documents import formats
 from confmig.errors import Refused
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from confmig.adapters.bundle import Bundle, Transformed, load, read_files
-from confmig.core.manifest import ordered_ids, sums, sums_text
+from confmig.adapters.bundles.bundle import Bundle, Transformed, load, read_files
+from confmig.core.bundle.manifest import ordered_ids, sums, sums_text
 
 LOCAL = (
     "- move: {from: dns.port, to: dns.listen_port}",

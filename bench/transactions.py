@@ -19,8 +19,8 @@ import tempfile
 import time
 from pathlib import Path
 
-from confmig.adapters.bundle import read_files
-from confmig.core.manifest import ordered_ids, sums, sums_text
+from confmig.adapters.bundles.bundle import read_files
+from confmig.core.bundle.manifest import ordered_ids, sums, sums_text
 
 _FLUSH = ("fsync", "fdatasync", "syncfs", "sync")
 _FLOOR = ("-m", "bench.replace", "floor")

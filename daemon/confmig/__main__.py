@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 
-from confmig.adapters import signals
+from confmig.adapters.host import signals
 
 
 def _fill_closed_streams() -> None:

@@ -21,15 +21,15 @@ from pydantic import (
     model_validator,
 )
 
-from confmig.adapters import trust
-from confmig.adapters.disk import Ways
-from confmig.adapters.endpoint import url_problem
-from confmig.adapters.plain_file import read_plain
-from confmig.core.policy import duration
-from confmig.core.quiet import Rule
+from confmig.adapters.files import trust
+from confmig.adapters.files.disk import Ways
+from confmig.adapters.files.plain_file import read_plain
+from confmig.adapters.telemetry.endpoint import url_problem
+from confmig.core.planning.quiet import Rule
+from confmig.core.policy.model import duration
 from confmig.documents import formats
-from confmig.documents.document import Caps
-from confmig.documents.tree import plain
+from confmig.documents.model.document import Caps
+from confmig.documents.model.tree import plain
 from confmig.errors import Invalid, Problem, Refused
 
 

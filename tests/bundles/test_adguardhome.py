@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from confmig.adapters.bundle import Bundle, load
-from confmig.core.plan import DocumentFact, next_segment
+from confmig.adapters.bundles.bundle import Bundle, load
+from confmig.core.planning.segments import DocumentFact, next_segment
 from confmig.documents import formats
 from tests.bundles import adguardhome_oracle as oracle
 

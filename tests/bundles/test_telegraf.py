@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from confmig.adapters.bundle import Bundle, load
+from confmig.adapters.bundles.bundle import Bundle, load
 
 ROOT = Path(__file__).resolve().parent / "telegraf"
 SHARED = Path(os.environ.get("SHARED_DIR", Path(__file__).resolve().parents[3] / "shared"))

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.crash.leases import OFF, lease
+from tests.crash.harness.leases import OFF, lease
 
 
 @pytest.fixture(autouse=True)

@@ -13,10 +13,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import err as harness
-from tests.crash.err import ERRORS, Report, err, explained
-from tests.crash.scenario import Document, Migration, Spec
-from tests.crash.strace import Point
+from tests.crash.harness import err as harness
+from tests.crash.harness.err import ERRORS, Report, err, explained
+from tests.crash.harness.scenario import Document, Migration, Spec
+from tests.crash.harness.strace import Point
 
 FULL = os.environ.get("CONFMIG_CRASH_FULL") == "1"
 FLOOR = 60  # points; fewer means that the filter is broken, not that confmig calls less

@@ -19,10 +19,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import promises, scenario, strace
-from tests.crash.promises import Image
-from tests.crash.strace import Point
-from tests.crash.sweep import sweep
+from tests.crash.harness import promises, scenario, strace
+from tests.crash.harness.promises import Image
+from tests.crash.harness.strace import Point
+from tests.crash.harness.sweep import sweep
 
 FLOOR = 40  # points; fewer means that the filter is broken, not that confmig writes less
 MIGRATIONS = ("0001_listen", "0002_feature")

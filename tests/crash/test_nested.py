@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import fork, scenario, strace, sweep
-from tests.crash.nested import Start, nested, sample
-from tests.crash.scenario import Document, Migration, Spec
-from tests.crash.strace import Point
+from tests.crash.harness import fork, scenario, strace, sweep
+from tests.crash.harness.nested import Start, nested, sample
+from tests.crash.harness.scenario import Document, Migration, Spec
+from tests.crash.harness.strace import Point
 
 FULL = os.environ.get("CONFMIG_CRASH_FULL") == "1"
 FLOOR = 1000 if FULL else 150  # second kills; fewer means that the sample is broken

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.crash import power
-from tests.crash.power import (
+from tests.crash.harness import power
+from tests.crash.harness.power import (
     EXTREMES,
     Cut,
     Entries,
@@ -32,7 +32,7 @@ from tests.crash.power import (
     cuts,
     facts,
 )
-from tests.crash.scenario import Document, Migration, Spec
+from tests.crash.harness.scenario import Document, Migration, Spec
 
 FULL = os.environ.get("CONFMIG_CRASH_FULL") == "1"
 needs_strace = pytest.mark.skipif(

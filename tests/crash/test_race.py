@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from confmig import swap
-from confmig.adapters.disk import Disk
-from confmig.core.transaction import Phase
-from confmig.intent import FilePlan
-from confmig.swap import Drifted, EachFile
-from confmig.transact import Conflict
-from tests.crash import race, seeded
-from tests.crash.leases import ASKED, HELD, OFF, lease
-from tests.crash.race import RECORDS, World, document, flipped
+from confmig.adapters.files.disk import Disk
+from confmig.core.transaction.phases import Phase
+from confmig.transactions import file_exchange as swap
+from confmig.transactions.file_exchange import Drifted, EachFile
+from confmig.transactions.plan import FilePlan
+from confmig.transactions.runner import Conflict
+from tests.crash.harness import race, seeded
+from tests.crash.harness.leases import ASKED, HELD, OFF, lease
+from tests.crash.harness.race import RECORDS, World, document, flipped
 
 FULL = os.environ.get("CONFMIG_CRASH_FULL") == "1"
 ROUNDS = 20_000 if FULL else 4000

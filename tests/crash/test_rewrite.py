@@ -35,27 +35,27 @@ from typing import Any
 
 import pytest
 
-from confmig import swap
-from confmig.adapters import lease as leases
-from confmig.adapters import rewrite as rewriting
-from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import PREFIX, Disk, digest_of
-from confmig.adapters.lease import Writers
-from confmig.adapters.metadata import Metadata
-from confmig.adapters.store import Store, Transaction
-from confmig.core.transaction import Image, Phase
+from confmig.adapters.files import lease as leases
+from confmig.adapters.files import rewrite as rewriting
+from confmig.adapters.files.disk import PREFIX, Disk, digest_of
+from confmig.adapters.files.lease import Writers
+from confmig.adapters.files.metadata import Metadata
+from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.store import Store, Transaction
+from confmig.core.transaction.phases import Image, Phase
 from confmig.errors import Busy, ConfmigError, Fault, Refused, Unfinished
-from confmig.intent import FilePlan, Plan
-from confmig.swap import Drifted, EachFile
-from confmig.transact import Conflict, Transactor
+from confmig.transactions import file_exchange as swap
+from confmig.transactions.file_exchange import Drifted, EachFile
+from confmig.transactions.plan import FilePlan, Plan
+from confmig.transactions.runner import Conflict, Transactor
 from confmig_otel import events as ev
-from tests.crash import err, fork, nested, promises, race, scenario, strace, sweep
-from tests.crash.fork import ROOT as REPOSITORY
-from tests.crash.fork import Forks, Pool
-from tests.crash.race import RECORDS
-from tests.crash.scenario import Document, Migration, Scenario, Spec
-from tests.crash.strace import Point
-from tests.crash.sweep import KILL, Finding, Sweep
+from tests.crash.harness import err, fork, nested, promises, race, scenario, strace, sweep
+from tests.crash.harness.fork import ROOT as REPOSITORY
+from tests.crash.harness.fork import Forks, Pool
+from tests.crash.harness.race import RECORDS
+from tests.crash.harness.scenario import Document, Migration, Scenario, Spec
+from tests.crash.harness.strace import Point
+from tests.crash.harness.sweep import KILL, Finding, Sweep
 from tests.e2e import odd
 from tests.e2e.odd import OTHER, ROOT, Mounts, Odd, OddDaemon, User, told
 from tests.e2e.test_partial_failure import KILL_AFTER_FIRST
@@ -1369,7 +1369,7 @@ SPEC = Spec(
 FLOOR = 60
 SEEDED = """
 import sys
-from confmig import swap
+from confmig.transactions import file_exchange as swap
 swap.is_torn = lambda held, old, new: False
 from tests.crash import fork
 sys.exit(fork._serve(""))

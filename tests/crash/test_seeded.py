@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from tests.crash import scenario, strace
-from tests.crash.scenario import Document, Migration, Spec
-from tests.crash.strace import Point
-from tests.crash.sweep import sweep
+from tests.crash.harness import scenario, strace
+from tests.crash.harness.scenario import Document, Migration, Spec
+from tests.crash.harness.strace import Point
+from tests.crash.harness.sweep import sweep
 
 ENDS = frozenset(("renameat2", "unlink", "unlinkat"))
-SEEDED = Path(__file__).with_name("seeded.py")
+SEEDED = Path(__file__).with_name("harness") / "seeded.py"
 
 
 @pytest.mark.slow

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from confmig.swap import EachFile
-from tests.crash import power, race, seeded
-from tests.crash.scenario import Document, Migration, Spec
+from confmig.transactions.file_exchange import EachFile
+from tests.crash.harness import power, race, seeded
+from tests.crash.harness.scenario import Document, Migration, Spec
 
 SEEDED = Path(seeded.__file__)
 SMALL = Spec(

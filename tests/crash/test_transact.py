@@ -14,15 +14,15 @@ from pathlib import Path
 
 import pytest
 
-from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import Disk, digest_of
-from confmig.adapters.metadata import Metadata
-from confmig.adapters.store import Store, Transaction
-from confmig.core.transaction import Image, Phase
+from confmig.adapters.files.disk import Disk, digest_of
+from confmig.adapters.files.metadata import Metadata
+from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.store import Store, Transaction
+from confmig.core.transaction.phases import Image, Phase
 from confmig.errors import LATE_FAILURE, ConfmigError, Unfinished
-from confmig.intent import FilePlan, Plan
-from confmig.swap import Drifted, EachFile, replace_file
-from confmig.transact import CleanUpFailed, Conflict, Records, Transactor
+from confmig.transactions.file_exchange import Drifted, EachFile, replace_file
+from confmig.transactions.plan import FilePlan, Plan
+from confmig.transactions.runner import CleanUpFailed, Conflict, Records, Transactor
 from confmig_otel import events as ev
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)

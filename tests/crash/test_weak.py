@@ -31,23 +31,23 @@ from typing import Any
 
 import pytest
 
-from confmig import swap
-from confmig.adapters import disk as disk_module
-from confmig.adapters.disk import PREFIX, Disk, Ways
-from confmig.adapters.lease import Writers
-from confmig.adapters.metadata import Metadata
-from confmig.core.transaction import Phase
+from confmig.adapters.files import disk as disk_module
+from confmig.adapters.files.disk import PREFIX, Disk, Ways
+from confmig.adapters.files.lease import Writers
+from confmig.adapters.files.metadata import Metadata
+from confmig.core.transaction.phases import Phase
 from confmig.errors import Refused
-from confmig.intent import FilePlan, Plan
-from confmig.swap import Drifted, EachFile
-from confmig.transact import Conflict, Transactor
-from tests.crash import err as errors
-from tests.crash import fork, nested, promises, race, scenario, strace, sweep
-from tests.crash.fork import Forks, Pool
-from tests.crash.race import RECORDS, World, document
-from tests.crash.scenario import ENGINE, SETTINGS, Document, Migration, Scenario, Spec
-from tests.crash.strace import Point
-from tests.crash.sweep import KILL, Finding, Report, Sweep
+from confmig.transactions import file_exchange as swap
+from confmig.transactions.file_exchange import Drifted, EachFile
+from confmig.transactions.plan import FilePlan, Plan
+from confmig.transactions.runner import Conflict, Transactor
+from tests.crash.harness import err as errors
+from tests.crash.harness import fork, nested, promises, race, scenario, strace, sweep
+from tests.crash.harness.fork import Forks, Pool
+from tests.crash.harness.race import RECORDS, World, document
+from tests.crash.harness.scenario import ENGINE, SETTINGS, Document, Migration, Scenario, Spec
+from tests.crash.harness.strace import Point
+from tests.crash.harness.sweep import KILL, Finding, Report, Sweep
 from tests.e2e import odd
 
 FULL = os.environ.get("CONFMIG_CRASH_FULL") == "1"

@@ -26,23 +26,23 @@ from typing import Any, Self
 
 import pytest
 
-from confmig import swap
-from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.disk import Disk, Ways
-from confmig.adapters.store import Store
-from confmig.core.transaction import Phase
+from confmig.adapters.files.disk import Disk, Ways
+from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.store import Store
+from confmig.core.transaction.phases import Phase
 from confmig.errors import Fault, Unfinished
-from confmig.intent import Plan, lay_out
-from confmig.swap import Drifted
-from confmig.transact import CleanUpFailed, Transactor
-from confmig.whole import WholeDirectory
+from confmig.transactions import file_exchange as swap
+from confmig.transactions.directory_exchange import WholeDirectory
+from confmig.transactions.file_exchange import Drifted
+from confmig.transactions.plan import Plan, lay_out
+from confmig.transactions.runner import CleanUpFailed, Transactor
 from confmig_otel import events as ev
-from tests.crash import fork, nested, power, promises, race, scenario, strace, sweep
-from tests.crash.err import ERRORS, Report, err, explained
-from tests.crash.power import EXTREMES, Sample
-from tests.crash.race import RECORDS, document, flipped
-from tests.crash.scenario import Document, Migration, Spec
-from tests.crash.strace import Point
+from tests.crash.harness import fork, nested, power, promises, race, scenario, strace, sweep
+from tests.crash.harness.err import ERRORS, Report, err, explained
+from tests.crash.harness.power import EXTREMES, Sample
+from tests.crash.harness.race import RECORDS, document, flipped
+from tests.crash.harness.scenario import Document, Migration, Spec
+from tests.crash.harness.strace import Point
 from tests.crash.test_race import Writer
 from tests.e2e import odd
 from tests.e2e.odd import OTHER, ROOT, Mounts, Odd
@@ -1398,7 +1398,7 @@ def test_the_power_may_fail_in_a_recovery(tmp_path: Path, killed_after: str) -> 
 @needs_strace
 def test_without_a_flush_a_power_cut_is_caught(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom confmig.whole import WholeDirectory\n"
+        "import sys\nfrom confmig.transactions.directory_exchange import WholeDirectory\n"
         "WholeDirectory._sync = lambda self: None\n"
         "from confmig.cli import run\nsys.exit(run(sys.argv[1:]))"
     )
@@ -1816,7 +1816,7 @@ def test_a_rollback_to_a_migration_takes_the_whole_directory(place: Path, to: st
 
 KILL_AFTER_EXCHANGE = """
 import os, signal
-from confmig.adapters.disk import Disk
+from confmig.adapters.files.disk import Disk
 exchange = Disk.exchange
 def once(self, a, b):
     exchange(self, a, b)

@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from confmig.core import policy as policies
+from confmig.core.policy import model as policies
 from tests.e2e.odd import NOBODY, _call, apart
 from tests.e2e.world import FREE, REPOSITORY, TWO, World, _run, document, write_bundle
 

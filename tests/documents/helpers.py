@@ -9,8 +9,8 @@ import yaml
 import yaml12
 
 from confmig.documents import formats
-from confmig.documents.document import Document
 from confmig.documents.formats import Rendered
+from confmig.documents.model.document import Document
 
 Edit = Callable[[Document], object]
 Pairs = list[tuple[str, Any]]

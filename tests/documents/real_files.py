@@ -14,10 +14,10 @@ from pathlib import Path
 from typing import Any
 
 from confmig.documents import formats
-from confmig.documents.dialects import dialect_of
-from confmig.documents.document import Document
-from confmig.documents.lookup import Hit
-from confmig.documents.tree import (
+from confmig.documents.model.dialects import dialect_of
+from confmig.documents.model.document import Document
+from confmig.documents.model.lookup import Hit
+from confmig.documents.model.tree import (
     Cell,
     Container,
     Mapping,

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from confmig.adapters import regex
+from confmig.adapters.bundles import regex
 from confmig.documents.operations import Context, load
 from confmig.errors import Refused
 from tests.documents.helpers import parse, render

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from confmig.adapters.lock import DirectoryLock
+from confmig.adapters.state.lock import DirectoryLock
 from confmig.errors import LockHeld
 from tests.e2e.world import FREE, OPEN, TWO, Daemon, Step, World, document, until, write_bundle
 

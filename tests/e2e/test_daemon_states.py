@@ -24,11 +24,12 @@ from typing import Any
 
 import pytest
 
-from confmig import apply, settings
-from confmig.adapters.lock import RootLock
-from confmig.core.plan import Segment
+from confmig import settings
+from confmig.adapters.state.lock import RootLock
+from confmig.core.planning.segments import Segment
 from confmig.errors import Refused
-from confmig.reconcile import Workspace
+from confmig.passes.reconcile import Workspace
+from confmig.transactions import migrate as apply
 from confmig_otel.spans import Silent
 from tests.e2e.world import (
     FREE,

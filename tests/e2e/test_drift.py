@@ -14,8 +14,8 @@ pytestmark = pytest.mark.slow
 EDIT = """
 import os
 from pathlib import Path
-from confmig.adapters.disk import Disk
-from confmig.swap import EachFile
+from confmig.adapters.files.disk import Disk
+from confmig.transactions.file_exchange import EachFile
 TARGET = Path(WORLD) / "config" / "a.yaml"
 COUNT = Path(WORLD) / "count"
 def edits():
@@ -54,13 +54,13 @@ def patched(self, a, b):
 Disk.exchange = patched
 """
 PLANNED = """
-import confmig.apply
-plan = confmig.apply._plan
+import confmig.transactions.migrate
+plan = confmig.transactions.migrate._plan
 def patched(*args):
     if edits() < LIMIT:
         edit(TARGET.read_text() + "edit%d: 1\\n" % edits())
     return plan(*args)
-confmig.apply._plan = patched
+confmig.transactions.migrate._plan = patched
 """
 
 
@@ -135,7 +135,7 @@ def test_a_service_that_always_writes_its_old_schema_back_is_not_fought_for_ever
 
 def test_late_bytes_of_a_writer_with_the_old_file_open_are_kept(tmp_path: Path) -> None:
     body = """
-from confmig.transact import Transactor
+from confmig.transactions.runner import Transactor
 held = open(TARGET, "ab")
 clean_up = Transactor.clean_up
 def patched(self, plan, swap):

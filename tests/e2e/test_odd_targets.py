@@ -348,9 +348,9 @@ def test_status_and_plan_read_a_state_on_a_read_only_mount(
 
 READ_ONLY_AT = """
 import subprocess
-from confmig.transact import Transactor
-from confmig.swap import EachFile
-from confmig.adapters.disk import Disk
+from confmig.transactions.runner import Transactor
+from confmig.transactions.file_exchange import EachFile
+from confmig.adapters.files.disk import Disk
 def shut():
     if WHERE == "config":
         subprocess.run(["mount", "-o", "remount,ro", WORLD + "/config"], check=True)
@@ -819,7 +819,7 @@ def test_a_file_that_becomes_immutable_after_its_exchange_is_settled_later(
     made.mine("a.yaml")
     made.mine("b.yaml")
     shut = (
-        "import subprocess\nfrom confmig.swap import EachFile\n"
+        "import subprocess\nfrom confmig.transactions.file_exchange import EachFile\n"
         "swap = EachFile.swap_in\n"
         "def once(self, file):\n"
         "    swap(self, file)\n"
@@ -1120,7 +1120,7 @@ def test_metadata_that_somebody_changes_during_a_run_is_not_taken_back(
         "attribute": "os.setxattr(file, 'user.note', b'new')",
     }[what]
     between = (
-        "import os\nfrom confmig.transact import Transactor\n"
+        "import os\nfrom confmig.transactions.runner import Transactor\n"
         "real = Transactor.prepare\n"
         "def prepare(self, plan):\n"
         "    file = WORLD + '/config/a.yaml'\n"
@@ -1494,7 +1494,7 @@ def test_two_states_on_one_configuration_directory_exclude_each_other(
     second.write_text(made.settings.read_text().replace("state_dir: state", "state_dir: state2"))
     first = made.settings
     hold = (
-        "import subprocess\nfrom confmig.transact import Transactor\n"
+        "import subprocess\nfrom confmig.transactions.runner import Transactor\n"
         "real = Transactor.prepare\n"
         "def prepare(self, plan):\n"
         f"    done = subprocess.run({[sys.executable]!r} + ['-m', 'confmig', 'run', '--once',\n"

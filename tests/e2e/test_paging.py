@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from confmig.core import attention
+from confmig.core.planning import attention
 from tests.e2e.test_partial_failure import half_way
 from tests.e2e.world import FREE, TWO, Daemon, Step, World, document, until, write_bundle
 from tests.support.otlp_receiver import OtlpReceiver

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.slow
 
 KILL_AFTER_FIRST = """
 import os, signal
-from confmig.swap import EachFile
+from confmig.transactions.file_exchange import EachFile
 swap = EachFile.swap_in
 def once(self, file):
     swap(self, file)

@@ -132,9 +132,9 @@ def test_no_canary_in_a_handlers_failure(tmp_path: Path) -> None:
 def test_no_canary_in_a_bugs_report(tmp_path: Path) -> None:
     world = world_of(tmp_path)
     body = (
-        "import confmig.apply\n"
+        "import confmig.transactions.migrate\n"
         "def broken(*args):\n    raise ZeroDivisionError(open(WORLD + '/config/a.yaml').read())\n"
-        "confmig.apply._plan = broken\n"
+        "confmig.transactions.migrate._plan = broken\n"
     )
     done = clean(world.drive(body, "run", "--once"))
     assert done.code == 70, done

@@ -100,7 +100,7 @@ def test_a_rollback_of_a_conflict_leaves_nothing_of_a_resolution_that_was_cut_of
     kill = """
 import os, signal
 from pathlib import Path
-from confmig.adapters.disk import Disk
+from confmig.adapters.files.disk import Disk
 exchange = Disk.exchange
 def once(self, a, b):
     other = Path(WORLD) / "config" / "editor.tmp"
@@ -126,7 +126,7 @@ def test_a_busy_file_leaves_no_checkpoints_behind(tmp_path: Path) -> None:
     world = World(tmp_path / "w", bundle=bundle, policy=FREE, documents={"a.yaml": document("a")})
     busy = """
 from confmig.errors import Fault
-from confmig.swap import EachFile
+from confmig.transactions.file_exchange import EachFile
 def ready(self):
     raise Fault("target_busy", "busy", place="a.yaml")
 EachFile.ready = ready

@@ -218,7 +218,7 @@ def test_a_batch_goes_on_after_a_bug_and_names_the_file(tmp_path: Path) -> None:
     world = World(tmp_path / "w", bundle=made, policy=FREE)
     files = [world.put(f"{n}.yaml", f"n: {n}\n") for n in range(3)]
     code = """
-from confmig import stateless
+from confmig.offline import migrate as stateless
 real = stateless.transform
 def transform(bundle, inputs, journal):
     if inputs[0].file.name == "0.yaml":

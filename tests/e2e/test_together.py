@@ -14,7 +14,7 @@ import yaml
 
 from confmig.cli import run
 from confmig.errors import Fault
-from confmig.swap import replace_file
+from confmig.transactions.file_exchange import replace_file
 from tests.e2e.world import FREE, Done, World, confmig, temporaries
 
 APP = """\
@@ -282,8 +282,8 @@ def test_a_part_of_a_fused_chain_goes_back_in_both(
 
 KILL = """
 import os, signal
-from confmig.swap import EachFile
-from confmig.transact import Transactor
+from confmig.transactions.file_exchange import EachFile
+from confmig.transactions.runner import Transactor
 inner = {method}
 def patched(self, *args):
     if "{when}" == "after":
@@ -552,16 +552,16 @@ def test_a_dry_run_says_why_a_step_cannot_be_taken(tmp_path: Path, reason: str) 
 
 EDIT = """
 from pathlib import Path
-import confmig.apply
+import confmig.transactions.migrate
 TARGET = Path(WORLD) / "config" / "{name}"
-plan = confmig.apply._plan
+plan = confmig.transactions.migrate._plan
 done = []
 def patched(*args):
     if not done:
         done.append(1)
         TARGET.write_text("# edited\\n" + TARGET.read_text())
     return plan(*args)
-confmig.apply._plan = patched
+confmig.transactions.migrate._plan = patched
 """
 
 
@@ -965,7 +965,7 @@ def test_migrate_puts_the_first_file_back_if_the_second_cannot_be_written(
             raise Fault("disk_full", "no space", place=snapshot.path)
         replace_file(disk, snapshot, data, temporary)
 
-    monkeypatch.setattr("confmig.stateless.replace_file", failing)
+    monkeypatch.setattr("confmig.offline.migrate.replace_file", failing)
     code = run(["migrate", *map(str, files), "--bundle", str(here.bundle), "--write", "--json"])
     assert code == 1
     assert here.texts() == before

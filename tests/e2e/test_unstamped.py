@@ -86,7 +86,7 @@ def test_a_settled_document_is_not_run_through_the_chain_again(tmp_path: Path) -
     world.put("a.yaml", "port: 1\n")
     assert world.once().code == 0
     sabotage = (
-        "from confmig.adapters.bundle import Bundle\n"
+        "from confmig.adapters.bundles.bundle import Bundle\n"
         "def due(*a):\n    raise AssertionError('run again')\n"
         "Bundle.due = due\n"
     )

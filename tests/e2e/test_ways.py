@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from confmig.reconcile import GROUP
+from confmig.passes.reconcile import GROUP
 from tests.e2e.test_partial_failure import KILL_AFTER_FIRST
 from tests.e2e.world import FREE, TWO, Step, World, document, write_bundle
 
@@ -64,7 +64,7 @@ def test_a_full_state_before_the_intent_is_told_in_an_event(tmp_path: Path) -> N
     world = _world(tmp_path, "commit: files", "a.yaml")
     full = """
 import errno, os
-from confmig.adapters.checkpoints import Checkpoints
+from confmig.adapters.state.checkpoints import Checkpoints
 def put(self, images, transaction):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "objects")
 Checkpoints.put = put

@@ -26,16 +26,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.world import (
-    Daemon,
-    Done,
-    Step,
-    World,
-    confmig,
-    environment,
-    until,
-    write_bundle,
-)
+from tests.e2e.world import Daemon, Done, Step, World, confmig, environment, until, write_bundle
 from tests.e2e.writers import Plan, Report, Writer, raw
 
 TRIALS = int(os.environ.get("CONFMIG_TRIALS", "26"))

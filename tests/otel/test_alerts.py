@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
-from confmig.core import attention
+from confmig.core.planning import attention
 from tests.e2e.test_partial_failure import half_way
 from tests.e2e.world import REPOSITORY, Daemon, free_port, until
 from tests.support.debian import program, with_share

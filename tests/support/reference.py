@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from confmig.adapters import trust
+from confmig.adapters.files import trust
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 

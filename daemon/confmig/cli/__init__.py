@@ -91,7 +91,7 @@ def _run(words: list[str]) -> int:
         return int(_module(args.command).run(args))
     except ConfmigError as error:
         if as_json:
-            from confmig.commands import error_json
+            from confmig.reports.messages import error_json
 
             print(json.dumps({"error": error_json(error)}, indent=2))
         report(error)

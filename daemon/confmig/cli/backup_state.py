@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from confmig.adapters.backup import backup
+from confmig.adapters.state.backup import backup
 from confmig.cli import session
 
 

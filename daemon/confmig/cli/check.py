@@ -8,15 +8,15 @@ import os
 from pathlib import Path
 from typing import Any
 
-from confmig.adapters.bundle import load, read_files
-from confmig.adapters.telemetry import plan
+from confmig.adapters.bundles.bundle import load, read_files
+from confmig.adapters.telemetry.providers import plan
 from confmig.cli import session
-from confmig.core.manifest import ordered_ids
-from confmig.core.validation import replays_missing
+from confmig.core.bundle.manifest import ordered_ids
+from confmig.core.bundle.validation import replays_missing
 from confmig.errors import DONE, INVALID, REFUSED, Invalid, Problem
-from confmig.replay import replay, unsteady
+from confmig.kit.replay import replay, unsteady
+from confmig.passes.view import load_policy
 from confmig.settings import Settings
-from confmig.view import load_policy
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

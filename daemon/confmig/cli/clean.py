@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from confmig.cli import session
-from confmig.text import plain
+from confmig.reports.text import plain
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -14,14 +14,14 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from confmig.adapters.bundle import load
-from confmig.adapters.store import Store, stamp
+from confmig.adapters.bundles.bundle import load
+from confmig.adapters.state.store import Store, stamp
 from confmig.cli import report, session
-from confmig.documents.document import Caps
-from confmig.dryrun import markdown, report_of
+from confmig.documents.model.document import Caps
 from confmig.errors import DEFERRED, REFUSED, ConfmigError, Refused, Usage, worst
-from confmig.samples import sample_views
-from confmig.view import views
+from confmig.passes.view import views
+from confmig.reports.dry_run import markdown, report_of
+from confmig.reports.samples import sample_views
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

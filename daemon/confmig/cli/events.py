@@ -6,11 +6,11 @@ import argparse
 import json
 from datetime import datetime
 
-from confmig.adapters.store import Store
+from confmig.adapters.state.store import Store
 from confmig.cli import session
-from confmig.core.policy import duration
+from confmig.core.policy.model import duration
 from confmig.errors import Refused, Usage
-from confmig.reporting import event_text
+from confmig.reports.events import event_text
 
 _END = (1 << 63) - 1
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from confmig.adapters import audit
-from confmig.adapters.checkpoints import Checkpoints
-from confmig.adapters.store import Store
+from confmig.adapters.state import audit
+from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.store import Store
 from confmig.cli import session
 from confmig.errors import DONE, FAILED, ConfmigError
-from confmig.text import table
+from confmig.reports.text import table
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

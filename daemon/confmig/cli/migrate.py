@@ -16,20 +16,20 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from confmig import stateless
-from confmig.adapters.bundle import Bundle, Transformed, load
-from confmig.adapters.disk import digest_of
+from confmig.adapters.bundles.bundle import Bundle, Transformed, load
+from confmig.adapters.files.disk import digest_of
 from confmig.cli import output
 from confmig.cli.progress import Progress
-from confmig.core.manifest import Config
-from confmig.documents.journal import Change
-from confmig.documents.path import show
-from confmig.documents.tree import kind_of
+from confmig.core.bundle.manifest import Config
+from confmig.documents.model.journal import Change
+from confmig.documents.model.path import show
+from confmig.documents.model.tree import kind_of
 from confmig.errors import BUG, INVALID, REFUSED, Bug, ConfmigError, Usage, worst
-from confmig.text import plain
+from confmig.offline import migrate as stateless
+from confmig.reports.text import plain
 
 if TYPE_CHECKING:
-    from confmig.masking import Masker
+    from confmig.reports.masking import Masker
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -226,7 +226,7 @@ def _maskers(
     bundle: Bundle, inputs: list[stateless.Input], results: list[stateless.Result]
 ) -> dict[str, Masker]:
     """A masker a configuration; they know each other's secrets, which may move between files."""
-    from confmig.masking import Masker
+    from confmig.reports.masking import Masker
 
     known: set[str] = set()
     out = {}
@@ -238,7 +238,7 @@ def _maskers(
 
 
 def _diff(args: argparse.Namespace, one: stateless.Input, new: bytes, masker: Masker | None) -> str:
-    from confmig import masking
+    from confmig.reports import masking
 
     old = one.snapshot.data
     if args.show_values or masker is None:

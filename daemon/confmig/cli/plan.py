@@ -7,10 +7,10 @@ import json
 from typing import Any
 
 from confmig.cli import report, session
-from confmig.commands import error_json
 from confmig.errors import INVALID, ConfmigError, worst
-from confmig.reporting import plan_json, plan_text
-from confmig.view import views
+from confmig.passes.view import views
+from confmig.reports.messages import error_json
+from confmig.reports.plan import plan_json, plan_text
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from confmig.adapters import state_folder
-from confmig.adapters.backup import restore
-from confmig.adapters.lock import DirectoryLock
+from confmig.adapters.state import folder as state_folder
+from confmig.adapters.state.backup import restore
+from confmig.adapters.state.lock import DirectoryLock
 from confmig.cli import session
 
 

@@ -6,10 +6,10 @@ import argparse
 import shutil
 from pathlib import Path
 
-from confmig.adapters.bundle import Bundle, load
-from confmig.adapters.plain_file import write_plain
+from confmig.adapters.bundles.bundle import Bundle, load
+from confmig.adapters.files.plain_file import write_plain
 from confmig.cli import session
-from confmig.core.manifest import file_of, sums, sums_text
+from confmig.core.bundle.manifest import file_of, sums, sums_text
 from confmig.documents import formats
 from confmig.errors import Refused
 

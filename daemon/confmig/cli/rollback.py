@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 
-from confmig.adapters.store import Store
+from confmig.adapters.state.store import Store
 from confmig.cli import session
 from confmig.errors import Refused
-from confmig.undo import choose
+from confmig.transactions.rollback.selection import choose
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

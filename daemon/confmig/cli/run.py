@@ -8,12 +8,13 @@ import sys
 from typing import Any
 
 from confmig.cli import output, report, session
-from confmig.commands import error_json
-from confmig.core.manifest import CLASSES
-from confmig.core.policy import duration
+from confmig.core.bundle.manifest import CLASSES
+from confmig.core.policy.model import duration
 from confmig.errors import Bug, ConfmigError, Unfinished, Usage, worst
-from confmig.reconcile import ONCE_WAIT, exit_code_of
-from confmig.reporting import event_text, pass_json, pass_text
+from confmig.passes.reconcile import ONCE_WAIT, exit_code_of
+from confmig.reports.events import event_text
+from confmig.reports.messages import error_json
+from confmig.reports.passes import pass_json, pass_text
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -72,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
         )
     settings = session.load_settings(args)
     if not args.once:
-        from confmig.agent import Agent
+        from confmig.service.daemon import Agent
 
         return Agent(
             settings,

@@ -14,11 +14,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from confmig.cli import output
-from confmig.errors import Invalid, Problem
 
 if TYPE_CHECKING:
-    from confmig.adapters.telemetry import Telemetry
-    from confmig.reconcile import Workspace
+    from confmig.adapters.telemetry.providers import Telemetry
+    from confmig.passes.reconcile import Workspace
     from confmig.settings import Settings
 
 
@@ -54,7 +53,7 @@ def load_settings(args: argparse.Namespace) -> Settings:
 
 def telemetry_of(settings: Settings) -> Telemetry:
     """The telemetry that settings and environment ask for."""
-    from confmig.adapters.telemetry import Telemetry, instance_id, plan
+    from confmig.adapters.telemetry.providers import Telemetry, instance_id, plan
 
     said = settings.telemetry
     where = plan(said.exporter, said.endpoint, os.environ, said.accept)
@@ -79,8 +78,8 @@ def note(line: str) -> None:
 @contextmanager
 def workspace(settings: Settings) -> Iterator[Workspace]:
     """The open state for a command that changes something; drains the outbox at the end."""
-    from confmig.readings import readings
-    from confmig.reconcile import Workspace
+    from confmig.passes.reconcile import Workspace
+    from confmig.reports.readings import readings
 
     telemetry = telemetry_of(settings)
     ending = time.monotonic()
@@ -121,8 +120,9 @@ def request(args: argparse.Namespace, message: dict[str, Any]) -> dict[str, Any]
 
     Raises the ``ConfmigError`` that the execution raised.
     """
-    from confmig.adapters import control
-    from confmig.commands import execute
+    from confmig.adapters.host import control
+    from confmig.reports.messages import error_of
+    from confmig.service.requests.dispatch import execute
 
     settings = load_settings(args)
     message = {**message, "target": args.target, "uid": os.getuid()}
@@ -133,27 +133,10 @@ def request(args: argparse.Namespace, message: dict[str, Any]) -> dict[str, Any]
     elif reply["ok"]:
         done = dict(reply["result"])
     else:
-        raise _refusal(reply)
+        raise error_of(reply["error"], reply["exit_code"])
     if not message.get("dry_run"):
         output.changed()
     return done
-
-
-def _refusal(reply: dict[str, Any]) -> Invalid:
-    """The error that a daemon answered, as it would have been raised here."""
-    error = reply["error"]
-    problems = [
-        Problem(p["code"], p["place"], p["message"], p["fix"]) for p in error.get("problems", ())
-    ]
-    raised = Invalid(
-        error["code"],
-        error["message"],
-        problems,
-        place=error.get("place", ""),
-        fix=error.get("fix", ""),
-    )
-    raised.exit_code = reply["exit_code"]
-    return raised
 
 
 def _waits() -> None:

@@ -7,14 +7,14 @@ import json
 import os
 from typing import Any
 
-from confmig.adapters.state_folder import open_ancestors
-from confmig.adapters.store import Store
-from confmig.adapters.telemetry import plan
+from confmig.adapters.state.folder import open_ancestors
+from confmig.adapters.state.store import Store
+from confmig.adapters.telemetry.providers import plan
 from confmig.cli import report, session
-from confmig.commands import error_json
 from confmig.errors import PARTIAL_FAILURE, ConfmigError, worst
-from confmig.reporting import status_json, status_text
-from confmig.view import views
+from confmig.passes.view import views
+from confmig.reports.messages import error_json
+from confmig.reports.status import status_json, status_text
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,11 +7,11 @@ import json
 import re
 from pathlib import Path
 
-from confmig.adapters.bundle import read_files
-from confmig.adapters.plain_file import write_plain
-from confmig.core import validation
-from confmig.core.contract import Contract
-from confmig.core.manifest import Files, ordered_ids, retired_sum, sums, sums_text
+from confmig.adapters.bundles.bundle import read_files
+from confmig.adapters.files.plain_file import write_plain
+from confmig.core.bundle import validation
+from confmig.core.bundle.contract import Contract
+from confmig.core.bundle.manifest import Files, ordered_ids, retired_sum, sums, sums_text
 from confmig.errors import Invalid, Problem
 
 

@@ -13,16 +13,16 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 
-from confmig.core.manifest import Config, Migration
-from confmig.documents import tree
-from confmig.documents.document import Document
-from confmig.documents.emptied import holds_nothing
+from confmig.core.bundle.manifest import Config, Migration
 from confmig.documents.formats import TEXT_ONLY
-from confmig.documents.journal import Change
+from confmig.documents.model import tree
+from confmig.documents.model.document import Document
+from confmig.documents.model.emptied import holds_nothing
+from confmig.documents.model.journal import Change
+from confmig.documents.model.path import Place, show
+from confmig.documents.model.together import Together
+from confmig.documents.model.tree import Sequence, cell_at
 from confmig.documents.operations import Context, Operation
-from confmig.documents.path import Place, show
-from confmig.documents.together import Together
-from confmig.documents.tree import Sequence, cell_at
 from confmig.errors import ConfmigError, Refused
 
 

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Protocol, cast
 
-from confmig.documents.dialects import UNKNOWN, Dialect
-from confmig.documents.document import Caps, Document
-from confmig.documents.rope import Overlap, Segment
-from confmig.documents.source_path import source_path
+from confmig.documents.model.dialects import UNKNOWN, Dialect
+from confmig.documents.model.document import Caps, Document
+from confmig.documents.model.source_path import source_path
+from confmig.documents.text.pieces import Overlap, Segment
 from confmig.errors import Refused
 
 

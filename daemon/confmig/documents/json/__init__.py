@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from confmig.documents.document import Caps, Document
-from confmig.documents.flow import Slots, trivia
 from confmig.documents.formats import Rendered
 from confmig.documents.json.parse import COMMENT
 from confmig.documents.json.parse import parse as _parse
 from confmig.documents.json.render import render as _render
 from confmig.documents.json.verify import verify
-from confmig.documents.rope import segments_of, text_of
+from confmig.documents.model.document import Caps, Document
+from confmig.documents.text.flow import Slots, trivia
+from confmig.documents.text.pieces import segments_of, text_of
 
 _TRIVIA = trivia(COMMENT)
 

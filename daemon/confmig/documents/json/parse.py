@@ -12,9 +12,9 @@ import re
 import unicodedata
 from typing import Any
 
-from confmig.documents.document import Caps, Document
-from confmig.documents.encoding import decode, newline_of
-from confmig.documents.tree import Cell, Mapping, Origin, Sequence
+from confmig.documents.model.document import Caps, Document
+from confmig.documents.model.encoding import decode, newline_of
+from confmig.documents.model.tree import Cell, Mapping, Origin, Sequence
 from confmig.errors import Refused
 
 COMMENT = r"//[^\n\r\u2028\u2029]*+|/\*(?:[^*]|\*(?!/))*+\*/"

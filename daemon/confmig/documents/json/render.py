@@ -12,11 +12,11 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from confmig.documents.document import Document
-from confmig.documents.flow import FlowEditor, Slots, joined
 from confmig.documents.json.parse import COMMENT, DIGITS, is_identifier
-from confmig.documents.rope import Edit, Rope, compose, join_lines
-from confmig.documents.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
+from confmig.documents.model.document import Document
+from confmig.documents.model.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
+from confmig.documents.text.flow import FlowEditor, Slots, joined
+from confmig.documents.text.pieces import Edit, Rope, compose, join_lines
 from confmig.errors import Refused
 
 _COMMENT = re.compile(COMMENT)

@@ -6,13 +6,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from confmig.documents.census import Span, census
-from confmig.documents.compare import compare, same_as, verify_failed
-from confmig.documents.document import Caps, Document
-from confmig.documents.flow import Slots
 from confmig.documents.json.parse import parse
-from confmig.documents.rope import Segment
-from confmig.documents.tree import Cell, Origin
+from confmig.documents.model.compare import compare, same_as, verify_failed
+from confmig.documents.model.document import Caps, Document
+from confmig.documents.model.tree import Cell, Origin
+from confmig.documents.text.census import Span, census
+from confmig.documents.text.flow import Slots
+from confmig.documents.text.pieces import Segment
 from confmig.errors import Refused
 
 

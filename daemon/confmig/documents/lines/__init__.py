@@ -9,8 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from confmig.documents.dialects import UNKNOWN, Dialect
-from confmig.documents.document import Caps, Document
 from confmig.documents.formats import Rendered
 from confmig.documents.lines.dotenv import DotenvGrammar
 from confmig.documents.lines.grammar import Grammar
@@ -19,7 +17,9 @@ from confmig.documents.lines.parse import parse as _parse
 from confmig.documents.lines.properties import PropertiesGrammar
 from confmig.documents.lines.render import render as _render
 from confmig.documents.lines.verify import verify
-from confmig.documents.rope import Rope, segments_of, text_of
+from confmig.documents.model.dialects import UNKNOWN, Dialect
+from confmig.documents.model.document import Caps, Document
+from confmig.documents.text.pieces import Rope, segments_of, text_of
 
 
 class LineFormat:

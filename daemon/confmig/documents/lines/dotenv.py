@@ -12,15 +12,14 @@ hold the new one.
 
 from __future__ import annotations
 
-import io
 import re
 from dataclasses import replace
 
-from confmig.documents.dialects import Dialect
 from confmig.documents.lines.grammar import SURROGATE, Habits, Spot, Values, unsupported
 from confmig.documents.lines.parse import STRAY, Builder
-from confmig.documents.path import Place
-from confmig.documents.tree import Origin
+from confmig.documents.model.dialects import Dialect
+from confmig.documents.model.path import Place
+from confmig.documents.model.tree import Origin
 
 _SPACE = re.compile(r"\s*+")
 _KEY = re.compile(
@@ -152,4 +151,15 @@ class DotenvGrammar:
                 raise unsupported(
                     (str(pair.cell.name),), "the runs of blanks are too long to be verified"
                 )
-        return dotenv_values(stream=io.StringIO(text), interpolate=False)
+        return dotenv_values(stream=_Text(text), interpolate=False)  # type: ignore[arg-type]
+
+
+class _Text:
+    """What python-dotenv reads from; ``io`` is for code that may touch files."""
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def read(self) -> str:
+        """All of it."""
+        return self._text

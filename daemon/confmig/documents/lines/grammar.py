@@ -12,9 +12,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from confmig.documents.dialects import Dialect
 from confmig.documents.lines.parse import Builder
-from confmig.documents.path import Place, show
+from confmig.documents.model.dialects import Dialect
+from confmig.documents.model.path import Place, show
 from confmig.errors import Refused
 
 Values = Mapping[str, "str | Mapping[str, str | None] | None"]

@@ -7,7 +7,7 @@ from collections import Counter
 
 from confmig.documents.lines.grammar import Grammar, Habits
 from confmig.documents.lines.statements import Pair, Section
-from confmig.documents.tree import Cell
+from confmig.documents.model.tree import Cell
 
 _BLANKS = re.compile(r"[ \t]+")
 

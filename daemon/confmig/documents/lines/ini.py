@@ -16,14 +16,14 @@ import configparser
 import re
 from typing import Any
 
-from confmig.documents.dialects import Dialect
-from confmig.documents.differences import differences
 from confmig.documents.lines.grammar import SURROGATE, Habits, Spot, Values, unsupported
 from confmig.documents.lines.parse import Builder
-from confmig.documents.path import Place
-from confmig.documents.rewording import reworded
-from confmig.documents.rope import text_of
-from confmig.documents.tree import Cell, Origin
+from confmig.documents.model.dialects import Dialect
+from confmig.documents.model.differences import differences
+from confmig.documents.model.path import Place
+from confmig.documents.model.tree import Cell, Origin
+from confmig.documents.text.pieces import text_of
+from confmig.documents.text.rewording import reworded
 
 _SPACE = re.compile(r"\s*+")
 _HEADER = re.compile(r"\[(?P<name>[^\]\r\n]++)\][^\S\r\n]*+(?P<comment>[#;][^\r\n]*+)?")

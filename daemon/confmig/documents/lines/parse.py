@@ -11,11 +11,11 @@ import gc
 import re
 from typing import TYPE_CHECKING
 
-from confmig.documents.document import Caps, Document
-from confmig.documents.encoding import decode, newline_of
 from confmig.documents.lines.statements import Pair, Section, SourceMap
-from confmig.documents.remarks import is_for_tools, is_option
-from confmig.documents.tree import Cell, Mapping, Origin
+from confmig.documents.model.document import Caps, Document
+from confmig.documents.model.encoding import decode, newline_of
+from confmig.documents.model.tree import Cell, Mapping, Origin
+from confmig.documents.text.remarks import is_for_tools, is_option
 from confmig.errors import Refused
 
 if TYPE_CHECKING:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from confmig.documents.differences import differences
-from confmig.documents.rope import Piece, Rope, split_lines, text_of
+from confmig.documents.model.differences import differences
+from confmig.documents.text.pieces import Piece, Rope, split_lines, text_of
 
 _FEW = 200
 

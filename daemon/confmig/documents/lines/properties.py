@@ -17,13 +17,13 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from confmig.documents.dialects import Dialect
 from confmig.documents.lines.grammar import Habits, Spot, Values, unsupported
 from confmig.documents.lines.parse import STRAY, Builder
-from confmig.documents.path import Place
-from confmig.documents.rewording import reworded_by_character
-from confmig.documents.rope import text_of
-from confmig.documents.tree import Origin
+from confmig.documents.model.dialects import Dialect
+from confmig.documents.model.path import Place
+from confmig.documents.model.tree import Origin
+from confmig.documents.text.pieces import text_of
+from confmig.documents.text.rewording import reworded_by_character
 
 _SPACE = re.compile(r"[ \t\f\r\n]*+")
 _JOIN = r"\\(?:\r\n|[\r\n])[ \t\f]*+"

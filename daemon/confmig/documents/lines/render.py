@@ -7,16 +7,16 @@ before it. A section is edited in its header, or goes whole; a new one stands at
 
 from __future__ import annotations
 
-from confmig.documents.blank_lines import tidied
-from confmig.documents.document import Document
 from confmig.documents.lines.grammar import Grammar, Habits, Spot, text_of_value, unsupported
 from confmig.documents.lines.habits import margin_of, measure, unit_of
 from confmig.documents.lines.pieces import append, copied, ended, shifted
 from confmig.documents.lines.statements import Pair, Section, SourceMap
-from confmig.documents.lookup import unclear
-from confmig.documents.path import Place, show
-from confmig.documents.rope import Edit, Rope, compose
-from confmig.documents.tree import Cell, Mapping, Sequence, cells_of
+from confmig.documents.model.document import Document
+from confmig.documents.model.lookup import unclear
+from confmig.documents.model.path import Place, show
+from confmig.documents.model.tree import Cell, Mapping, Sequence, cells_of
+from confmig.documents.text.blank_lines import tidied
+from confmig.documents.text.pieces import Edit, Rope, compose
 from confmig.errors import Refused
 
 

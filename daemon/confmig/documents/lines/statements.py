@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from confmig.documents.tree import Cell, Mapping
+from confmig.documents.model.tree import Cell, Mapping
 
 
 @dataclass(slots=True)

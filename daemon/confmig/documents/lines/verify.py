@@ -5,15 +5,15 @@ from __future__ import annotations
 
 from typing import Any
 
-from confmig.documents.census import Span, census
-from confmig.documents.compare import verify_failed
-from confmig.documents.document import Caps, Document
 from confmig.documents.lines.grammar import Grammar, text_of_value
 from confmig.documents.lines.parse import build
 from confmig.documents.lines.statements import Section, SourceMap
-from confmig.documents.path import Place
-from confmig.documents.rope import Segment
-from confmig.documents.tree import Cell, Mapping, Origin, cells_of
+from confmig.documents.model.compare import verify_failed
+from confmig.documents.model.document import Caps, Document
+from confmig.documents.model.path import Place
+from confmig.documents.model.tree import Cell, Mapping, Origin, cells_of
+from confmig.documents.text.census import Span, census
+from confmig.documents.text.pieces import Segment
 from confmig.errors import Refused
 
 

@@ -19,8 +19,10 @@ from pydantic import (
     model_validator,
 )
 
-from confmig.documents.document import Document
-from confmig.documents.lookup import MISSING
+from confmig.documents.model.document import Document
+from confmig.documents.model.lookup import MISSING
+from confmig.documents.model.together import Together, address
+from confmig.documents.model.tree import Cell, Mapping, kind_of, plain
 from confmig.documents.operations.base import Addresses, AnyPath, Context, Strict
 from confmig.documents.operations.conditions import Condition
 from confmig.documents.operations.lists import (
@@ -46,8 +48,6 @@ from confmig.documents.operations.structure import (
 )
 from confmig.documents.operations.text import Format, Replace, Split
 from confmig.documents.operations.values import Convert, MapItems, MapValue
-from confmig.documents.together import Together, address
-from confmig.documents.tree import Cell, Mapping, kind_of, plain
 from confmig.documents.yaml.scalars import resolve
 from confmig.errors import Problem, Refused
 

@@ -10,11 +10,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
-from confmig.documents import path as paths
-from confmig.documents.document import Document
-from confmig.documents.lookup import Hit
-from confmig.documents.together import address
-from confmig.documents.tree import Mapping, Sequence, kind_of, same_value
+from confmig.documents.model import path as paths
+from confmig.documents.model.document import Document
+from confmig.documents.model.lookup import Hit
+from confmig.documents.model.together import address
+from confmig.documents.model.tree import Mapping, Sequence, kind_of, same_value
 from confmig.errors import Refused
 
 TypeName = Literal["string", "int", "float", "number", "bool", "list", "object"]

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from confmig.documents.document import Document
-from confmig.documents.lookup import MISSING
+from confmig.documents.model.document import Document
+from confmig.documents.model.lookup import MISSING
+from confmig.documents.model.tree import kind_of, same_value
 from confmig.documents.operations.base import AnyPath, Context, RootPath, Strict, TypeName, is_type
-from confmig.documents.tree import kind_of, same_value
 
 
 class Equals(Strict):

@@ -5,9 +5,18 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from confmig.documents import path as paths
-from confmig.documents.document import Document
-from confmig.documents.lookup import Hit
+from confmig.documents.model import path as paths
+from confmig.documents.model.document import Document
+from confmig.documents.model.lookup import Hit
+from confmig.documents.model.tree import (
+    Container,
+    Mapping,
+    Sequence,
+    cells_of,
+    kind_of,
+    plain,
+    same_value,
+)
 from confmig.documents.operations.base import (
     AnyPath,
     Context,
@@ -20,15 +29,6 @@ from confmig.documents.operations.base import (
     the_list,
 )
 from confmig.documents.operations.structure import join
-from confmig.documents.tree import (
-    Container,
-    Mapping,
-    Sequence,
-    cells_of,
-    kind_of,
-    plain,
-    same_value,
-)
 from confmig.errors import Refused
 
 

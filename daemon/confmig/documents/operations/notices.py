@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from confmig.documents.document import Document
-from confmig.documents.lookup import name_of
+from confmig.documents.model.document import Document
+from confmig.documents.model.lookup import name_of
 from confmig.documents.operations.base import AnyPath, Context, Strict
 
 

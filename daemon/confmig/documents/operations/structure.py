@@ -5,9 +5,11 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from confmig.documents import path as paths
-from confmig.documents.document import Document
-from confmig.documents.lookup import MISSING, Hit
+from confmig.documents.model import path as paths
+from confmig.documents.model.document import Document
+from confmig.documents.model.lookup import MISSING, Hit
+from confmig.documents.model.path import Key
+from confmig.documents.model.tree import Mapping, Sequence, cells_of, kind_of, plain, same_value
 from confmig.documents.operations.base import (
     AnyPath,
     Context,
@@ -18,8 +20,6 @@ from confmig.documents.operations.base import (
     expect,
     one,
 )
-from confmig.documents.path import Key
-from confmig.documents.tree import Mapping, Sequence, cells_of, kind_of, plain, same_value
 from confmig.errors import Refused
 
 OnConflict = Literal["error", "keep", "overwrite", "append", "append_unique", "prepend"]

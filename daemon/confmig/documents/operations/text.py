@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from confmig.documents.document import Document
-from confmig.documents.lookup import Hit
+from confmig.documents.model.document import Document
+from confmig.documents.model.lookup import Hit
+from confmig.documents.model.tree import Mapping, Sequence
 from confmig.documents.operations.base import (
     AnyPath,
     Context,
@@ -20,7 +21,6 @@ from confmig.documents.operations.base import (
     one_path,
     rewrite,
 )
-from confmig.documents.tree import Mapping, Sequence
 from confmig.errors import Refused
 
 LONGEST = 1 << 20

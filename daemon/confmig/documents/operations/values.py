@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from confmig.documents.document import Document
-from confmig.documents.lookup import Hit
+from confmig.documents.model.document import Document
+from confmig.documents.model.lookup import Hit
+from confmig.documents.model.tree import cells_of, kind_of, same_value
 from confmig.documents.operations.base import (
     AnyPath,
     Context,
@@ -17,7 +18,6 @@ from confmig.documents.operations.base import (
     rewrite,
     the_list,
 )
-from confmig.documents.tree import cells_of, kind_of, same_value
 from confmig.errors import Refused
 
 

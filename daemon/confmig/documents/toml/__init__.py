@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from confmig.documents.document import Caps, Document
-from confmig.documents.flow import Slots, trivia
 from confmig.documents.formats import Rendered
-from confmig.documents.rope import Rope, segments_of, text_of
+from confmig.documents.model.document import Caps, Document
+from confmig.documents.text.flow import Slots, trivia
+from confmig.documents.text.pieces import Rope, segments_of, text_of
 from confmig.documents.toml.parse import parse as _parse
 from confmig.documents.toml.render import render as _render
 from confmig.documents.toml.verify import verify

@@ -13,12 +13,12 @@ import re
 import tomllib
 from typing import Any
 
-from confmig.documents.compare import alike
-from confmig.documents.document import Caps, Document
-from confmig.documents.encoding import decode, newline_of
-from confmig.documents.remarks import is_for_tools, is_option
+from confmig.documents.model.compare import alike
+from confmig.documents.model.document import Caps, Document
+from confmig.documents.model.encoding import decode, newline_of
+from confmig.documents.model.tree import Cell, Date, Mapping, Origin, Sequence
+from confmig.documents.text.remarks import is_for_tools, is_option
 from confmig.documents.toml.statements import FIXED, Block, Part, SourceMap, Statement
-from confmig.documents.tree import Cell, Date, Mapping, Origin, Sequence
 from confmig.errors import Refused
 
 _KEY = re.compile(

@@ -12,14 +12,22 @@ import re
 from collections import Counter
 from dataclasses import dataclass, field, replace
 
-from confmig.documents.blank_lines import tidied, without_blank_ends
-from confmig.documents.document import Document
-from confmig.documents.flow import Slots, Span
-from confmig.documents.path import show
-from confmig.documents.rope import Edit, Piece, Rope, compose, join_lines, text_of
+from confmig.documents.model.document import Document
+from confmig.documents.model.path import show
+from confmig.documents.model.tree import (
+    Cell,
+    Container,
+    Mapping,
+    Origin,
+    Sequence,
+    cells_of,
+    place_of,
+)
+from confmig.documents.text.blank_lines import tidied, without_blank_ends
+from confmig.documents.text.flow import Slots, Span
+from confmig.documents.text.pieces import Edit, Piece, Rope, compose, join_lines, text_of
 from confmig.documents.toml.statements import Block, SourceMap, Statement
 from confmig.documents.toml.values import ValueWriter, key_text
-from confmig.documents.tree import Cell, Container, Mapping, Origin, Sequence, cells_of, place_of
 from confmig.errors import Refused
 
 _BLANK_LINE = ("\n\n", "\n\r\n")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from confmig.documents.tree import Cell, Mapping
+from confmig.documents.model.tree import Cell, Mapping
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,12 @@ import tomllib
 from collections import Counter
 from typing import Any
 
-from confmig.documents.document import Document
-from confmig.documents.flow import FlowEditor, Slots, joined
-from confmig.documents.rewording import reworded
-from confmig.documents.rope import Edit, Rope, compose, text_of
+from confmig.documents.model.document import Document
+from confmig.documents.model.tree import Cell, Container, Date, Mapping, Origin, Sequence, cells_of
+from confmig.documents.text.flow import FlowEditor, Slots, joined
+from confmig.documents.text.pieces import Edit, Rope, compose, text_of
+from confmig.documents.text.rewording import reworded
 from confmig.documents.toml.statements import FIXED
-from confmig.documents.tree import Cell, Container, Date, Mapping, Origin, Sequence, cells_of
 from confmig.errors import Refused
 
 _BARE = re.compile(r"[A-Za-z0-9_-]+\Z")

@@ -3,14 +3,14 @@ by ``tomllib``, which has a veto on everything the scanner reads."""
 
 from __future__ import annotations
 
-from confmig.documents.census import Span, census
-from confmig.documents.compare import compare, verify_failed
-from confmig.documents.document import Caps, Document
-from confmig.documents.flow import Slots
-from confmig.documents.rope import Segment
+from confmig.documents.model.compare import compare, verify_failed
+from confmig.documents.model.document import Caps, Document
+from confmig.documents.model.tree import Cell, Origin
+from confmig.documents.text.census import Span, census
+from confmig.documents.text.flow import Slots
+from confmig.documents.text.pieces import Segment
 from confmig.documents.toml.parse import parse
 from confmig.documents.toml.statements import FIXED, Block, SourceMap
-from confmig.documents.tree import Cell, Origin
 from confmig.errors import Refused
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from confmig.documents.document import Caps, Document
 from confmig.documents.formats import Rendered
-from confmig.documents.rope import segments_of, text_of
+from confmig.documents.model.document import Caps, Document
+from confmig.documents.text.pieces import segments_of, text_of
 from confmig.documents.yaml import scalars
 from confmig.documents.yaml.layout import Layout
 from confmig.documents.yaml.parse import parse as _parse

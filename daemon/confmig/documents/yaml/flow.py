@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from confmig.documents.flow import FlowEditor, joined
-from confmig.documents.rope import Edit, Rope, compose
-from confmig.documents.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
+from confmig.documents.model.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
+from confmig.documents.text.flow import FlowEditor, joined
+from confmig.documents.text.pieces import Edit, Rope, compose
 from confmig.documents.yaml import scalars
 
 

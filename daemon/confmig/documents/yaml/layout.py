@@ -12,9 +12,9 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from confmig.documents.flow import Slots, trivia
-from confmig.documents.remarks import owned_from
-from confmig.documents.tree import Cell, Origin
+from confmig.documents.model.tree import Cell, Origin
+from confmig.documents.text.flow import Slots, trivia
+from confmig.documents.text.remarks import owned_from
 
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _TRIVIA = trivia(r"#[^\r\n]*")

@@ -18,9 +18,9 @@ from typing import Any
 import yaml
 from yaml import events as ev
 
-from confmig.documents.document import Caps, Document
-from confmig.documents.encoding import decode, newline_of
-from confmig.documents.tree import Cell, Mapping, Origin, Sequence
+from confmig.documents.model.document import Caps, Document
+from confmig.documents.model.encoding import decode, newline_of
+from confmig.documents.model.tree import Cell, Mapping, Origin, Sequence
 from confmig.documents.yaml import scalars
 from confmig.errors import Fault, Refused
 

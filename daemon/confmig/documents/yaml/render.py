@@ -11,22 +11,10 @@ from __future__ import annotations
 import re
 from collections import Counter
 
-from confmig.documents.blank_lines import tidied
-from confmig.documents.document import Document
-from confmig.documents.flow import Span
-from confmig.documents.lookup import shown
-from confmig.documents.rope import (
-    Edit,
-    Piece,
-    Rope,
-    compose,
-    indent,
-    join_lines,
-    split_lines,
-    text_of,
-)
-from confmig.documents.source_path import path_of
-from confmig.documents.tree import (
+from confmig.documents.model.document import Document
+from confmig.documents.model.lookup import shown
+from confmig.documents.model.source_path import path_of
+from confmig.documents.model.tree import (
     Cell,
     Container,
     Mapping,
@@ -35,6 +23,18 @@ from confmig.documents.tree import (
     cells_of,
     touch,
     walk_cells,
+)
+from confmig.documents.text.blank_lines import tidied
+from confmig.documents.text.flow import Span
+from confmig.documents.text.pieces import (
+    Edit,
+    Piece,
+    Rope,
+    compose,
+    indent,
+    join_lines,
+    split_lines,
+    text_of,
 )
 from confmig.documents.yaml import scalars, texts
 from confmig.documents.yaml.flow import FlowWriter, Style

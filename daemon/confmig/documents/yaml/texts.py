@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import yaml
 from yaml import events as ev
 
-from confmig.documents.differences import differences
-from confmig.documents.rewording import reworded
-from confmig.documents.rope import Rope, join_lines, text_of
-from confmig.documents.tree import Origin
+from confmig.documents.model.differences import differences
+from confmig.documents.model.tree import Origin
+from confmig.documents.text.pieces import Rope, join_lines, text_of
+from confmig.documents.text.rewording import reworded
 from confmig.documents.yaml.parse import CParser
 from confmig.documents.yaml.scalars import plain_is_safe
 

@@ -13,22 +13,16 @@ from typing import Any
 import yaml
 from yaml import events as ev
 
-from confmig.documents.census import census
-from confmig.documents.compare import verify_failed as _failed
-from confmig.documents.document import Document
-from confmig.documents.lookup import Hit
-from confmig.documents.path import show
-from confmig.documents.rope import Segment
-from confmig.documents.tree import Cell, Mapping, Sequence, cells_of, same_value, walk_cells
+from confmig.documents.model.compare import verify_failed as _failed
+from confmig.documents.model.document import Document
+from confmig.documents.model.lookup import Hit
+from confmig.documents.model.path import show
+from confmig.documents.model.tree import Cell, Mapping, Sequence, cells_of, same_value, walk_cells
+from confmig.documents.text.census import census
+from confmig.documents.text.pieces import Segment
 from confmig.documents.yaml import scalars
 from confmig.documents.yaml.layout import Layout
-from confmig.documents.yaml.parse import (
-    PROPERTIES,
-    CParser,
-    block_scalar_span,
-    not_yaml,
-    tagged,
-)
+from confmig.documents.yaml.parse import PROPERTIES, CParser, block_scalar_span, not_yaml, tagged
 from confmig.documents.yaml.second import second_opinion
 from confmig.errors import Refused
 

@@ -1,0 +1,1 @@
+"""Reading bundles, and running the code in them."""

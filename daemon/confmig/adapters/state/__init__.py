@@ -1,0 +1,1 @@
+"""The state directory: database, checkpoints, locks, backups."""

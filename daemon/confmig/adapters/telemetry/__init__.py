@@ -1,0 +1,1 @@
+"""Where telemetry goes, and what provides it."""

@@ -1,0 +1,1 @@
+"""What a bundle says: manifest, contract, and their validation. Pure."""

@@ -1,0 +1,1 @@
+"""What is pending and what may run next. Pure."""

@@ -1,0 +1,252 @@
+"""What is pending, and what may run next. Pure: documents, decisions and a manifest in.
+
+Facts are per document: a document says its version by its own stamp, so one that arrives late or
+comes back from an old backup is caught up. A migration's status in a target is derived from the
+documents. One transaction covers one *class segment*: for each document its longest allowed
+prefix of steps of one class.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from confmig.core.bundle.manifest import Manifest, Migration
+from confmig.core.policy.decide import Decision
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentFact:
+    """One document as it is now. ``version`` is None if it cannot be read, or carries no stamp:
+    then ``due`` are the migrations (ids, in order) that would change something in it. ``problem``
+    is a code, ``message`` says more (never a value) and ``fix`` what to do. ``empty``: the file
+    holds nothing."""
+
+    config: str
+    path: str
+    version: int | None
+    digest: str
+    problem: str | None = None
+    message: str = ""
+    due: tuple[str, ...] | None = None
+    fix: str = ""
+    empty: bool = False
+
+    @property
+    def healthy(self) -> bool:
+        return (self.version is not None or self.due is not None) and self.problem is None
+
+    def has(self, migration: Migration) -> bool:
+        """Whether the document is past the migration, or never needs it."""
+        if self.due is not None:
+            return migration.id not in self.due
+        return self.version is not None and self.version >= migration.sets[self.config]
+
+
+Status = Literal["applied", "pending", "no_documents"]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """A migration in a target. ``pending`` are the documents below it, ``failed`` those that
+    cannot say or cannot be migrated; they do not hold the others."""
+
+    migration: Migration
+    status: Status
+    pending: tuple[str, ...]
+    failed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """The next transaction: the class, and each document's steps in order. ``configs`` says which
+    configuration each document is."""
+
+    kind: str
+    steps: dict[str, tuple[Migration, ...]]
+    configs: dict[str, str]
+
+    def head(self, count: int) -> Segment:
+        """The first groups of documents, at most ``count`` of them (one group at least)."""
+        paths: list[str] = []
+        for group in self.groups:
+            if paths and len(paths) + len(group) > count:
+                break
+            paths += group
+        return Segment(self.kind, {p: self.steps[p] for p in paths}, self.configs)
+
+    @property
+    def groups(self) -> tuple[tuple[str, ...], ...]:
+        """The paths, those together that a migration of several configurations binds."""
+        return tuple(dict.fromkeys(bound(self.steps).values()))
+
+    @property
+    def migrations(self) -> tuple[Migration, ...]:
+        """All migrations of the segment in order."""
+        unique = {m.id: m for steps in self.steps.values() for m in steps}
+        return tuple(sorted(unique.values(), key=lambda m: m.order))
+
+
+def bound(steps: Mapping[str, Sequence[Migration]]) -> dict[str, tuple[str, ...]]:
+    """For each document, by its path, all those that a migration of several configurations binds
+    to it, itself included; ``steps`` are the migrations of each."""
+    groups: dict[str, tuple[str, ...]] = {path: (path,) for path in steps}
+    for migration in dict.fromkeys(m for own in steps.values() for m in own if m.together):
+        meant = [p for p, own in steps.items() if migration in own]
+        merged = tuple(dict.fromkeys(q for p in meant for q in groups[p]))
+        groups |= dict.fromkeys(merged, merged)
+    return groups
+
+
+def standings(manifest: Manifest, documents: Sequence[DocumentFact]) -> list[Standing]:
+    """Every migration with its derived status, in order."""
+    out = []
+    for migration in manifest.migrations:
+        mine = [d for d in documents if d.config in migration.sets]
+        failed = tuple(d.path for d in mine if not d.healthy)
+        pending = tuple(d.path for d in mine if d.healthy and not d.has(migration))
+        status: Status = "no_documents" if len(failed) == len(mine) else "applied"
+        if pending:
+            status = "pending"
+        out.append(Standing(migration, status, pending, failed))
+    return out
+
+
+def placed(manifest: Manifest, document: DocumentFact) -> DocumentFact:
+    """The document with a problem if its version lies outside the bundle's chain.
+
+    Newer than the bundle: left alone and reported. Older than its first step: nothing leads
+    from there.
+    """
+    if document.version is None or document.problem is not None:
+        return document
+    first, last = manifest.floor(document.config), manifest.newest(document.config)
+    if last == 0:
+        return document
+    if document.version > last:
+        message = f"version {document.version} is newer than the bundle's {last}"
+        return replace(document, problem="document_newer", message=message)
+    if document.version < first:
+        message, fix = below_floor(document.version, first)
+        return replace(document, problem="document_below_floor", message=message, fix=fix)
+    return document
+
+
+def below_floor(version: int, floor: int) -> tuple[str, str]:
+    """What to say of a version that the bundle cannot migrate any more, and what to do."""
+    return (
+        f"version {version} is below {floor}, the lowest that this bundle can migrate",
+        f"first run the last release of the bundle that still has the migrations up to {floor}",
+    )
+
+
+def next_segment(
+    manifest: Manifest,
+    documents: Sequence[DocumentFact],
+    allowed: Callable[[Migration], bool],
+    excluded: frozenset[str] = frozenset(),
+) -> Segment | None:
+    """The next transaction, or None if nothing may run.
+
+    ``allowed`` is the gate's answer for one migration; ``excluded`` are documents that failed in
+    this pass. The class is that of the first migration in order that some document may take.
+    """
+    healthy = [d for d in documents if d.healthy and d.path not in excluded]
+    configs = {d.path: d.config for d in healthy}
+    ahead = {d.path: deque(m.id for m in manifest.chain(d.config) if not d.has(m)) for d in healthy}
+    waiting = Counter(name for steps in ahead.values() for name in steps)
+    kind: str | None = None
+    steps: dict[str, list[Migration]] = {}
+    for migration in manifest.migrations:
+        if kind is not None and migration.kind != kind:
+            continue
+        takers = [p for p, names in ahead.items() if names and names[0] == migration.id]
+        if not takers or not allowed(migration):
+            continue
+        if migration.together and (
+            len(takers) < len(migration.sets) or misfit(migration, documents)
+        ):
+            continue
+        if any(waiting[name] for name in migration.depends_on):
+            continue
+        kind = migration.kind
+        for path in takers:
+            steps.setdefault(path, []).append(migration)
+            ahead[path].popleft()
+            waiting[migration.id] -= 1
+    if kind is None:
+        return None
+    return Segment(
+        kind,
+        {path: tuple(chain) for path, chain in sorted(steps.items())},
+        {path: configs[path] for path in steps},
+    )
+
+
+def misfit(migration: Migration, documents: Sequence[DocumentFact]) -> str | None:
+    """Why a migration of several configurations cannot run on these documents, as a reason code.
+
+    Each configuration must have exactly one document (``config_ambiguous``), and they must take
+    the step together (``documents_out_of_step``).
+    """
+    if not migration.together:
+        return None
+    mine = [d for d in documents if d.config in migration.sets]
+    if sorted(d.config for d in mine) != sorted(migration.sets):
+        return "config_ambiguous"
+    if any(not d.healthy for d in mine):
+        return "document_failed"
+    return "documents_out_of_step" if len({d.has(migration) for d in mine}) > 1 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """A pending migration and what would happen to it in a pass now."""
+
+    standing: Standing
+    decision: Decision
+
+    @property
+    def runs(self) -> bool:
+        return self.decision.verdict == "allow"
+
+
+def forecast(
+    manifest: Manifest,
+    documents: Sequence[DocumentFact],
+    decide: Callable[[Migration, tuple[str, ...]], Decision],
+) -> list[Outlook]:
+    """Every pending migration in order, with its decision.
+
+    A migration behind one that is held waits too: it carries ``dependency_pending`` and the
+    reasons of what it waits for, because those are why it does not run. ``decide`` is given the
+    migration and the reasons that follow from the others.
+    """
+    out: list[Outlook] = []
+    for standing in standings(manifest, documents):
+        migration = standing.migration
+        if standing.status != "pending":
+            continue
+        held = [o for o in out if not o.runs]
+        needed = [o for o in held if o.standing.migration.id in migration.depends_on]
+        chain = [o for o in held if o.standing.migration.sets.keys() & migration.sets.keys()]
+        behind = {path for o in chain for path in o.standing.pending}
+        # a document that is not behind a held migration may go on alone, unless it is bound
+        alone = not migration.together and not behind.issuperset(standing.pending)
+        waits = [] if alone else chain
+        why = misfit(migration, documents)
+        inherited = [why] if why is not None else []
+        for other in dict.fromkeys(o.standing.migration.id for o in [*needed, *waits]):
+            reasons = next(o for o in held if o.standing.migration.id == other).decision.reasons
+            inherited.append("dependency_pending")
+            inherited.extend(r for r in reasons if r not in _NOT_INHERITED)
+            if "document_failed" in reasons:
+                inherited.append("dependency_failed")
+        decision = decide(migration, tuple(inherited))
+        out.append(Outlook(standing, decision))
+    return out
+
+
+_NOT_INHERITED = frozenset(("dependency_pending", "document_failed"))

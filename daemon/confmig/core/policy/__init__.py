@@ -1,0 +1,1 @@
+"""Whether a migration may run now, and why not. Pure."""

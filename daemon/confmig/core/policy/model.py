@@ -1,0 +1,233 @@
+"""The operator's policy file: windows and classes, as pydantic models.
+
+``read`` gives a policy or its problems. The three states are kept apart: no policy named in the
+settings (``missing``: the embedded default, online only), a good one, and a named one that is
+absent or broken (``invalid``: everything is denied).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import time, timedelta
+from typing import Annotated, Any, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+
+from confmig.core.bundle.manifest import CLASSES
+from confmig.core.policy.windows import DAYS, Window
+from confmig.errors import Problem
+
+_DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?\Z")
+_LATER = {
+    "cutoff",
+    "hard",
+    "from",
+    "until",
+    "deploy_signal",
+    "soak",
+    "gates",
+    "verify_for",
+    "deadline",
+    "batch",
+}
+
+
+def duration(text: Any) -> timedelta:
+    """``6h``, ``30m``, ``1d12h``, ``90s``: a positive duration. Raises ``ValueError``."""
+    match = _DURATION.match(text) if isinstance(text, str) and text else None
+    if match is None or not any(match.groups()):
+        raise ValueError("a duration is written like 30m, 6h or 1d12h")
+    d, h, m, s = (int(g or 0) for g in match.groups())
+    try:
+        value = timedelta(days=d, hours=h, minutes=m, seconds=s)
+    except OverflowError:
+        value = timedelta.max
+    if not timedelta(0) < value <= timedelta(days=366):
+        raise ValueError("a duration must be more than nothing and at most a year")
+    return value
+
+
+def _clock(text: Any) -> time:
+    if isinstance(text, str) and re.fullmatch(r"(?:[01]\d|2[0-3]):[0-5]\d", text):
+        return time.fromisoformat(text)
+    raise ValueError('a time of day is written like "22:00", in quotes')
+
+
+def _zone(text: Any) -> ZoneInfo:
+    try:
+        if text in ("localtime", "posixrules", "Factory") or text.startswith(("posix/", "right/")):
+            raise ValueError  # what these mean differs from machine to machine
+        return ZoneInfo(text)
+    except (ZoneInfoNotFoundError, ValueError, TypeError, AttributeError, OSError):
+        raise ValueError(f"{text!r} is no IANA time zone") from None
+
+
+Duration = Annotated[timedelta, BeforeValidator(duration)]
+Clock = Annotated[time, BeforeValidator(_clock)]
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _not_yet(cls, data: Any) -> Any:
+        for key in data if isinstance(data, dict) else ():
+            if key in _LATER and key not in cls.model_fields:
+                raise ValueError(
+                    f"{key!r} is not supported by this version; ignoring it would be unsafe"
+                )
+        return data
+
+
+class WindowRule(_Model):
+    """One named window of the policy."""
+
+    kind: Literal["allow", "deny"]
+    days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = DAYS  # type: ignore[assignment]
+    start: Clock
+    duration: Duration | None = None
+    end: Clock | None = None
+    timezone: Zone | None = None
+
+    @model_validator(mode="after")
+    def _one_length(self) -> WindowRule:
+        if (self.duration is None) == (self.end is None):
+            raise ValueError("give exactly one of duration and end")
+        if not self.days:
+            raise ValueError("days is empty, so the window never opens")
+        return self
+
+
+class ApprovalRule(_Model):
+    """Who must say yes, and for how long a yes counts."""
+
+    required: int = 1
+    ttl: Duration = timedelta(hours=24)
+
+    @model_validator(mode="after")
+    def _sane(self) -> ApprovalRule:
+        if not 1 <= self.required <= 2:
+            raise ValueError("required must be 1 or 2; to need no approval say approval: none")
+        return self
+
+
+class ClassRule(_Model):
+    """When the migrations of one class may run."""
+
+    windows: Literal["always"] | tuple[str, ...] = ()
+    approval: Literal["none"] | ApprovalRule | None = None
+
+
+class _File(_Model):
+    timezone: Zone = ZoneInfo("UTC")
+    windows: dict[str, WindowRule] = {}
+    classes: dict[Literal["online", "post_deploy", "manual_backfill"], ClassRule] = {}
+
+    @model_validator(mode="after")
+    def _names(self) -> _File:
+        for name, rule in self.classes.items():
+            for window in rule.windows if rule.windows != "always" else ():
+                if window not in self.windows:
+                    raise ValueError(
+                        f"class {name} names the window {window!r}, which is not there"
+                    )
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class ClassPolicy:
+    """When one class may run: ``always`` or in windows, and with which approval."""
+
+    always: bool
+    windows: tuple[Window, ...]
+    approval: ApprovalRule | None
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """A policy in force. ``state`` is ``present``, ``missing`` or ``invalid``; ``digest`` names
+    it in approvals and records."""
+
+    state: Literal["present", "missing", "invalid"]
+    digest: str
+    classes: Mapping[str, ClassPolicy] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
+_DEFAULT_APPROVAL = ApprovalRule()
+MISSING = Policy(
+    "missing",
+    hashlib.sha256(b"confmig embedded default policy").hexdigest(),
+    {"online": ClassPolicy(True, (), None)},
+)
+
+
+def invalid(problems: list[Problem]) -> Policy:
+    """A policy that was named and cannot be used: denies everything."""
+    text = json.dumps([str(p) for p in problems])
+    return Policy("invalid", hashlib.sha256(text.encode()).hexdigest(), {}, tuple(problems))
+
+
+def read(data: Any, place: str) -> Policy:
+    """The policy of a file's plain data."""
+    if data is None:
+        return invalid(
+            [
+                Problem(
+                    "policy_invalid",
+                    place,
+                    "the file is empty; it may have been cut off",
+                    "write the policy, or take the policy key out of the settings",
+                )
+            ]
+        )
+    try:
+        parsed = _File.model_validate(data)
+    except ValidationError as error:
+        return invalid(
+            [
+                Problem(
+                    "policy_invalid",
+                    f"{place}: {'.'.join(str(p) for p in one['loc']) or 'file'}",
+                    one["msg"].removeprefix("Value error, "),
+                    "mend the policy; until then nothing runs",
+                )
+                for one in error.errors()
+            ]
+        )
+    windows = {
+        name: Window(
+            name,
+            rule.kind,
+            rule.timezone or parsed.timezone,
+            rule.start,
+            frozenset(DAYS.index(d) for d in rule.days),
+            rule.duration,
+            rule.end,
+        )
+        for name, rule in parsed.windows.items()
+    }
+    # a deny window is for everybody: it need not be listed, and no class can opt out of it
+    denies = tuple(w for w in windows.values() if w.kind == "deny")
+    classes = {}
+    for kind in CLASSES:
+        rule = parsed.classes.get(kind)  # type: ignore[call-overload]
+        if rule is None:
+            rule = ClassRule(windows="always") if kind == "online" else ClassRule()
+        approval: ApprovalRule | None = (
+            rule.approval if isinstance(rule.approval, ApprovalRule) else None
+        )
+        if kind == "manual_backfill" and rule.approval is None:
+            approval = _DEFAULT_APPROVAL
+        listed = () if rule.windows == "always" else tuple(windows[n] for n in rule.windows)
+        allows = tuple(w for w in listed if w.kind == "allow")
+        classes[kind] = ClassPolicy(rule.windows == "always", allows + denies, approval)
+    canonical = json.dumps(data, sort_keys=True, default=str)
+    return Policy("present", hashlib.sha256(canonical.encode()).hexdigest(), classes)

@@ -1,0 +1,1 @@
+"""The phases of a transaction and the moves of recovery. Pure."""

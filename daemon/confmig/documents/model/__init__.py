@@ -1,0 +1,1 @@
+"""Trees and paths: what a document is, without any format."""

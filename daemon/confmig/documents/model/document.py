@@ -1,0 +1,532 @@
+"""A document: one parsed text, its tree, and the only ways to change it.
+
+Reading: ``get``, ``has``, ``find`` (with wildcards). Writing: ``set``, ``delete``, ``rename``,
+``move``, ``insert``, ``append``, ``wrap``; each is journalled in ``changes``. The primitives that
+work on a container and a cell (``add``, ``remove``, ``replace``, ``relocate``, ``enclose``,
+``expose``) are what operations and the containers' own dict and list methods use.
+
+Refused by default, because the author cannot mean it or the text cannot express it: an edit
+through an alias or below an anchor that others point at, a key that exists only through a merge
+key, an existing target of a move.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from confmig.documents.model import path as paths
+from confmig.documents.model.differences import apply_difference
+from confmig.documents.model.journal import Change
+from confmig.documents.model.lookup import MISSING, Hit, Lookup, name_of, shown
+from confmig.documents.model.path import Index, Key, Path, Place, show
+from confmig.documents.model.tree import (
+    Cell,
+    Container,
+    Mapping,
+    Origin,
+    Sequence,
+    build,
+    carry,
+    cells_of,
+    kind_of,
+    plain,
+    same_value,
+    walk_cells,
+)
+from confmig.errors import Refused
+
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """Limits that keep hostile input from costing more than bounded time and memory: bytes of the
+    file, levels of nesting, values in all (aliases counted), entries of one container."""
+
+    size: int = 8 * 1024 * 1024
+    depth: int = 200
+    nodes: int = 1_000_000
+    entries: int = 100_000
+
+
+class Document(Lookup):
+    """A parsed configuration file. Made by a format's ``parse``; see ``documents.formats``."""
+
+    def __init__(self, text: str, *, bom: bool, newline: str, format: str, dialect: str) -> None:
+        self.text = text
+        self.bom = bom
+        self.newline = newline
+        self.format = format
+        self.dialect = dialect
+        self.encoding = "utf-8"
+        self.root_cell = Cell(None, None)
+        self.caps = Caps()
+        self.stream = False
+        self.aliased: dict[int, int] = {}  # from the identity of an anchored value to its aliases
+        self.alias_of: dict[int, Origin] = {}  # from the identity of an alias to what it names
+        self.opaque: list[tuple[int, int]] = []
+        self.comments: list[tuple[int, int]] = []
+        self.source_map: Any = None
+        self.changes: list[Change] = []
+        self.allow_shared = False
+        # by object: the keys that stand in it twice, and where
+        self.repeated: dict[int, dict[str, str]] = {}
+        self.kept: list[Cell] = []  # what those keys hold: text that nobody can edit
+        # by entry: why it is not sure what its value is, and what to do
+        self.unclear: dict[int, tuple[str, str]] = {}
+        self.address = ""  # what messages put before a path, where there are several documents
+
+    def permit_shared(self, allowed: bool) -> None:
+        """Whether values that other places point at may be changed from now on."""
+        self.allow_shared = allowed
+
+    # --- writing by path
+
+    def set(self, path: str, value: Any, within: Any = MISSING) -> None:
+        """Give the place a value; missing parents are created as mappings.
+
+        Raises ``Refused`` (``wrong_type``) if a scalar or list is in the way.
+        """
+        container, name = self.reach(path, within)
+        self.put(container, name, value)
+
+    def delete(self, path: str, within: Any = MISSING) -> int:
+        """Remove every place the path names; returns how many there were."""
+        hits = self.find(path, within)
+        for hit in reversed(hits):
+            self.remove(hit.container, hit.cell)
+        return len(hits)
+
+    def rename(self, path: str, name: str, within: Any = MISSING) -> int:
+        """Give every key the path names another name, in place; returns how many there were."""
+        hits = self.find(path, within)
+        for hit in hits:
+            self.relocate(hit, hit.container, name)
+        return len(hits)
+
+    def move(self, source: str, target: str, within: Any = MISSING) -> bool:
+        """Move one entry; False if the source is absent. An existing target is refused."""
+        hits = self.find(source, within)
+        if not hits:
+            return False
+        container, name = self.reach(target, within)
+        self.relocate(hits[0], container, name)
+        return True
+
+    def insert(self, path: str, at: int, value: Any, within: Any = MISSING) -> None:
+        """Insert an item into the list at ``path`` before position ``at``."""
+        sequence = self.get(path, within=within)
+        if not isinstance(sequence, Sequence):
+            raise Refused("wrong_type", f"a list is expected, not {kind_of(sequence)}", place=path)
+        self.add(sequence, None, value, at)
+
+    def append(self, path: str, value: Any, within: Any = MISSING) -> None:
+        """Add an item at the end of the list at ``path``."""
+        self.insert(path, 1 << 30, value, within)
+
+    def wrap(self, path: str, under: str | None = None, within: Any = MISSING) -> int:
+        """Put the value at ``path`` under a key of a new object, or into a new list."""
+        if not paths.parse(path):
+            self.enclose(None, self.root_cell, under)
+            return 1
+        hits = self.find(path, within)
+        for hit in hits:
+            self.enclose(hit.container, hit.cell, under)
+        return len(hits)
+
+    def reach(self, path: str | Path, within: Any = MISSING) -> tuple[Mapping, str]:
+        """The mapping that holds the last key of a path, created if need be, and that key."""
+        segments = paths.parse(path) if isinstance(path, str) else path
+        if not segments or not isinstance(segments[-1], Key):
+            raise Refused("path_invalid", f"a target must end in a key: {path!r}")
+        if within is MISSING and self.root is None:
+            self.replace_root({})
+        here: Any = self.root if within is MISSING else within
+        by: Hit | None = None
+        for segment in segments[:-1]:
+            here, by = self._descend(here, segment, by)
+        if not isinstance(here, Mapping):
+            raise Refused(
+                "wrong_type",
+                f"an object is expected here, not {kind_of(here)}",
+                place=by.shown if by is not None else name_of(here),
+            )
+        return here, segments[-1].name
+
+    def _descend(self, here: Any, segment: paths.Segment, by: Hit | None) -> tuple[Any, Hit | None]:
+        hits = self.step(here, segment, False, by)
+        if isinstance(segment, Index) and not hits:
+            raise Refused("wrong_type", f"the list has no item [{segment.at}]", place=name_of(here))
+        if not isinstance(segment, Key | Index):
+            raise Refused("path_invalid", "a target path takes no wildcards")
+        if hits and hits[0].cell.value is not None:
+            value = self.enter(hits[0])
+            if not isinstance(value, Mapping | Sequence):
+                raise Refused(
+                    "wrong_type",
+                    f"a value of type {kind_of(value)} is in the way of the target",
+                    place=hits[0].shown,
+                )
+            return value, hits[0]
+        if hits:
+            self.replace(hits[0].container, hits[0].cell, {})
+            return hits[0].cell.value, hits[0]
+        assert isinstance(segment, Key)
+        cell = self.add(here, segment.name, {})
+        return cell.value, Hit(here, cell)
+
+    # --- writing by place: the journalled primitives
+
+    def put(self, container: Mapping, name: str, value: Any) -> None:
+        """Set a key of a mapping: replace its value, or add it at the end."""
+        cell = container.cells.get(name)
+        if cell is None:
+            self.add(container, name, value)
+        else:
+            self.replace(container, cell, value)
+
+    def add(
+        self, container: Container, name: str | None, value: Any, at: int | None = None
+    ) -> Cell:
+        """Add a new entry before position ``at``, or at the end."""
+        self._guard(container)
+        if isinstance(container, Mapping):
+            self.once(container, str(name))
+        if self.merges and isinstance(container, Mapping) and name == "<<":
+            raise Refused(
+                "merge_key",
+                "a migration must not write a merge key (<<)",
+                place=shown(container),
+            )
+        size = len(container.cells)
+        at = size if at is None else min(at, size)
+        cell = Cell(name, build(self, plain(value)))
+        container.attach(cell, at)
+        self.changes.append(Change("added", Hit(container, cell).place, at=at, new=plain(value)))
+        return cell
+
+    def remove(self, container: Container, cell: Cell, *, leave_comments: bool = False) -> None:
+        """Remove an entry. A key that hides a merged one is refused: that one would show.
+        ``leave_comments``: its comments go along with the container when that moves."""
+        self._guard(container)
+        self._shows_merged(container, cell)
+        self._release_anchors(cell)
+        place = Hit(container, cell).place
+        old = plain(cell.value)
+        at = container.detach(cell)
+        if leave_comments and container.cell is not None:
+            carry(container.cell, cell)
+        span = _span(cell.node)
+        change = Change("removed", place, at=at, old=old, span=span, leave_comments=leave_comments)
+        self.changes.append(change)
+
+    def replace(
+        self, container: Container, cell: Cell, value: Any, *, keep_tag: bool = False
+    ) -> None:
+        """Give an entry another value. An equal value of the same type is no change; the entries of
+        a list or an object that are in the new one, too, stay as they are written. ``keep_tag``: a
+        new text has the tag of the old one."""
+        if same_value(cell.value, value):
+            return
+        self._guard(container, cell)
+        if apply_difference(self, cell, value):
+            return
+        change = Change(
+            "replaced",
+            Hit(container, cell).place,
+            at=container.position(cell),
+            old=plain(cell.value),
+            new=plain(value),
+            span=_span(cell.node),
+            keep_tag=keep_tag,
+        )
+        self._release_anchors(cell)
+        node = cell.node
+        if not keep_tag:
+            cell.tag = None
+        elif node is not None:
+            cell.tag = node.tag
+        cell.value = build(self, plain(value))
+        cell.node = None
+        container.refresh(cell)
+        self.changes.append(change)
+        if node is not None and id(node) in self.aliased:
+            self._change_aliases(node, cell.value)
+
+    def _release_anchors(self, cell: Cell) -> None:
+        """Count the aliases that go with an entry: a value whose last alias went is not shared."""
+        if not self.aliased:
+            return
+        cells = [cell]
+        if isinstance(cell.value, Mapping | Sequence) and not (cell.node and cell.node.alias):
+            cells += [inner for _, inner in walk_cells(cell.value)]
+        for gone in cells:
+            anchored = self.alias_of.get(id(gone.node)) if gone.node is not None else None
+            if anchored is None:
+                continue
+            left = self.aliased[id(anchored)] - 1
+            if left:
+                self.aliased[id(anchored)] = left
+            else:
+                del self.aliased[id(anchored)]
+
+    def _change_aliases(self, anchored: Origin, value: Any) -> None:
+        """What points at a changed anchor has its new value."""
+        for container, cell in list(walk_cells(self.root)):
+            if cell.node is not None and self.alias_of.get(id(cell.node)) is anchored:
+                cell.value = value
+                container.refresh(cell)
+
+    def replace_root(self, value: Any) -> None:
+        """Give an empty document a value."""
+        old = plain(self.root)
+        self.root_cell.value = build(self, plain(value))
+        self.root_cell.node = None
+        self.changes.append(Change("replaced", (), old=old, new=plain(value)))
+
+    def relocate(
+        self, hit: Hit, target: Container, name: str | None, at: int | None = None
+    ) -> None:
+        """Move an entry to another place, text and comments included.
+
+        Under the same parent a new name keeps the place; elsewhere the entry goes before ``at``
+        or to the end. Raises ``Refused`` if the name is taken (``target_exists``) or the target
+        lies inside the entry itself (``move_into_itself``).
+        """
+        self._guard(hit.container)
+        self._guard(target)
+        cell, place = hit.cell, hit.place
+        if isinstance(target, Mapping):
+            assert name is not None
+            self.once(target, name)
+            if name in target.cells:
+                if target.cells[name] is cell:
+                    return
+                raise Refused(
+                    "target_exists",
+                    f"the target {name!r} exists already",
+                    place=shown(target),
+                    fix="say on_conflict: keep, overwrite or append",
+                )
+        if self.merges and name == "<<":
+            raise Refused(
+                "merge_key",
+                "a migration must not write a merge key (<<)",
+                place=shown(target),
+            )
+        self.check_target(hit, target)
+        self._shows_merged(hit.container, cell)
+        old_at = hit.container.position(cell)
+        if target is hit.container and isinstance(target, Mapping) and at is None:
+            assert name is not None
+            target.rename(cell, name)
+        else:
+            hit.container.detach(cell)
+            cell = _land(cell, target, name, at)
+        moved = Hit(target, cell)
+        self.changes.append(
+            Change("moved", place, at=old_at, to=moved.place, to_at=target.position(cell))
+        )
+
+    def check_target(self, hit: Hit, target: Container) -> None:
+        """Raises ``Refused`` if an entry cannot move into a container: because that lies inside
+        the entry, or because an alias would leave its document."""
+        here: Container | None = target
+        while here is not None:
+            if here is hit.cell.value:
+                raise Refused(
+                    "move_into_itself", "a value cannot move into itself", place=hit.shown
+                )
+            here = here.up
+        if self.stream and self.alias_of and self._part(hit.container) is not self._part(target):
+            value = hit.cell.value
+            inner = walk_cells(value) if isinstance(value, Mapping | Sequence) else ()
+            for node in (hit.cell.node, *(c.node for _, c in inner)):
+                if node is not None and (node.alias is not None or node.anchor is not None):
+                    raise Refused(
+                        "alias_leaves_document",
+                        "an anchor or alias would move to another document of the stream",
+                        place=hit.shown,
+                        fix="write the value out at this place first",
+                    )
+
+    def _part(self, container: Container) -> Container:
+        """The document of a stream that a container belongs to."""
+        while container.up is not None and container.up is not self.root:
+            container = container.up
+        return container
+
+    def holds(self, hit: Hit) -> bool:
+        """Whether a place that was found is still in the tree."""
+        container, cell = hit.container, hit.cell
+        while container.has(cell):
+            if container is self.root:
+                return True
+            if container.up is None or container.cell is None:
+                return False
+            cell = container.cell
+            container = container.up
+        return False
+
+    def enclose(self, container: Container | None, cell: Cell, under: str | None) -> None:
+        """Put the value of an entry under a key of a new object, or into a new list."""
+        if container is not None:
+            self._guard(container)
+        place = Hit(container, cell).place if container is not None else ()
+        outer: Container = Mapping(self) if under is not None else Sequence(self)
+        inner = Cell(under, cell.value, cell.node)
+        inner.tag = cell.tag
+        outer.attach(inner)
+        cell.value = outer
+        cell.node = cell.tag = None
+        if container is not None:
+            container.refresh(cell)
+        self.changes.append(Change("wrapped", place, under=under))
+
+    def expose(self, container: Container | None, cell: Cell) -> None:
+        """Put the one entry of an object, or the one item of a list, in the place of it.
+
+        Raises ``Refused`` (``wrong_type``) for anything else than one entry.
+        """
+        if container is not None:
+            self._guard(container, cell)
+        place = Hit(container, cell).place if container is not None else ()
+        outer = cell.value
+        if not isinstance(outer, Mapping | Sequence) or len(outer) != 1:
+            raise Refused("wrong_type", "exactly one entry is expected here", place=show(place))
+        if cell.node is not None and cell.node.alias is not None:
+            raise Refused(
+                "through_alias", f"the value is the alias *{cell.node.alias}", place=show(place)
+            )
+        inner = cells_of(outer)[0]
+        outer.detach(inner)
+        carry(cell, inner)
+        cell.value = inner.value
+        cell.node = inner.node
+        cell.tag = inner.tag
+        if container is not None:
+            container.refresh(cell)
+        elif isinstance(cell.value, Mapping | Sequence):
+            cell.value.up = cell.value.cell = None
+        self.changes.append(Change("unwrapped", place, under=inner.name))
+
+    def replay(self, changes: Iterable[Change]) -> None:
+        """Make the changes of another journal on this tree (which must be where it started)."""
+        for change in changes:
+            self._redo(change)
+
+    def _redo(self, change: Change) -> None:
+        if not change.place:
+            if change.kind == "wrapped":
+                self.enclose(None, self.root_cell, change.under)
+            elif change.kind == "unwrapped":
+                self.expose(None, self.root_cell)
+            elif change.kind == "replaced":
+                self.replace_root(change.new)
+            else:
+                raise _journal_invalid()
+            return
+        container = self._container(change.place)
+        last = change.place[-1]
+        name = last if isinstance(last, str) else None
+        if (name is None) != isinstance(container, Sequence):
+            raise _journal_invalid()
+        if change.kind == "added":
+            self.add(container, name, change.new, change.at)
+            return
+        cell = self._cell(container, last)
+        if change.kind == "removed":
+            self.remove(container, cell, leave_comments=change.leave_comments)
+        elif change.kind == "replaced":
+            self.replace(container, cell, change.new, keep_tag=change.keep_tag)
+        elif change.kind == "wrapped":
+            self.enclose(container, cell, change.under)
+        elif change.kind == "unwrapped":
+            self.expose(container, cell)
+        else:
+            self._redo_move(change, container, cell)
+
+    def _redo_move(self, change: Change, container: Container, cell: Cell) -> None:
+        """``to`` names the place after the entry has left, so it is looked up then."""
+        if not change.to:
+            raise _journal_invalid()
+        name = change.to[-1] if isinstance(change.to[-1], str) else None
+        if name is not None and change.to[:-1] == change.place[:-1]:
+            self.relocate(Hit(container, cell), container, name)
+            return
+        self._guard(container)
+        container.detach(cell)
+        target = self._container(change.to)
+        self._guard(target)
+        if (name is None) != isinstance(target, Sequence) or (name is not None and name in target):
+            raise _journal_invalid()
+        _land(cell, target, name, change.to_at)
+        self.changes.append(change)
+
+    def _container(self, place: Place) -> Container:
+        value = self.root
+        try:
+            for part in place[:-1]:
+                value = value[part]
+        except (KeyError, IndexError, TypeError):
+            raise _journal_invalid() from None
+        if not isinstance(value, Mapping | Sequence):
+            raise _journal_invalid()
+        return value
+
+    def _cell(self, container: Container, last: str | int) -> Cell:
+        if isinstance(container, Mapping) and isinstance(last, str) and last in container.cells:
+            return container.cells[last]
+        if isinstance(container, Sequence) and isinstance(last, int) and 0 <= last < len(container):
+            return container.cells[last]
+        raise _journal_invalid()
+
+    def _shows_merged(self, container: Container, cell: Cell) -> None:
+        if not isinstance(container, Mapping) or cell.name in (None, "<<"):
+            return
+        if "<<" in container and self._merged(container, str(cell.name)):
+            raise Refused(
+                "merge_only_key",
+                f"without its own {cell.name!r} the mapping would show the merged one (<<)",
+                place=Hit(container, cell).shown,
+                fix="migrate the merged mapping by hand",
+            )
+
+    def _guard(self, container: Container, cell: Cell | None = None) -> None:
+        """Refuse an edit of anything that other places of the document point at."""
+        if self.allow_shared or not self.aliased:
+            return
+        origins = [cell.node] if cell is not None else []
+        here: Container | None = container
+        while here is not None:
+            origins.append(here.origin)
+            here = here.up
+        for origin in origins:
+            if origin is not None and id(origin) in self.aliased:
+                raise Refused(
+                    "shared_node",
+                    f"the value is anchored as &{origin.anchor} and used elsewhere",
+                    place=shown(container) if cell is None else Hit(container, cell).shown,
+                    fix="say allow_shared: true if every use shall change",
+                )
+
+
+def _span(node: Origin | None) -> tuple[int, int] | None:
+    return (node.start, node.end) if node is not None else None
+
+
+def _land(cell: Cell, target: Container, name: str | None, at: int | None) -> Cell:
+    """Attach a detached entry; where a key is gained or lost, only the value moves."""
+    if (name is None) == (cell.name is None):
+        cell.name = name
+    else:
+        old = cell
+        cell = Cell(name, old.value, old.node)
+        cell.tag = old.tag
+        cell.carries = old if old.home is not None else old.carries
+    target.attach(cell, at)
+    return cell
+
+
+def _journal_invalid() -> Refused:
+    return Refused("journal_invalid", "the journal names a place that is not there")

@@ -1,0 +1,37 @@
+"""Where in a document a place of its source text is, for messages."""
+
+from __future__ import annotations
+
+from confmig.documents.model.document import Document
+from confmig.documents.model.lookup import Hit
+from confmig.documents.model.path import show
+from confmig.documents.model.tree import Cell, Mapping, Origin, Sequence, walk_cells
+
+
+def source_path(document: Document, at: int) -> str:
+    """The path, with the keys of the source, of the last entry that begins at or before ``at``;
+    empty where none does."""
+    root = document.root_cell.source
+    best: tuple[int, tuple[str | int, ...]] = (-1, ())
+    stack: list[tuple[Origin, tuple[str | int, ...]]] = [(root, ())] if root is not None else []
+    while stack:
+        origin, path = stack.pop()
+        for number, cell in enumerate(origin.cells):
+            place = (*path, number if cell.parsed is None else cell.parsed)
+            node = cell.source
+            start = cell.key.start if cell.key is not None else node.outer if node else -1
+            if best[0] < start <= at:
+                best = (start, place)
+            if node is not None and node.cells:
+                stack.append((node, place))
+    return document.address + show(best[1])
+
+
+def path_of(document: Document, cell: Cell) -> str:
+    """The path of an entry of the tree as it is now; empty if it is not in the tree."""
+    if not isinstance(document.root, Mapping | Sequence):
+        return ""
+    for container, other in walk_cells(document.root):
+        if other is cell:
+            return Hit(container, cell).shown
+    return ""

@@ -1,0 +1,151 @@
+"""Several documents changed by one migration: paths begin with the name of a configuration.
+
+``app:server.port`` is ``server.port`` in the document of ``app``. A ``Together`` is what operations
+see instead of a document: it sends every look-up and change to the document concerned, which
+journals, guards and renders it as always. Only a move from one document to another is its own: the
+value is written anew over there and removed here; its comments stay behind, in the loss ledger.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping as Map
+from typing import Any
+
+from confmig.documents.model.document import Document
+from confmig.documents.model.lookup import MISSING, Hit
+from confmig.documents.model.path import Path, Segment
+from confmig.documents.model.tree import Cell, Container, Date, Mapping, Sequence, plain, walk_cells
+from confmig.errors import Refused
+
+
+def address(path: str, configs: Map[str, Any] | tuple[str, ...]) -> tuple[str, str] | None:
+    """The configuration and the path in it that ``app:server.port`` names, or None."""
+    name, colon, rest = path.partition(":")
+    return (name, rest) if colon and name in configs else None
+
+
+class Together(Document):
+    """The documents of several configurations, by name, as one for operations."""
+
+    def __init__(self, documents: Map[str, Document]) -> None:
+        super().__init__("", bom=False, newline="\n", format="", dialect="")
+        self.documents = documents
+
+    def _at(self, path: str | Path, within: Any) -> tuple[Document, str | Path, Any]:
+        """The document, the path in it and where that starts. A path without a name starts at
+        ``within``, as below ``for_each``."""
+        found = address(path, self.documents) if isinstance(path, str) else None
+        if found is not None:
+            return self.documents[found[0]], found[1], MISSING
+        if isinstance(within, Mapping | Sequence):
+            return within.document, path, within
+        raise Refused(
+            "path_invalid",
+            f"{path!r} does not say which configuration it is about",
+            fix=f"begin it with one of {', '.join(n + ':' for n in self.documents)}",
+        )
+
+    def permit_shared(self, allowed: bool) -> None:
+        """For the documents too."""
+        for document in self.documents.values():
+            document.permit_shared(allowed)
+
+    # --- looking up
+
+    def find(self, path: str | Path, within: Any = MISSING, *, lenient: bool = False) -> list[Hit]:
+        """Every place the path names in its document."""
+        document, path, within = self._at(path, within)
+        return document.find(path, within, lenient=lenient)
+
+    def read(self, path: str | Path, within: Any = MISSING) -> list[Hit]:
+        """Every place the path names in its document, as a reader sees it."""
+        document, path, within = self._at(path, within)
+        return document.read(path, within)
+
+    def reach(self, path: str | Path, within: Any = MISSING) -> tuple[Mapping, str]:
+        """The mapping that holds the last key of a path, in the document it names."""
+        document, path, within = self._at(path, within)
+        return document.reach(path, within)
+
+    def step(self, value: Any, segment: Segment, lenient: bool, by: Hit | None = None) -> list[Hit]:
+        """The places that one segment names in a value."""
+        document = value.document if isinstance(value, Mapping | Sequence) else self
+        return Document.step(document, value, segment, lenient, by)
+
+    # --- changing
+
+    def add(
+        self, container: Container, name: str | None, value: Any, at: int | None = None
+    ) -> Cell:
+        """Add an entry in the container's document."""
+        return container.document.add(container, name, value, at)
+
+    def remove(self, container: Container, cell: Cell, *, leave_comments: bool = False) -> None:
+        """Remove an entry from the container's document."""
+        container.document.remove(container, cell, leave_comments=leave_comments)
+
+    def replace(
+        self, container: Container, cell: Cell, value: Any, *, keep_tag: bool = False
+    ) -> None:
+        """Give an entry another value in the container's document."""
+        container.document.replace(container, cell, value, keep_tag=keep_tag)
+
+    def enclose(self, container: Container | None, cell: Cell, under: str | None) -> None:
+        """Put a value under a key or into a list."""
+        assert container is not None
+        container.document.enclose(container, cell, under)
+
+    def expose(self, container: Container | None, cell: Cell) -> None:
+        """Put the one entry of a container in its place."""
+        assert container is not None
+        container.document.expose(container, cell)
+
+    def holds(self, hit: Hit) -> bool:
+        """Whether a place is still in its document."""
+        return hit.container.document.holds(hit)
+
+    def check_target(self, hit: Hit, target: Container) -> None:
+        """Refuse a move that its documents cannot express."""
+        if hit.container.document is target.document:
+            target.document.check_target(hit, target)
+            return
+        value = hit.cell.value
+        inner = walk_cells(value) if isinstance(value, Mapping | Sequence) else ()
+        for cell in (hit.cell, *(c for _, c in inner)):
+            node = cell.node
+            if cell.tag or (node is not None and (node.alias or node.anchor or node.tag)):
+                raise Refused(
+                    "value_leaves_document",
+                    "a value with an anchor, an alias or a tag cannot move to another file",
+                    place=hit.shown,
+                    fix="write the value out at this place first",
+                )
+
+    def relocate(
+        self, hit: Hit, target: Container, name: str | None, at: int | None = None
+    ) -> None:
+        """Move an entry; from one document to another its value is written anew."""
+        source, other = hit.container.document, target.document
+        if source is other:
+            source.relocate(hit, target, name, at)
+            return
+        self.check_target(hit, target)
+        if isinstance(target, Mapping) and name in target.cells:
+            raise Refused(
+                "target_exists",
+                f"the target {name!r} exists already",
+                place=Hit(target, target.cells[name]).shown,
+                fix="say on_conflict: keep, overwrite or append",
+            )
+        value = plain(hit.cell.value)
+        other.add(target, name, value if other.format == "toml" else _undated(value), at)
+        source.remove(hit.container, hit.cell)
+
+
+def _undated(value: Any) -> Any:
+    """A value for a format that has no dates of its own: their text."""
+    if isinstance(value, Date):
+        return str(value)
+    if isinstance(value, dict):
+        return {name: _undated(inner) for name, inner in value.items()}
+    return [_undated(inner) for inner in value] if isinstance(value, list) else value

@@ -1,0 +1,168 @@
+"""Later edits placed by values: see ``rebase``. A value that stands in the old document, too, is
+changed there, and the old document is rendered: the smallest edit."""
+
+from __future__ import annotations
+
+import difflib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from confmig.documents import formats
+from confmig.documents.model import tree
+from confmig.documents.model.document import Document
+from confmig.documents.model.path import show
+from confmig.documents.model.tree import Cell, Container, Mapping, cells_of, kind_of, same_value
+from confmig.errors import ConfmigError
+
+
+@dataclass(frozen=True, slots=True)
+class Forwarded:
+    """A text taken through the migrations again: the tree before rendering, whose values still
+    know where they stood in that text, and the tree of what was rendered."""
+
+    tree: Document
+    result: Document
+
+
+Parse = Callable[[bytes], Document]
+Forward = Callable[[bytes], Forwarded]
+
+
+def by_values(
+    base: bytes, wanted: Document, parse: Parse, forward: Forward
+) -> tuple[bytes | None, int, list[str]]:
+    """The base with the values that differ after migrating it changed in it, how many those
+    were, and the places that have no counterpart there."""
+    try:
+        document = parse(base)
+        forwarded = forward(base).tree
+        places = _Values(document)
+        places.bring(forwarded.root, wanted.root, ())
+        if places.conflicts:
+            return None, 0, places.conflicts
+        return formats.render(document).data, len(document.changes), []
+    except ConfmigError as error:
+        return None, 0, [f"{error.place or 'the document'}: {error.message}"]
+
+
+class _Values:
+    """Makes in a document the changes that lead its migrated tree to today's."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.conflicts: list[str] = []
+        self.cells: dict[tuple[int, int], tuple[Container, Cell]] = {}
+        self.containers: dict[tuple[int, int], Container] = {}
+        root = document.root
+        if isinstance(root, Mapping | tree.Sequence):
+            self._learn(root)
+            for container, cell in tree.walk_cells(root):
+                if cell.node is not None and cell.node.alias is None:
+                    self.cells.setdefault((cell.node.start, cell.node.end), (container, cell))
+                if isinstance(cell.value, Mapping | tree.Sequence):
+                    self._learn(cell.value)
+
+    def _learn(self, container: Container) -> None:
+        if container.origin is not None:
+            self.containers.setdefault((container.origin.start, container.origin.end), container)
+
+    def bring(self, have: Any, want: Any, place: tuple[str | int, ...]) -> None:
+        """Make ``have`` (of the migrated tree) equal to ``want`` (of today's)."""
+        if isinstance(have, Mapping) and isinstance(want, Mapping):
+            self._mapping(have, want, place)
+        elif isinstance(have, tree.Sequence) and isinstance(want, tree.Sequence):
+            self._sequence(have, want, place)
+        elif not same_value(have, want):
+            self._conflict(place, "the whole document was replaced")
+
+    def _conflict(self, place: tuple[str | int, ...], why: str) -> None:
+        self.conflicts.append(f"{show(place) or 'the document'} ({why})")
+
+    def _mapping(self, have: Mapping, want: Mapping, place: tuple[str | int, ...]) -> None:
+        for name, cell in list(have.cells.items()):
+            if name not in want.cells:
+                self._remove(cell, (*place, name))
+            else:
+                self._entry(cell, want.cells[name].value, (*place, name))
+        added = [name for name in want.cells if name not in have.cells]
+        old = self._container(have) if added else None
+        for name in added:
+            if old is None:
+                self._conflict((*place, name), "added to what the migration made")
+            elif not isinstance(old, Mapping) or name in old.cells:
+                self._conflict((*place, name), "the old file has another value there")
+            else:
+                self.document.add(old, name, tree.plain(want.cells[name].value))
+
+    def _entry(self, cell: Cell, want: Any, place: tuple[str | int, ...]) -> None:
+        if same_value(tree.plain(cell.value), tree.plain(want)):
+            return
+        both = (cell.value, want)
+        if all(isinstance(v, Mapping) for v in both) or all(
+            isinstance(v, tree.Sequence) for v in both
+        ):
+            self.bring(cell.value, want, place)
+            return
+        found = self._old(cell)
+        if found is None:
+            self._conflict(place, "changed by the migration, too")
+        else:
+            self.document.replace(*found, tree.plain(want))
+
+    def _remove(self, cell: Cell, place: tuple[str | int, ...]) -> None:
+        found = self._old(cell)
+        if found is None:
+            self._conflict(place, "removed, and the migration made it")
+        else:
+            self.document.remove(*found)
+
+    def _sequence(
+        self, have: tree.Sequence, want: tree.Sequence, place: tuple[str | int, ...]
+    ) -> None:
+        """Items are told by their values, not by their numbers."""
+        a, b = ([_key(v) for v in items] for items in (have, want))
+        cells = list(cells_of(have))
+        old = self._container(have)
+        for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(
+            None, a, b, autojunk=False
+        ).get_opcodes():
+            if tag == "equal":
+                continue
+            same = min(i2 - i1, j2 - j1) if tag == "replace" else 0
+            for offset in range(same):
+                self._entry(cells[i1 + offset], want[j1 + offset], (*place, j1 + offset))
+            for number in range(i1 + same, i2):
+                self._remove(cells[number], (*place, number))
+            at = self._position(cells[i1 + same - 1]) if i1 + same > 0 else -1
+            for number in range(j1 + same, j2):
+                if old is None or not isinstance(old, tree.Sequence) or at is None:
+                    self._conflict((*place, number), f"a {kind_of(want[number])} was added")
+                    continue
+                at += 1
+                self.document.add(old, None, tree.plain(want[number]), at)
+
+    def _position(self, cell: Cell) -> int | None:
+        found = self._old(cell)
+        return found[0].position(found[1]) if found is not None else None
+
+    def _old(self, cell: Cell) -> tuple[Container, Cell] | None:
+        """The entry of the old document that a value of the migrated tree came from."""
+        node = cell.node
+        if node is None or node.alias is not None or node.start == node.end:
+            return None
+        found = self.cells.get((node.start, node.end))
+        return found if found is not None and self._is_there(*found) else None
+
+    @staticmethod
+    def _is_there(container: Container, cell: Cell) -> bool:
+        return container.has(cell)
+
+    def _container(self, container: Container) -> Container | None:
+        origin = container.origin
+        return self.containers.get((origin.start, origin.end)) if origin is not None else None
+
+
+def _key(value: Any) -> str:
+    return json.dumps(tree.plain(value), sort_keys=True, default=str)

@@ -1,0 +1,1 @@
+"""The chain on files without any state: ``confmig migrate``."""

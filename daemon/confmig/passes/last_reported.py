@@ -1,0 +1,152 @@
+"""Events that describe a state: written only when that state differs from what was last reported.
+
+What was last reported stands in the state, in the same commit as the event, so that a restart
+reports nothing twice. One closed window is one event for a target and class, with all the
+migrations that it holds.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from confmig.adapters.bundles.bundle import Bundle
+from confmig.adapters.state.store import Store, Transaction, stamp
+from confmig.core.bundle.manifest import CLASSES
+from confmig.core.planning.attention import cause
+from confmig.core.planning.segments import Outlook
+from confmig.core.policy import reasons
+from confmig.core.policy.model import Policy
+from confmig.errors import Invalid
+from confmig.passes.view import View
+from confmig.transactions.plan import Plan
+from confmig_otel import events as ev
+
+Trace = tuple[str, str]
+
+
+class LastReported:
+    """What was last reported of one target."""
+
+    def __init__(self, store: Store, target: str, clock: Callable[[], datetime]) -> None:
+        self._store = store
+        self._target = target
+        self._clock = clock
+
+    def _report(
+        self, subject: str, state: str, event: ev.Event | None, trace: Trace | None = None
+    ) -> None:
+        """Store the state of a subject, and write its event, if there is one."""
+        with self._store.commit():
+            self._store.announce(self._target, subject, state)
+            if event is not None:
+                self._store.add_events([event], self._clock(), trace)
+
+    def _changed(self, subject: str, state: str) -> bool:
+        return (self._store.announced(self._target, subject) or "") != state
+
+    def bundle_loaded(self, bundle: Bundle) -> None:
+        """The bundle is valid."""
+        digest = bundle.manifest.digest
+        if self._changed("bundle", f"loaded:{digest}"):
+            attributes = {ev.TARGET: self._target, ev.MANIFEST_DIGEST: f"sha256:{digest}"}
+            self._report("bundle", f"loaded:{digest}", ev.event(ev.BUNDLE_LOADED, attributes))
+
+    def bundle_rejected(self, error: Invalid, reason: str) -> None:
+        """The bundle cannot be used; ``reason`` is why that blocks."""
+        codes = list(dict.fromkeys(p.code for p in error.problems)) or [error.code]
+        state = "rejected:" + json.dumps(sorted(str(p) for p in error.problems))
+        if self._changed("bundle", state):
+            attributes = {ev.TARGET: self._target, ev.REASON: reason, ev.REASONS: codes}
+            self._report("bundle", state, ev.event(ev.BUNDLE_REJECTED, attributes))
+
+    def policy(self, policy: Policy) -> None:
+        """The policy is valid, or cannot be used."""
+        state = f"{policy.state}:{policy.digest}"
+        if policy.state == "missing" or not self._changed("policy", state):
+            return
+        attributes: dict[str, Any] = {
+            ev.TARGET: self._target,
+            ev.POLICY_DIGEST: f"sha256:{policy.digest}",
+        }
+        name = ev.POLICY_LOADED
+        if policy.state == "invalid":
+            name = ev.POLICY_REJECTED
+            attributes[ev.REASON] = "policy_invalid"
+            attributes[ev.REASONS] = list(dict.fromkeys(p.code for p in policy.problems))
+        self._report("policy", state, ev.event(name, attributes))
+
+    def view(self, seen: View) -> None:
+        """Whether the target is blocked by a partial failure, and what is deferred."""
+        self.conflicts(seen.conflicts)
+        if not seen.conflicts:
+            for kind in CLASSES:
+                held = [o for o in seen.outlook if o.standing.migration.kind == kind]
+                self._deferred(kind, [o for o in held if not o.runs], seen.policy)
+
+    def conflicts(self, conflicts: tuple[Transaction, ...]) -> None:
+        """A partial failure blocks the target, or does no longer."""
+        blocked = conflicts[0].id if conflicts else ""
+        before = self._store.announced(self._target, "blocked") or ""
+        if blocked == before:
+            return
+        if not blocked:
+            attributes: dict[str, Any] = {ev.TARGET: self._target, ev.BLOCKING: before}
+            self._report("blocked", blocked, ev.event(ev.UNBLOCKED, attributes))
+            return
+        row = conflicts[0]
+        details = row.plan["details"]
+        ids = [m["id"] for m in details["migrations"]]
+        attributes = {
+            ev.TARGET: self._target,
+            ev.BLOCKING: row.id,
+            ev.TRANSACTION: row.id,
+            ev.ID: ids[0],
+            ev.IDS: ids,
+            ev.CLASS: row.class_,
+            ev.DOCUMENTS: len(row.plan["files"]),
+            ev.REASON: "blocked_by_partial_failure",
+            ev.CHECKPOINT: row.checkpoint,
+            ev.ERROR_TYPE: "partial_failure",
+        }
+        self._report("blocked", blocked, ev.event(ev.BLOCKED, attributes), Plan.of(row).trace)
+
+    def _deferred(self, kind: str, held: list[Outlook], policy: Policy) -> None:
+        """The migrations of a class that do not run now, one event for each reason that holds
+        others than last time."""
+        subject = f"deferred:{kind}"
+        said = self._store.announced(self._target, subject)
+        before: dict[str, list[str]] = json.loads(said) if said else {}
+        now: dict[str, list[Outlook]] = {}
+        for outlook in held:
+            now.setdefault(cause(outlook.decision), []).append(outlook)
+        state = {reason: [o.standing.migration.id for o in group] for reason, group in now.items()}
+        if state == before:
+            return
+        news = [r for r, ids in state.items() if not set(ids) <= set(before.get(r, ()))]
+        events = [self._deferral(kind, reason, now[reason], policy) for reason in news]
+        with self._store.commit():
+            self._store.announce(self._target, subject, json.dumps(state))
+            self._store.add_events(events, self._clock())
+
+    def _deferral(self, kind: str, reason: str, held: list[Outlook], policy: Policy) -> ev.Event:
+        first = held[0].standing.migration
+        times = [o.decision.retry_at for o in held if o.decision.retry_at is not None]
+        every = reasons.ranked(r for o in held for r in o.decision.reasons)
+        return ev.event(
+            ev.DEFERRED,
+            {
+                ev.TARGET: self._target,
+                ev.ID: first.id,
+                ev.IDS: [o.standing.migration.id for o in held],
+                ev.CLASS: kind,
+                ev.ORDER: first.order,
+                ev.REASON: reason,
+                ev.REASONS: every,
+                ev.RETRY_AT: stamp(min(times)) if times else None,
+                ev.POLICY_DIGEST: f"sha256:{policy.digest}",
+                ev.DOCUMENTS: len({path for o in held for path in o.standing.pending}),
+            },
+        )

@@ -1,0 +1,109 @@
+"""Text that a writer appended to a document after it was migrated.
+
+A writer that opens its file anew for each piece cannot be seen while it pauses. If it pauses for
+longer than the settle time, the first pieces are migrated and the next one is appended to the
+result. The complete text is then the old image plus what was appended: it is migrated again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from confmig.adapters.bundles.bundle import Bundle
+from confmig.adapters.files.disk import Disk, Snapshot
+from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.store import Store, moment
+from confmig.core.planning.segments import Segment
+from confmig.core.transaction.phases import Phase
+from confmig.errors import ConfmigError
+from confmig.transactions import migrate as forward
+from confmig.transactions.plan import FilePlan, Plan
+from confmig.transactions.runner import drift
+
+WITHIN = timedelta(minutes=10)
+"""So long after a transaction a suffix counts as late; later it is an ordinary edit."""
+
+
+@dataclass(frozen=True, slots=True)
+class Late:
+    """A document that grew: its segment, and the complete text before the migration."""
+
+    segment: Segment
+    snapshot: Snapshot
+    source: bytes
+
+
+def find(
+    bundle: Bundle,
+    store: Store,
+    checkpoints: Checkpoints,
+    disk: Disk,
+    changed: Mapping[str, str],
+    now: datetime,
+    quiet: Callable[[Snapshot], bool],
+) -> list[Late]:
+    """The documents to which something was appended that the migrations have not seen.
+
+    ``changed`` are the documents that differ from what is recorded: path -> transaction. A document
+    is left out if its migrations give again what it holds now, so that the suffix is an edit in the
+    new schema, or if they cannot be run on the complete text.
+    """
+    out = []
+    for path, transaction in changed.items():
+        row = store.transaction(transaction)
+        if row is None or row.kind != "apply" or row.phase is not Phase.DONE or row.reversed_by:
+            continue
+        if row.ended_at is None or now - moment(row.ended_at) > WITHIN:
+            continue
+        for file in Plan.of(row).files:
+            if file.path != path:
+                continue
+            try:
+                found = _late(bundle, store, checkpoints, disk, file, quiet)
+            except ConfmigError:
+                continue  # it cannot be read or migrated: the pass reports that
+            if found is not None:
+                out.append(found)
+    return out
+
+
+def _late(
+    bundle: Bundle,
+    store: Store,
+    checkpoints: Checkpoints,
+    disk: Disk,
+    file: FilePlan,
+    quiet: Callable[[Snapshot], bool],
+) -> Late | None:
+    snapshot = disk.read(file.path)
+    if snapshot.digest == file.new or not quiet(snapshot):
+        return None
+    steps = [bundle.manifest.by_id[m] for m in file.migrations if m in bundle.manifest.by_id]
+    if len(steps) != len(file.migrations) or any(m.together for m in steps):
+        return None
+    new = checkpoints.image(file.new)
+    if not snapshot.data.startswith(new):
+        return None
+    source = checkpoints.image(file.origin) + snapshot.data[len(new) :]
+    config = bundle.manifest.configs[file.config]
+    done = bundle.transform(config, source, file.migrations, store.install_key)
+    if done.rendered is None or done.rendered.data == snapshot.data:
+        return None
+    kind = steps[0].kind
+    return Late(
+        Segment(kind, {file.path: tuple(steps)}, {file.path: config.name}), snapshot, source
+    )
+
+
+def migrate(job: forward.Job, late: Late) -> forward.Outcome:
+    """Replace the document by the migrated complete text, as a transaction of its own, with the
+    event ``config.drift.detected`` (``late_append``)."""
+    path = late.snapshot.path
+    with job.store.commit():
+        job.store.add_events([drift(job.target, path, "late_append")], job.clock())
+    digests = {path: late.snapshot.digest}
+    return forward.apply(
+        job, late.segment, digests, (), lambda path, migration: True, {path: late.source}
+    )

@@ -1,0 +1,198 @@
+"""Secrets never reach a diff or a report: they are masked in the texts before those are compared.
+
+A value is secret if its key looks like one (pass, secret, token, key), if the bundle's contract
+names its path, if it lies inside such a value, or if it *equals* a secret of the other version of
+the file (it moved to a key with an innocent name). Commented-out lines are masked by their look.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from confmig.adapters.bundles.bundle import Bundle
+from confmig.core.bundle.manifest import Config
+from confmig.documents import formats
+from confmig.documents.model.dialects import UNKNOWN, Dialect, dialect_of
+from confmig.documents.model.document import Document
+from confmig.documents.model.path import Key
+from confmig.documents.model.path import parse as parse_path
+from confmig.documents.model.tree import Cell, Container, Mapping, cells_of
+from confmig.documents.model.tree import Sequence as SequenceNode
+from confmig.errors import Refused
+
+MASK = "******"
+_NAME = re.compile(r"pass|secret|token|key", re.IGNORECASE)
+_COMMENT = re.compile(r"(.*?(?:pass|secret|token|key)[^\s:=#]*\s*[:=]\s*)\S.*$", re.IGNORECASE)
+_MARK = re.compile(r"#|//|/\*|^\s*[;!*]")  # where a comment begins, in one format or another
+_SHORT = 4  # an equal value of fewer characters proves nothing
+
+
+class Masker:
+    """Masks the versions of one file. What was seen as a secret once stays one in later diffs:
+    a step may move it to a key with an innocent name."""
+
+    def __init__(
+        self,
+        *,
+        format: str,
+        dialect: str,
+        secrets: Iterable[str],
+        multi: bool = False,
+        lines: Dialect = UNKNOWN,
+        known: set[str] | None = None,
+    ) -> None:
+        self._format = format
+        self._dialect = dialect
+        self._multi = multi
+        self._lines = lines
+        self._paths = list(secrets)
+        self._values: set[str] = known if known is not None else set()
+
+    @classmethod
+    def of(cls, bundle: Bundle, config: Config, known: set[str] | None = None) -> Masker:
+        """The masker of one of a bundle's configurations. ``known`` are secrets that it shares
+        with the maskers of other files."""
+        contract = bundle.contract.of(config.name)
+        return cls(
+            format=config.format,
+            dialect=contract.dialect,
+            secrets=contract.secrets,
+            multi=config.multi_document,
+            lines=dialect_of(config.files, config.lines),
+            known=known,
+        )
+
+    def learn(self, data: bytes) -> None:
+        """Take note of the secrets of a version of the file."""
+        self._hidden(self._parsed(data))
+
+    def _parsed(self, data: bytes) -> Document:
+        return formats.parse(
+            data,
+            format=self._format,
+            dialect=self._dialect,
+            multi=self._multi,
+            lines=self._lines,
+        )
+
+    def _hidden(self, document: Document) -> list[Cell]:
+        cells = _secret_cells(document, self._paths)
+        self._values |= {str(c.value) for c in cells if _is_telling(c.value)}
+        return cells
+
+    def diff(self, path: str, old: bytes, new: bytes) -> str:
+        """A unified diff of two versions with every secret masked."""
+        documents = [self._parsed(data) for data in (old, new)]
+        hidden = [self._hidden(document) for document in documents]
+        before, after = (
+            _masked(d, cells, self._values) for d, cells in zip(documents, hidden, strict=True)
+        )
+        return unified(path, before, after)
+
+
+def unified(path: str, old: str, new: str) -> str:
+    """A unified diff; a missing final newline is said."""
+    lines = difflib.unified_diff(
+        old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{path}", f"b/{path}"
+    )
+    marker = "\n\\ No newline at end of file\n"
+    return "".join(line if line.endswith("\n") else line + marker for line in lines)
+
+
+def _is_telling(value: Any) -> bool:
+    return value is not None and not isinstance(value, bool) and len(str(value)) >= _SHORT
+
+
+def _secret_cells(document: Document, paths: list[str]) -> list[Cell]:
+    """Every scalar that is secret by its key or by the contract."""
+    named: set[int] = set()
+    for path in paths:
+        try:
+            named |= {id(h.cell) for h in document.find(path, lenient=True)}
+        except Refused:
+            continue  # through an alias: the anchored value is found at its own place
+    out: list[Cell] = []
+    stack: list[tuple[Container, bool]] = []
+    if isinstance(document.root, Mapping | SequenceNode):
+        stack.append((document.root, False))
+    while stack:
+        container, inside = stack.pop()
+        for cell in cells_of(container):
+            secret = inside or id(cell) in named or bool(cell.name and _NAME.search(cell.name))
+            if isinstance(cell.value, Mapping | SequenceNode):
+                if cell.node is None or cell.node.alias is None:
+                    stack.append((cell.value, secret))
+            elif secret:
+                out.append(cell)
+    return out + _secret_kept(document, paths)
+
+
+def _secret_kept(document: Document, paths: list[str]) -> list[Cell]:
+    """The same for keys that stand twice in an INI file, which are in no tree."""
+    last = {key.name for p in paths if isinstance(key := parse_path(p)[-1], Key)}
+    out: list[Cell] = []
+    stack = list(document.kept)
+    while stack:
+        cell = stack.pop()
+        if isinstance(cell.value, Mapping):
+            stack.extend(cells_of(cell.value))
+        elif cell.name is not None and (_NAME.search(cell.name) or cell.name in last):
+            out.append(cell)
+    return out
+
+
+def _masked(document: Document, cells: list[Cell], values: set[str]) -> str:
+    spans = {
+        (c.node.start, c.node.end) for c in cells if c.node is not None and _is_hidden(c.value)
+    }
+    stack = [document.root] if isinstance(document.root, Mapping | SequenceNode) else []
+    while stack:
+        for cell in cells_of(stack.pop()):
+            if isinstance(cell.value, Mapping | SequenceNode):
+                if cell.node is None or cell.node.alias is None:
+                    stack.append(cell.value)
+            elif cell.node is not None and str(cell.value) in values:
+                spans.add((cell.node.start, cell.node.end))
+    text = document.text
+    for start, end in sorted(spans, reverse=True):
+        text = text[:start] + MASK + text[end:]
+    lines = [_comment_masked(line, values) for line in text.splitlines(keepends=True)]
+    return "".join(lines)
+
+
+def _is_hidden(value: Any) -> bool:
+    """A switch or nothing is no secret; anything else under a secret's name is."""
+    return value is not None and not isinstance(value, bool)
+
+
+def _comment_masked(line: str, values: set[str]) -> str:
+    body = line.rstrip("\r\n")
+    mark = _MARK.search(body)
+    if mark is None:
+        return line
+    at = mark.start()
+    comment = _COMMENT.sub(lambda m: m[1] + MASK, body[at:])
+    for value in values:
+        comment = comment.replace(value, MASK)
+    return body[:at] + comment + line[len(body) :]
+
+
+def masked_diffs(bundle: Bundle | None, files: Sequence[tuple[str, str, bytes, bytes]]) -> str:
+    """The diffs of files (path, configuration, before, after), with secrets masked.
+
+    Without the bundle nothing says which values are secret: the result is empty.
+    """
+    if bundle is None:
+        return ""
+    known: set[str] = set()
+    maskers = [Masker.of(bundle, bundle.manifest.configs[name], known) for _, name, _, _ in files]
+    for masker, (_, _, before, after) in zip(maskers, files, strict=True):
+        masker.learn(before)
+        masker.learn(after)
+    return "".join(
+        masker.diff(path, before, after)
+        for masker, (path, _, before, after) in zip(maskers, files, strict=True)
+    )

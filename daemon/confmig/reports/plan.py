@@ -1,0 +1,110 @@
+"""The plan of a target: its documents, and what is pending with its decision."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from confmig.adapters.state.store import stamp
+from confmig.core.planning.segments import Outlook
+from confmig.core.policy import reasons
+from confmig.passes.view import View
+from confmig.reports.text import local, plain, table
+
+
+def outlook_json(outlook: Outlook) -> dict[str, Any]:
+    """A pending migration and its decision."""
+    migration, decision = outlook.standing.migration, outlook.decision
+    return {
+        "id": migration.id,
+        "order": migration.order,
+        "class": migration.kind,
+        "depends_on": list(migration.depends_on),
+        "description": migration.description,
+        "documents": list(outlook.standing.pending),
+        "verdict": decision.verdict,
+        "reason": decision.primary,
+        "reasons": list(decision.reasons),
+        "explanation": reasons.EXPLAIN.get(decision.primary, ""),
+        "retry_at": stamp(decision.retry_at) if decision.retry_at else None,
+    }
+
+
+def documents_json(view: View) -> list[dict[str, Any]]:
+    """Every document with its version or its problem."""
+    return [
+        {
+            "path": d.path,
+            "config": d.config,
+            "version": d.version,
+            "due": None if d.due is None else list(d.due),
+            "digest": f"sha256:{d.digest}" if d.digest else None,
+            "recorded_version": view.recorded[d.path][0] if d.path in view.recorded else None,
+            "problem": d.problem,
+            "message": d.message,
+            "fix": d.fix,
+        }
+        for d in view.documents
+    ]
+
+
+def plan_json(view: View) -> dict[str, Any]:
+    """The plan of one target."""
+    return {
+        "target": view.target.name,
+        "manifest_digest": f"sha256:{view.bundle.manifest.digest}",
+        "policy": {
+            "state": view.policy.state,
+            "digest": f"sha256:{view.policy.digest}",
+            "problems": [str(p) for p in view.policy.problems],
+        },
+        "documents": documents_json(view),
+        "pending": [outlook_json(o) for o in view.outlook],
+        "retry_at": stamp(view.retry_at) if view.retry_at else None,
+    }
+
+
+def plan_text(view: View) -> str:
+    """The plan of one target for people."""
+    lines = [f"target {view.target.name}: {_documents(view)}; policy {view.policy.state}"]
+    lines += [f"  {p}" for p in view.policy.problems]
+    lines += [
+        f"  {plain(d.path)}: {d.message} [{d.problem}]" + (f" Fix: {d.fix}" if d.fix else "")
+        for d in view.documents
+        if d.problem
+    ]
+    if not view.documents:
+        lines.append("  no file matches; check the root and the patterns of the manifest")
+    elif not view.outlook:
+        unknown = any(not d.healthy for d in view.documents)
+        lines.append(f"  nothing {'else ' if unknown else ''}is pending")
+    else:
+        rows = [
+            (
+                o.standing.migration.id,
+                o.standing.migration.kind,
+                "run" if o.runs else "wait",
+                o.decision.primary,
+                local(o.decision.retry_at),
+            )
+            for o in view.outlook
+        ]
+        lines += ["", table(rows, ("MIGRATION", "CLASS", "NOW", "REASON", "NOT BEFORE"))]
+        told = dict.fromkeys(o.decision.primary for o in view.outlook if not o.runs)
+        lines += [
+            "",
+            *(f"{code}: {reasons.EXPLAIN[code]}" for code in told if code in reasons.EXPLAIN),
+        ]
+    return "\n".join(lines).rstrip()
+
+
+def _documents(view: View) -> str:
+    versions: dict[str, int] = {}
+    for d in view.documents:
+        key = "without a stamp" if d.due is not None else "unreadable"
+        key = key if d.version is None else f"at version {d.version}"
+        versions[key] = versions.get(key, 0) + 1
+    count = len(view.documents)
+    listed = ", ".join(
+        f"{n} {v}" if count > 1 else v.removeprefix("at ") for v, n in sorted(versions.items())
+    )
+    return f"{count} document{'s' if count != 1 else ''}{' (' + listed + ')' if listed else ''}"

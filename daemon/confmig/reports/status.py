@@ -1,0 +1,161 @@
+"""The state of a target: what is applied, held, blocked, and waits for delivery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from confmig.adapters.state.store import Store, stamp
+from confmig.adapters.telemetry.providers import DELIVERY
+from confmig.passes.view import View
+from confmig.reports.plan import documents_json, outlook_json, plan_json
+from confmig.reports.text import plain, table
+
+
+def status_json(view: View, store: Store | None, *, delivery: bool) -> dict[str, Any]:
+    """The state of one target. ``delivery``: whether events leave this machine."""
+    name = view.target.name
+    recorded = {row["id"]: row for row in store.applied(name)} if store is not None else {}
+    applied = []
+    for standing in view.standings:
+        migration = standing.migration
+        if standing.status == "applied" or migration.id in recorded:
+            applied.append(
+                {
+                    "id": migration.id,
+                    "order": migration.order,
+                    "depends_on": list(migration.depends_on),
+                    "class": migration.kind,
+                    "status": standing.status,
+                    "documents_pending": [*standing.pending, *standing.failed],
+                    **{
+                        k: recorded.get(migration.id, {}).get(k)
+                        for k in (
+                            "checksum",
+                            "applied_at",
+                            "duration",
+                            "actor",
+                            "transaction",
+                            "program",
+                        )
+                    },
+                }
+            )
+    waiting, oldest = store.outbox_size() if store is not None else (0, None)
+    return {
+        "target": name,
+        "applied": applied,
+        "pending": [outlook_json(o) for o in view.outlook],
+        "documents": documents_json(view),
+        "last_checkpoint": _last_checkpoint(store, name),
+        "partial_failure": _partial_failure(view),
+        "holds": [
+            {"id": h.migration, "reason": h.reason, "since": h.since, "detail": h.detail}
+            for h in view.holds.values()
+        ],
+        "policy": plan_json(view)["policy"],
+        "outbox": {
+            "delivery": delivery,
+            "pending": waiting,
+            "rejected": store.rejected_count() if store else 0,
+            "oldest": stamp(datetime.fromtimestamp(oldest / 1e9, UTC)) if oldest else None,
+            "problem": (store.announced("", DELIVERY) or None) if store and delivery else None,
+        },
+        "leftovers": list(view.leftovers),
+    }
+
+
+def _last_checkpoint(store: Store | None, target: str) -> dict[str, Any] | None:
+    row = store.last(target) if store is not None else None
+    if row is None:
+        return None
+    first = row.plan["details"]["migrations"][0]
+    status = {"DONE": "applied", "COMMITTED": "applied", "ABORTED": "failed", "CONFLICT": "failed"}
+    ended = status.get(row.phase.value, "in_progress")
+    return {
+        "migration_id": first["id"],
+        "order": first["order"],
+        "depends_on": first["depends_on"],
+        "migration_ids": [m["id"] for m in row.plan["details"]["migrations"]],
+        "kind": row.kind,
+        "transaction": row.id,
+        "status": ended,
+        "started_at": row.started_at,
+        "completed_at": row.ended_at if ended == "applied" else None,
+        "failed_at": row.ended_at if ended == "failed" else None,
+        "backup_path": row.checkpoint,
+        "error": row.error,
+    }
+
+
+def _partial_failure(view: View) -> dict[str, Any]:
+    if not view.conflicts:
+        return {
+            "active": False,
+            "migration_id": None,
+            "order": None,
+            "failed_at": None,
+            "error": None,
+            "files": {},
+            "rollback_checkpoint_path": None,
+            "rollback_required": False,
+        }
+    row = view.conflicts[0]
+    first = row.plan["details"]["migrations"][0]
+    return {
+        "active": True,
+        "transaction": row.id,
+        "migration_id": first["id"],
+        "order": first["order"],
+        "failed_at": row.ended_at,
+        "error": row.error,
+        "files": (row.error or {}).get("files", {}),
+        "rollback_checkpoint_path": row.checkpoint,
+        "rollback_required": True,
+    }
+
+
+def _told(document: Mapping[str, Any]) -> str:
+    fix = f" Fix: {document['fix']}" if document["fix"] else ""
+    return f"{document['message']}{fix}"
+
+
+def status_text(data: Mapping[str, Any]) -> str:
+    """The state of one target for people."""
+    lines = [f"target {data['target']}"]
+    partial = data["partial_failure"]
+    if partial["active"]:
+        lines += [
+            f"  BLOCKED by a partial failure of {partial['migration_id']} (transaction "
+            f"{partial['transaction']}, {partial['failed_at']})",
+            *(f"  {path}: {held}" for path, held in partial["files"].items()),
+            f"  next: confmig resolve {partial['transaction']} --dry-run (it shows what each way "
+            "out does)",
+            f"  images: {partial['rollback_checkpoint_path']}",
+        ]
+    rows = [(d["path"], d["version"], d["problem"] or "ok", _told(d)) for d in data["documents"]]
+    lines += (
+        ["", table(rows, ("DOCUMENT", "VERSION", "STATE", ""))] if rows else ["", "no documents"]
+    )
+    done = [a for a in data["applied"] if a["applied_at"]]
+    if done:
+        rows = [(a["id"], a["class"], a["applied_at"][:19] + "Z", a["transaction"]) for a in done]
+        lines += ["", table(rows, ("APPLIED", "CLASS", "AT", "TRANSACTION"))]
+    if data["pending"]:
+        waiting = [(p["id"], p["class"], p["reason"]) for p in data["pending"]]
+        lines += ["", table(waiting, ("PENDING", "CLASS", "REASON"))]
+    for hold in data["holds"]:
+        lines += ["", f"held: {hold['id']} ({hold['reason']}): {hold['detail']}"]
+    out = data["outbox"]
+    lines += [
+        "",
+        f"events: {out['pending']} not delivered yet, {out['rejected']} refused by the receiver"
+        if out["delivery"]
+        else f"events: {out['pending']} kept as history; no OTLP endpoint is configured",
+        *([f"delivery: {out['problem']}"] if out["problem"] else []),
+    ]
+    if data["leftovers"]:
+        names = ", ".join(plain(name) for name in data["leftovers"])
+        lines.append(f"left over by a lost state: {names}; `confmig clean --dry-run` tells more")
+    return "\n".join(lines)

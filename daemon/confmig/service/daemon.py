@@ -1,0 +1,541 @@
+"""The daemon: one inbox, one writer.
+
+The main thread owns state, disk and decisions. File events, the timer, signals, the control
+socket and the relay only put a message into one queue. Whatever arrives, the answer is to look
+again; a tick makes a lost message harmless.
+"""
+
+from __future__ import annotations
+
+import os
+import queue
+import random
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from confmig.adapters.files.disk import Ways
+from confmig.adapters.files.mounts import is_remote
+from confmig.adapters.host import signals
+from confmig.adapters.host.console import Console
+from confmig.adapters.host.control import ControlServer
+from confmig.adapters.host.notify import Notify
+from confmig.adapters.host.timer import Timer
+from confmig.adapters.host.watch import Watcher
+from confmig.adapters.http.probes import Measured, ProbeServer, Snapshot
+from confmig.adapters.telemetry.providers import Telemetry, instance_id, plan, settle
+from confmig.errors import (
+    DONE,
+    LOCK_HELD,
+    PARTIAL_FAILURE,
+    Bug,
+    ConfmigError,
+    Invalid,
+    LockHeld,
+    Problem,
+    Unfinished,
+)
+from confmig.passes.reconcile import Pass, Workspace, exit_code_of
+from confmig.reports.events import event_text
+from confmig.reports.readings import blocked, readings
+from confmig.reports.text import plain
+from confmig.service.narrator import Narrator
+from confmig.service.readiness import readiness
+from confmig.service.requests.dispatch import answer
+from confmig.settings import Settings, Target
+from confmig_otel.metrics import Readings
+
+if TYPE_CHECKING:
+    from confmig_otel.relay import Delivery, RelayThread
+
+TICK = 5.0
+"""Seconds between two beats of an idle loop; the longest a lost wake-up can go unnoticed is the
+rescan interval of the settings."""
+
+_BACK_OFF = (2.0, 300.0)
+"""The first and the longest wait, in seconds, after an unexpected error of a target."""
+
+_NO_STATE = ("state_unreadable", "state_untrusted")
+"""Why there may be no state to work with; the daemon stays up then, so that an alert can fire."""
+
+_LOOKS = 0.25
+"""Seconds between two tries for the lock that another daemon holds (``--wait``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wake:
+    """Look again. ``settle``: it came from a file event, so wait for quiet first."""
+
+    why: str
+    settle: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """End after the message at hand."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A command of the control socket; the reply goes into its queue. ``waits`` tells whether its
+    client is still there."""
+
+    message: dict[str, Any]
+    waits: Callable[[], bool]
+    reply: queue.SimpleQueue[dict[str, Any]] = field(default_factory=queue.SimpleQueue)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """What the relay proved."""
+
+    result: Delivery
+
+
+Message = Wake | Stop | Request | Delivered
+
+
+@dataclass(slots=True)
+class _BackOff:
+    """A target whose last pass met an error: ``until`` is when to try again (monotonic)."""
+
+    wait: float = 0.0
+    until: float = 0.0
+
+    def failed(self, now: float) -> None:
+        """Wait twice as long as the last time, give or take a fifth."""
+        first, longest = _BACK_OFF
+        self.wait = min(self.wait * 2 or first, longest)
+        self.until = now + self.wait * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
+
+
+class Agent:
+    """The running daemon of one settings file. ``wait``: so many seconds another daemon that is
+    ending may take."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        console: bool = False,
+        exit_on_block: bool = False,
+        target: str | None = None,
+        wait: float = 0.0,
+    ) -> None:
+        self._settings = settings
+        self._console = console
+        self._exit_on_block = exit_on_block
+        self._wait = wait
+        self._targets = (settings.target(target),) if target else settings.targets
+        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
+        self._waking: dict[bool, bool] = {}
+        names = [t.name for t in self._targets]
+        seen = Readings(blocked=blocked(names, (), {}, {}))  # alerts need them from the start
+        self._snapshot = Snapshot(beat=time.monotonic(), readings=seen)
+        self._notify = Notify(os.environ, time.monotonic)
+        self._tick = min(TICK, self._notify.watchdog / 3) if self._notify.watchdog else TICK
+        self._err, self._out = Console(2), Console(1)
+        self._narrator = Narrator()
+        self._trouble: dict[str, ConfmigError | None] = {}
+        self._passes: dict[str, Pass] = {}
+        self._back_off: dict[str, _BackOff] = {}
+        self._retries: dict[str, _BackOff] = {}
+        self._again: float | None = None
+        self._started = False
+        self._http: ProbeServer | None = None
+        self._relay: RelayThread | None = None
+        self._relay_busy = False
+        self._said = 0
+        self._stopping = False
+        self._ends_at: float | None = None
+
+    def run(self) -> int:
+        """Run until stopped; returns the exit code."""
+        settings = self._settings
+        signals.install(self._stop, lambda: self._wake(Wake("SIGHUP")))
+        said = settings.telemetry
+        where = plan(said.exporter, said.endpoint, os.environ, said.accept)
+        self._console = self._console or where.prints_events
+        telemetry = Telemetry(
+            where,
+            said.service_name,
+            instance_id(settings.state_dir, os.environ),
+            os.environ.get("TRACEPARENT"),
+        )
+        recorder = Measured(telemetry.recorder)
+        left = said.drain_seconds
+        try:
+            space = self._open(telemetry, recorder)
+            if space is None:
+                return DONE
+            with space:
+                space.delivery = where.delivers_events
+                return self._serve(space, telemetry, recorder)
+        finally:
+            self._end_probes()
+            until = time.monotonic() + min(1.0, left) if self._ends_at is None else self._ends_at
+            telemetry.close(until - time.monotonic())
+
+    def _open(self, telemetry: Telemetry, recorder: Measured) -> Workspace | None:
+        """The state; None if asked to stop before it could be read.
+
+        While it cannot be read this process stays up, unready, so that an alert can fire. It holds
+        no lock then: ``confmig restore-state`` may run, and what it restores is taken up. A state
+        that was moved away is waited for; an empty one in its place would forget everything.
+        """
+        settings = self._settings
+        file = settings.state_dir / "state.db"
+        there = os.path.exists(file)
+        trouble: ConfmigError | None = None
+        until = time.monotonic() + self._wait
+        waited = False
+        while not self._stopping:
+            pause = self._tick
+            try:
+                if os.path.exists(file) or not there:
+                    return Workspace(settings, _clock, recorder, f"uid:{os.getuid()}", self._log)
+            except ConfmigError as error:
+                busy = isinstance(error, LockHeld)
+                if busy and trouble is None:
+                    if time.monotonic() >= until:
+                        raise
+                    if not waited:
+                        self._log(f"waits for the other confmig to end ({error.place})")
+                    waited, pause = True, _LOOKS
+                elif self._exit_on_block or not (busy or error.code in _NO_STATE):
+                    raise
+                else:
+                    self._probes(recorder)
+                    if str(error) != str(trouble):
+                        self._log(str(error))
+                        self._log(f"nothing is migrated until the state is back{self._probes_at()}")
+                    trouble = error
+                    self._unready(error, telemetry)
+            self._beat()
+            with suppress(queue.Empty):
+                self._take(pause)
+        return None
+
+    def _serve(self, space: Workspace, telemetry: Telemetry, recorder: Measured) -> int:
+        space.beat = self._beat
+        space.stopping = lambda: self._stopping
+        self._probes(recorder)
+        control = ControlServer(self._settings.state_dir, self._ask)
+        control.start()
+        timer = Timer(lambda: self._wake(Wake("timer")))
+        timer.start()
+        self._watcher = watcher = Watcher(
+            [t.root for t in self._targets],
+            [
+                f
+                for t in self._targets
+                for f in (
+                    t.policy,
+                    t.bundle,  # it may be exchanged as a whole
+                    t.bundle / "manifest.json",
+                    t.bundle / "manifest.sum",
+                )
+                if f
+            ],
+            self._settings.state_dir,
+            lambda: self._wake(Wake("file event", settle=True)),
+            polled=[t.root for t in self._targets if t.ways() != Ways() or is_remote(t.root)],
+            trees=[t.bundle / "migrations" for t in self._targets],
+            say=self._log,
+        )
+        watcher.start()
+        self._start_relay(telemetry)
+        self._said = space.store.outbox_head()
+        roots = ", ".join(str(t.root) for t in self._targets)
+        self._log(f"watching {roots}{self._probes_at()}")
+        try:
+            return self._loop(space, telemetry, timer)
+        finally:
+            watcher.stop()
+            timer.stop()
+            control.close()
+            budget = self._settings.telemetry.drain_seconds
+            ending = time.monotonic()
+            telemetry.end()  # beside the events, so that all three signals share one budget
+            self._ends_at = ending + budget
+            if self._relay is not None:
+                self._relay.stop()
+                self._relay.join(min(3.0, budget))
+            self._settle_reports(space)
+            self._end_probes()  # before the lock is free: the next one needs the port
+            telemetry.drain(space.store, max(0.0, budget - (time.monotonic() - ending)), _clock)
+
+    def _probes(self, recorder: Measured) -> None:
+        where = self._settings.http
+        if not where.enabled or self._http is not None:
+            return
+        try:
+            http = ProbeServer(
+                where.host, where.port, lambda: self._snapshot, time.monotonic, recorder.registry
+            )
+        except (OSError, OverflowError) as error:
+            place = f"http: {where.host}:{where.port}"
+            raise Invalid(
+                "settings_invalid",
+                "the probes cannot listen",
+                [Problem("settings_invalid", place, str(error), "choose another port, or 0")],
+            ) from None
+        http.start()
+        self._http = http
+
+    def _end_probes(self) -> None:
+        if self._http is not None:
+            self._http.stop()
+            self._http = None
+
+    def _probes_at(self) -> str:
+        host = self._settings.http.host
+        shown = f"[{host}]" if ":" in host else host
+        return f"; probes on http://{shown}:{self._http.port}" if self._http else ""
+
+    # --- the loop
+
+    def _loop(self, space: Workspace, telemetry: Telemetry, timer: Timer) -> int:
+        code = self._look(space, telemetry, timer)
+        rescan = time.monotonic() + self._settings.watch.rescan
+        while code is None:
+            self._publish(space, telemetry)
+            message = self._next(rescan)
+            if self._stopping:
+                return DONE
+            if message is None:
+                self._beat()
+                continue
+            if isinstance(message, Request):
+                fatal = self._answer(space, message)
+                if fatal is not None:
+                    return fatal
+                message = Wake("command")
+            if isinstance(message, Delivered):
+                self._delivered(space, message.result)
+            if isinstance(message, Wake):
+                if message.settle and self._quiet(space):
+                    return DONE
+                code = self._look(space, telemetry, timer)
+                rescan = time.monotonic() + self._settings.watch.rescan
+        return code
+
+    def _next(self, rescan: float) -> Message | None:
+        """The next message; None if nothing came within a tick. A look that is due comes as a
+        message, too."""
+        due = min(rescan, self._again if self._again is not None else rescan)
+        try:
+            return self._take(min(self._tick, due - time.monotonic()))
+        except queue.Empty:
+            if time.monotonic() < due:
+                return None
+            if due == rescan:
+                self._watcher.retry()
+            return Wake("rescan" if due == rescan else "a file that was not quiet")
+
+    def _take(self, seconds: float) -> Message:
+        """The next message of the queue. Raises ``queue.Empty`` if none comes in time."""
+        message = self._inbox.get(timeout=max(0.0, seconds))
+        if isinstance(message, Wake):
+            self._waking[message.settle] = False
+        return message
+
+    def _wake(self, wake: Wake) -> None:
+        """Look again soon. One message of a kind waits in the queue, however many come."""
+        if not self._waking.get(wake.settle):
+            self._waking[wake.settle] = True
+            self._inbox.put(wake)
+
+    def _quiet(self, space: Workspace) -> bool:
+        """Wait until file events pause; True if asked to stop meanwhile."""
+        watch = self._settings.watch
+        deadline = time.monotonic() + watch.settle_at_most
+        while (left := deadline - time.monotonic()) > 0:
+            try:
+                message = self._take(min(watch.settle, left))
+            except queue.Empty:
+                break
+            if self._stopping:
+                return True
+            if isinstance(message, Request):
+                self._inbox.put(message)  # not lost, only not in the middle of a settling file
+                return False
+            if isinstance(message, Delivered):
+                self._delivered(space, message.result)
+        return self._stopping
+
+    def _answer(self, space: Workspace, request: Request) -> int | None:
+        """Execute a request and reply; an exit code if this process must end."""
+        command = plain(str(request.message.get("command")))
+        if not request.waits():
+            self._log(f"{command}: not executed, because its client is gone")
+            request.reply.put({})
+            return None
+        reply, fatal = answer(space, request.message)
+        said = "done" if reply["ok"] else f"refused: {reply['error']['message']}"
+        if reply["ok"] and reply["result"].get("transaction"):
+            said += f", transaction {reply['result']['transaction']}"
+        name = request.message.get("target") or ", ".join(t.name for t in self._targets)
+        who = f"{command} in {name} by uid {request.message.get('uid')}"
+        self._log(plain(f"{who}: {said}"))
+        request.reply.put(reply)
+        self._after(space)
+        return fatal
+
+    def _look(self, space: Workspace, telemetry: Telemetry, timer: Timer) -> int | None:
+        """One pass over every target; an exit code ends the daemon."""
+        moments = []
+        again: list[float] = []
+        self._watcher.retry()  # what was exchanged is another directory now
+        for target in self._targets:
+            waits = self._back_off.get(target.name, _BackOff())
+            if time.monotonic() < waits.until:
+                again.append(waits.until)
+                continue
+            try:
+                result = space.reconcile(target)
+            except Unfinished as error:
+                self._log(f"{target.name}: {error}")
+                return error.exit_code  # recovery belongs to a new process
+            except ConfmigError as error:
+                self._troubled(target, error)
+                if self._exit_on_block and isinstance(error, Invalid):
+                    return exit_code_of(error, space.store, target.name)
+                retry = self._retries.setdefault(target.name, _BackOff())
+                retry.failed(time.monotonic())  # a wake-up still looks at once
+                again.append(retry.until)
+                continue
+            except Exception as error:  # noqa: BLE001 - a bug with one target must not end the others
+                again.append(self._bug(target, error))
+                continue
+            self._trouble[target.name] = None
+            self._back_off.pop(target.name, None)
+            self._retries.pop(target.name, None)
+            self._passes[target.name] = result
+            for line in self._narrator.passed(target.name, result):
+                self._log(line)
+            if result.view.retry_at is not None:
+                moments.append(result.view.retry_at)
+            if result.look_again is not None:
+                again.append(time.monotonic() + result.look_again)
+            if result.exit_code == PARTIAL_FAILURE and self._exit_on_block:
+                return PARTIAL_FAILURE
+        timer.at(min(moments, default=None))
+        self._again = min(again, default=None)
+        self._after(space)
+        return None
+
+    def _troubled(self, target: Target, error: ConfmigError) -> None:
+        for line in self._narrator.trouble(target.name, error):
+            self._log(line)
+        self._trouble[target.name] = error
+
+    def _bug(self, target: Target, error: Exception) -> float:
+        """Report an unexpected error of one target; when to look at it again (monotonic)."""
+        waits = self._back_off.setdefault(target.name, _BackOff())
+        waits.failed(time.monotonic())
+        self._troubled(target, Bug.of(error))
+        return waits.until
+
+    def _after(self, space: Workspace) -> None:
+        """Hand new events to the relay and, if asked, to people."""
+        if self._console:
+            while rows := space.store.following(self._said):
+                for row in rows:
+                    self._out.line(event_text(row))
+                self._said = rows[-1]["seq"]
+        if self._relay is not None and not self._relay_busy:
+            waiting = space.store.outbox()
+            if waiting:
+                self._relay_busy = True
+                self._relay.offer(waiting)
+
+    # --- telemetry
+
+    def _start_relay(self, telemetry: Telemetry) -> None:
+        deliverer = telemetry.deliverer()
+        if deliverer is not None:
+            from confmig_otel.relay import RelayThread
+
+            self._relay = RelayThread(deliverer, lambda result: self._inbox.put(Delivered(result)))
+            self._relay.start()
+
+    def _delivered(self, space: Workspace, result: Delivery) -> None:
+        if settle(space.store, result, _clock()):
+            self._log(
+                f"events are not delivered: {result.advice}"
+                if result.advice
+                else "events are delivered again"
+            )
+        if result.rejected:
+            self._log(
+                f"{len(result.rejected)} event(s) were refused by the receiver for good; they are "
+                "kept, and `confmig events --replay` sends them again"
+            )
+        self._relay_busy = False
+        self._after(space)
+
+    def _settle_reports(self, space: Workspace) -> None:
+        """At the end: what the relay had proved by then."""
+        while True:
+            try:
+                message = self._inbox.get_nowait()
+            except queue.Empty:
+                return
+            if isinstance(message, Delivered):
+                settle(space.store, message.result, _clock())
+            if isinstance(message, Request):
+                gone = {"code": "daemon_gone", "message": "the daemon is stopping; ask again"}
+                message.reply.put({"ok": False, "exit_code": LOCK_HELD, "error": gone})
+
+    # --- what the others see
+
+    def _publish(self, space: Workspace, telemetry: Telemetry) -> None:
+        names = [t.name for t in self._targets]
+        found = readiness(names, self._passes, self._trouble, was_started=self._started)
+        views = {name: result.view for name, result in self._passes.items()}
+        seen = readings(
+            space.store, names, views, space.policies, self._trouble, delivery=space.delivery
+        )
+        if telemetry.otel is not None:
+            telemetry.otel.publish(seen)
+        self._started = self._started or not found.started
+        if not found.ready:
+            self._notify.ready()
+        self._notify.status("; ".join(found.started) or "nothing stands in the way")
+        self._snapshot = Snapshot(found.ready, found.started, time.monotonic(), seen)
+
+    def _unready(self, error: ConfmigError, telemetry: Telemetry) -> None:
+        """Without a state nothing is known but that every target is blocked."""
+        names, reason = [t.name for t in self._targets], error.code
+        seen = Readings(blocked=blocked(names, (), {}, dict.fromkeys(names, error)))
+        if telemetry.otel is not None:
+            telemetry.otel.publish(seen)
+        self._notify.status(reason)
+        self._snapshot = Snapshot((reason,), (reason,), time.monotonic(), seen)
+
+    def _stop(self) -> None:
+        """A pass ends after the transaction at hand, the loop after the pass."""
+        self._stopping = True
+        self._notify.stopping()
+        self._inbox.put(Stop())
+
+    def _beat(self) -> None:
+        self._notify.beat()
+        self._snapshot = replace(self._snapshot, beat=time.monotonic())
+
+    def _ask(self, message: dict[str, Any], waits: Callable[[], bool]) -> dict[str, Any]:
+        """Called in a thread of the control socket: have the main thread do it."""
+        request = Request(message, waits)
+        self._inbox.put(request)
+        return request.reply.get()
+
+    def _log(self, line: str) -> None:
+        self._err.line(f"confmig: {line}")
+
+
+def _clock() -> datetime:
+    return datetime.now(UTC)

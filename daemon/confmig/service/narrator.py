@@ -1,0 +1,167 @@
+"""What a daemon writes to its log: one line for each thing that happens to a target, on change.
+
+Pure: results of passes in, lines out. It remembers what it said last, so that a pass that finds
+everything as before says nothing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from confmig.core.planning.segments import Outlook
+from confmig.core.policy import reasons
+from confmig.errors import ConfmigError
+from confmig.passes.reconcile import Pass
+from confmig.reports.text import local, plain
+from confmig.transactions.migrate import Outcome
+
+
+@dataclass(slots=True)
+class _Target:
+    """What was said last about one target."""
+
+    trouble: str = ""
+    policy: str = ""
+    conflicts: frozenset[str] = frozenset()
+    documents: dict[str, str] = field(default_factory=dict)
+    waits: dict[str, str] = field(default_factory=dict)
+    failures: frozenset[str] = frozenset()
+    failed: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class Narrator:
+    """The lines of all targets."""
+
+    _targets: dict[str, _Target] = field(default_factory=dict)
+
+    def trouble(self, target: str, error: ConfmigError) -> list[str]:
+        """A pass could not be made."""
+        last = self._targets.setdefault(target, _Target())
+        lines = [f"{target}: {plain(str(error))}"]
+        lines += [f"{target}:   {plain(str(p))}" for p in getattr(error, "problems", ())]
+        news = "\n".join(lines)
+        if last.trouble == news:
+            return []
+        last.trouble = news
+        return lines
+
+    def passed(self, target: str, result: Pass) -> list[str]:
+        """A pass was made."""
+        last = self._targets.setdefault(target, _Target())
+        lines = []
+        if last.trouble:
+            lines.append("goes on: what stood in the way is gone")
+            last.trouble = ""
+        lines += self._outcomes(last, result)
+        lines += self._conflicts(last, result)
+        lines += self._policy(last, result)
+        lines += self._documents(last, result)
+        lines += self._waits(last, result)
+        return [f"{target}: {line}" for line in lines]
+
+    def _outcomes(self, last: _Target, result: Pass) -> list[str]:
+        lines = []
+        failures = set()
+        for outcome in result.outcomes:
+            line = _outcome(outcome)
+            if outcome.error is not None:
+                if outcome.document is not None and outcome.kind not in ("drifted", "busy"):
+                    last.failed.add(outcome.document)
+                failures.add(line)
+                if line in last.failures:
+                    continue
+            lines.append(line)
+            lines += [plain(remark) for remark in outcome.remarks]
+            again = sorted(last.failed.intersection(outcome.changed))
+            lines += [f"{plain(path)}: fine again" for path in again]
+            last.failed.difference_update(again)
+        last.failures = frozenset(failures)
+        return lines
+
+    def _conflicts(self, last: _Target, result: Pass) -> list[str]:
+        now = {row.id: row for row in result.view.conflicts}
+        lines = []
+        for name, row in now.items():
+            if name in last.conflicts:
+                continue
+            ids = ", ".join(m["id"] for m in row.plan["details"]["migrations"])
+            held = (row.error or {}).get("files", {})
+            files = "; ".join(f"{plain(path)}: {image}" for path, image in held.items())
+            lines.append(
+                f"BLOCKED: {row.kind} {name} ({ids}) ended half-way [blocked_by_partial_failure] "
+                f"{files}. Fix: `confmig resolve {name} --dry-run` shows what each way out does"
+            )
+        lines += [f"unblocked: {name} is settled" for name in last.conflicts - now.keys()]
+        last.conflicts = frozenset(now)
+        return lines
+
+    def _policy(self, last: _Target, result: Pass) -> list[str]:
+        policy = result.view.policy
+        if policy.state != "invalid":
+            lines = ["the policy is valid again"] if last.policy else []
+            last.policy = ""
+            return lines
+        if last.policy == policy.digest:
+            return []
+        last.policy = policy.digest
+        return [
+            f"BLOCKED: {reasons.EXPLAIN['policy_invalid']} [policy_invalid]",
+            *(f"  {plain(str(problem))}" for problem in policy.problems),
+        ]
+
+    def _documents(self, last: _Target, result: Pass) -> list[str]:
+        now = {
+            d.path: f"{d.message or d.problem} [{d.problem}]" + (f" Fix: {d.fix}" if d.fix else "")
+            for d in result.view.documents
+            if d.problem is not None and d.path not in result.waiting
+        }
+        lines = [
+            f"{plain(path)}: {plain(text)}"
+            for path, text in now.items()
+            if last.documents.get(path) != text
+        ]
+        found = {d.path for d in result.view.documents}
+        for path in last.documents.keys() - now.keys():
+            lines.append(f"{plain(path)}: {'fine again' if path in found else 'gone'}")
+        last.documents = now
+        return lines
+
+    def _waits(self, last: _Target, result: Pass) -> list[str]:
+        held = [o for o in result.view.outlook if not o.runs]
+        now = {o.standing.migration.id: o.decision.primary for o in held}
+        news: dict[str, list[Outlook]] = {}
+        for outlook in held:
+            if last.waits.get(outlook.standing.migration.id) != outlook.decision.primary:
+                news.setdefault(outlook.decision.primary, []).append(outlook)
+        last.waits = now
+        lines = []
+        for reason, outlooks in news.items():
+            first = outlooks[0]
+            more = f" and {len(outlooks) - 1} more" if len(outlooks) > 1 else ""
+            said = reasons.EXPLAIN.get(reason, "")
+            when = local(first.decision.retry_at)
+            lines.append(
+                f"{first.standing.migration.id}{more} {'wait' if more else 'waits'} [{reason}]"
+                + (f": {said}" if said else "")
+                + (f"; not before {when}" if when else "")
+            )
+        return lines
+
+
+def _outcome(outcome: Outcome) -> str:
+    ids = [m.id for m in outcome.segment.migrations]
+    span = ids[0] if len(ids) == 1 else f"{ids[0]} .. {ids[-1]} ({len(ids)})"
+    number = len(outcome.changed)
+    files = f"{number} file{'' if number == 1 else 's'}"
+    if outcome.kind == "committed":
+        return (
+            f"migrated {files} by {span} [{outcome.segment.kind}] in {outcome.seconds:.3f} s, "
+            f"transaction {outcome.transaction}"
+        )
+    said = plain(str(outcome.error))
+    if outcome.kind == "unclean":
+        return f"migrated {files} by {span}, transaction {outcome.transaction}; but {said}"
+    if outcome.kind in ("drifted", "busy"):
+        return f"{span} is planned again: {said}"
+    return f"{span} failed: {said}"

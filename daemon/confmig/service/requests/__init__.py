@@ -1,0 +1,1 @@
+"""The commands that change something, as requests: plain data in, plain data out."""

@@ -1,0 +1,72 @@
+"""What a request is, and what every changing command checks first."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from confmig.adapters.bundles import bundle as bundles
+from confmig.adapters.bundles.bundle import Bundle
+from confmig.adapters.files.disk import Disk
+from confmig.errors import ConfmigError, PartialFailure
+from confmig.passes.reconcile import Workspace
+from confmig.settings import Target
+from confmig.transactions.rollback import selection
+
+Request = dict[str, Any]
+"""Plain data: ``command``, ``target``, ``uid`` and the words of the command."""
+
+Result = dict[str, Any]
+"""Plain data: what the command did."""
+
+
+class Command(Protocol):
+    """A command. Raises ``ConfmigError``; nothing is half done then."""
+
+    def __call__(self, space: Workspace, target: Target, request: Request, /) -> Result: ...
+
+
+class AnyTarget(Protocol):
+    """A command that is about no target, or about all of them."""
+
+    def __call__(self, space: Workspace, request: Request, /) -> Result: ...
+
+
+def guard(space: Workspace, target: Target) -> None:
+    """Raises ``PartialFailure`` while one is unresolved in the target."""
+    conflicts = space.store.conflicts(target.name)
+    if conflicts:
+        row = conflicts[0]
+        raise PartialFailure(
+            "blocked_by_partial_failure",
+            f"transaction {row.id} left {target.name} half-way",
+            fix=f"`confmig resolve {row.id} --dry-run` shows what each way out does",
+        )
+
+
+def bundle_of(space: Workspace, target: Target) -> Bundle:
+    """The target's bundle. Raises ``Invalid`` with every problem in it."""
+    return bundles.load(target.bundle, space.settings.limits.caps(), target.parameters)
+
+
+def job_of(space: Workspace, target: Target, disk: Disk, *, discard: bool) -> selection.Job:
+    """What a rollback or a resolution of an open target works with."""
+    return selection.Job(
+        target.name,
+        space.store,
+        space.checkpoints,
+        disk,
+        space.clock,
+        space.recorder,
+        space.actor,
+        _bundle_if_valid(space, target),
+        discard,
+        space.beat,
+    )
+
+
+def _bundle_if_valid(space: Workspace, target: Target) -> Bundle | None:
+    """The target's bundle, or None if it cannot be used: a rollback to the byte needs none."""
+    try:
+        return bundle_of(space, target)
+    except ConfmigError:
+        return None

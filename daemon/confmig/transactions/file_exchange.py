@@ -1,0 +1,421 @@
+"""How the files of a transaction get their new images, and their old ones back: each by itself.
+
+A file is exchanged with its stage, in one step of the kernel, and what came out is identified. If
+it is neither ours nor the image we expected, somebody wrote in between, and it is exchanged again
+so that their edit stands. Nobody's bytes are ever unlinked: what is no recorded image goes to
+``rescue/``. A file that is a mount of its own cannot be exchanged; it is rewritten in place
+(``adapters.rewrite``) if the operator allows it.
+
+``whole`` has the other way: all files of a directory at once.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Protocol
+
+from confmig.adapters.files.disk import Disk, Held, Snapshot, about, digest_of
+from confmig.adapters.files.lease import Writers
+from confmig.adapters.files.metadata import Metadata
+from confmig.adapters.files.rewrite import check, rewrite
+from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.core.transaction.phases import Image
+from confmig.core.transaction.torn import is_torn
+from confmig.errors import Busy, ConfmigError, Refused
+from confmig.transactions.plan import FilePlan
+
+_SWAPS = 8
+MANY = 32
+"""Above this many files one flush of the whole filesystem takes the place of one a file."""
+
+LINGER = 1.0
+"""Seconds that clean-up waits for processes that still write into a file we exchanged."""
+_LOOK = 0.02
+_UNREADABLE = "unreadable"
+
+
+class Drifted(Refused):
+    """A target was changed by somebody between plan and commit; their edit stands."""
+
+
+Rescue = Callable[[str, str, bytes], None]
+"""Keeps somebody's bytes durably, with an event: the path they were for, a name, the bytes."""
+
+
+class Swap(Protocol):
+    """A way to change the files of one plan."""
+
+    def ready(self) -> None:
+        """Raises what stands in the way and can be known before anything is begun."""
+
+    def stage(self) -> None:
+        """Make the new images, durably, where no reader looks."""
+
+    def exchange(self) -> None:
+        """Put them in place, durably; raises ``Drifted`` if a file is not what was read."""
+
+    def return_edits(self) -> None:
+        """A crash may have come between an exchange and the look at what came out: if that was
+        somebody's edit, it goes back to its place before anything else is decided."""
+
+    def image(self, file: FilePlan) -> Image:
+        """What a file holds."""
+
+    def finish(self) -> None:
+        """Give the files that are old their new image, durably; as ``exchange``."""
+
+    def put_back(self) -> None:
+        """Give the files that are new their old image, durably. Somebody's edit of our image is
+        left alone."""
+
+    def remove(self, *, staging: bool = False) -> None:
+        """Remove what is ours, durably, after a wait for late writers, whose bytes are kept.
+        ``staging``: no target was touched, so that what is half-written is ours, too."""
+
+
+def told(disk: Disk, path: str) -> str | None:
+    """The hash of a file that may be somebody's. One that we may not read is not ours."""
+    try:
+        return disk.digest(path)
+    except PermissionError:
+        return _UNREADABLE
+
+
+class EachFile:
+    """Every file by an exchange of its own. ``crashed``: a process may have ended in the midst of
+    it, so that a mounted file may be half-written, or written and not durable."""
+
+    def __init__(
+        self,
+        files: Sequence[FilePlan],
+        checkpoints: Checkpoints,
+        disk: Disk,
+        rescue: Rescue,
+        beat: Callable[[], None],
+        pause: Callable[[float], None],
+        *,
+        crashed: bool = False,
+    ) -> None:
+        self.files = files
+        self.checkpoints = checkpoints
+        self.disk = disk
+        self.rescue = rescue
+        self.beat = beat
+        self.pause = pause
+        self.crashed = crashed
+        self._written: set[str] = set()
+
+    def ready(self) -> None:
+        for file in self.files:
+            if file.mounted:
+                check(self.disk, file.path, self.pause)
+
+    def stage(self) -> None:
+        many = len(self.files) > MANY
+        for file in self.files:
+            self.beat()
+            with about(file.path):
+                if not file.mounted:
+                    image = self.checkpoints.image(file.new)
+                    self.disk.stage(file.temporary, image, file.metadata, durable=not many)
+        self._sync()
+
+    def exchange(self) -> None:
+        for file in self.files:
+            self.beat()
+            with about(file.path):
+                self.swap_in(file)
+        self._sync()
+
+    def return_edits(self) -> None:
+        for file in self._exchanged():
+            self.disk.finish_exchange(file.temporary)
+            if not self.disk.exists(file.temporary):
+                continue
+            held = told(self.disk, file.temporary)  # None: not even a file
+            chmod = held == file.old and self.disk.metadata(file.temporary) != file.metadata
+            foreign = held not in (file.old, file.new) or chmod
+            if foreign and self.image(file) is Image.NEW:
+                give_back(self.disk, file.temporary, file.path, file.new)
+
+    def image(self, file: FilePlan) -> Image:
+        digest = told(self.disk, file.path)
+        if digest == file.new:
+            return Image.NEW
+        if digest == file.old:
+            return Image.OLD
+        # somebody's edit: if our temporary holds the old image, ours had been there before
+        if not file.mounted:
+            ours = told(self.disk, file.temporary) == file.old
+        else:
+            if digest not in (None, "unreadable") and self._torn(
+                file, self.disk.content(file.path)
+            ):
+                return Image.TORN
+            # after a crash nothing tells; of several files that makes a conflict
+            ours = self.crashed or file.path in self._written
+        return Image.EDITED_NEW if ours else Image.EDITED_OLD
+
+    def finish(self) -> None:
+        for file in self.files:
+            image = self.image(file)
+            # a mounted file that is new was perhaps not durable when the process ended
+            if image in (Image.OLD, Image.TORN) or (file.mounted and image is Image.NEW):
+                self.restage(file, file.new)
+                self.swap_in(file)
+        self._sync()
+
+    def put_back(self) -> None:
+        for file in reversed(self.files):
+            image = self.image(file)
+            again = self.crashed and file.mounted and image is Image.OLD
+            if again or image in (Image.NEW, Image.TORN):
+                self.swap_out(file)
+        self._sync(gone_is_fine=True)
+
+    def remove(self, *, staging: bool = False) -> None:
+        files = self._exchanged()
+        if not staging:
+            self.beat()
+            linger(self.disk, [f.temporary for f in files], self.pause)
+        for file in files:
+            self.beat()
+            self._remove(file, staging)
+        self._sync(gone_is_fine=True)
+
+    # --- one file
+
+    def swap_in(self, file: FilePlan) -> None:
+        """Exchange target and stage; raise ``Drifted`` if the target was not what we read."""
+        drifted = Drifted(
+            "target_drifted",
+            "the file was changed while it was being migrated",
+            place=file.path,
+            fix="nothing: a migration is planned again; after resolve or rollback, see what "
+            "changed (content, owner, mode), then say it again",
+        )
+        if file.mounted:
+            if not self._rewrite(file, file.new, file.old):
+                raise drifted
+            self._written.add(file.path)
+            return
+        mine = file.metadata  # somebody's chmod is an edit, too
+        with held(self.disk, file.path) as target:
+            if target.digest() != file.old or target.metadata() != mine:
+                raise drifted
+            self.disk.exchange(file.temporary, file.path)
+            same = self.disk.inode(file.temporary) == target.inode
+            if (
+                not same
+                or told(self.disk, file.temporary) != file.old
+                or (self.disk.metadata(file.temporary) != mine)
+            ):
+                give_back(self.disk, file.temporary, file.path, file.new)
+                raise drifted
+            if target.lease.broken():
+                # a writer opened it meanwhile and waits for us: it gets the file with the name
+                give_back(self.disk, file.temporary, file.path, file.new)
+                raise busy(file.path)
+
+    def swap_out(self, file: FilePlan) -> None:
+        """Put the old image back, unless somebody edits at that moment: then theirs stands."""
+        if file.mounted:
+            self._rewrite(file, file.old, file.new)
+            return
+        self.restage(file, file.old)
+        today = self.disk.metadata(file.path)
+        if today is not None and today != self.disk.metadata(file.temporary):
+            self.disk.dress(file.temporary, today)  # somebody's chmod stays
+        self.disk.exchange(file.temporary, file.path)
+        if told(self.disk, file.temporary) != file.new:
+            give_back(self.disk, file.temporary, file.path, file.old)
+
+    def restage(self, file: FilePlan, digest: str) -> None:
+        """Make sure that the temporary file holds an image.
+
+        Made under another name first: a crash meanwhile must not leave half an image where an
+        edit of somebody might be looked for.
+        """
+        if file.mounted:
+            return
+        held = told(self.disk, file.temporary)
+        if held == digest:
+            return
+        if held not in (None, file.old, file.new):
+            self._keep(file)
+        making = file.temporary + "r"
+        self.disk.unlink(making)
+        self.disk.stage(making, self.checkpoints.image(digest), file.metadata)
+        self.disk.rename(making, file.temporary)
+
+    def _rewrite(self, file: FilePlan, to: str, expected: str) -> bool:
+        """Write an image over another one, over itself (it is durable then), or over what a crash
+        left of such a writing; False, and nothing is written, if somebody's edit is there. Owner,
+        mode and attributes are not touched, so that somebody's stay."""
+
+        def choose(held: bytes, _: Metadata) -> bytes | None:
+            if digest_of(held) not in (expected, to):
+                if not self._torn(file, held):
+                    return None
+                self.rescue(file.path, f"torn-{os.path.basename(file.path)}", held)
+            return self.checkpoints.image(to)
+
+        return rewrite(self.disk, file.path, choose, self.pause)
+
+    def _torn(self, file: FilePlan, held: bytes) -> bool:
+        """Whether a writing, or its undoing, was cut off. Without a crash it was not, and what
+        looks like it is somebody's edit."""
+        if not self.crashed:
+            return False
+        old, new = self.checkpoints.image(file.old), self.checkpoints.image(file.new)
+        return is_torn(held, old, new) or is_torn(held, new, old)
+
+    def _exchanged(self) -> list[FilePlan]:
+        return [f for f in self.files if not f.mounted]
+
+    def _keep(self, file: FilePlan) -> None:
+        data = self.disk.content(file.temporary)
+        self.rescue(file.path, os.path.basename(file.temporary), data)
+
+    def _remove(self, file: FilePlan, staging: bool) -> None:
+        """Unlink a temporary; somebody's late write in it is kept."""
+        self.disk.unlink(file.temporary + "r")
+        if not self.disk.exists(file.temporary):
+            return
+        held = told(self.disk, file.temporary)
+        if held not in (file.old, file.new) and not staging:
+            self._keep(file)
+        self.disk.unlink(file.temporary)
+
+    def _sync(self, *, gone_is_fine: bool = False) -> None:
+        """Make what was done to the files' names durable: a flush a directory, or one for all.
+        What was rewritten is durable already."""
+        sync = self.disk.sync_all if len(self.files) > MANY else self.disk.sync_dirs
+        sync((f.path for f in self._exchanged()), gone_is_fine=gone_is_fine)
+
+
+@contextmanager
+def held(disk: Disk, path: str) -> Iterator[Held]:
+    """A target under a read lease, so that no writer comes between the look and the exchange.
+
+    Raises ``Busy`` if a process has it open for writing (unless the operator allows that). Where
+    the kernel grants no lease there is none: what came out of the exchange is looked at all the
+    same.
+    """
+    try:
+        with disk.hold(path) as target:
+            if target.lease.writers is Writers.OPEN and not disk.ways.open_files:
+                raise busy(path)
+            yield target
+    except (FileNotFoundError, NotADirectoryError):
+        raise Drifted("target_drifted", "the file is gone", place=path) from None
+
+
+def busy(path: str, writer: str | None = None) -> Busy:
+    """The refusal to exchange a file that is being written."""
+    return Busy(
+        "target_busy",
+        f"{writer or 'another process'} has the file open for writing",
+        place=path,
+        fix="wait until it has closed the file; for a service that never closes it, set "
+        "`watch.busy.then: migrate`",
+    )
+
+
+def linger(disk: Disk, temporaries: Iterable[str], pause: Callable[[float], None]) -> None:
+    """Wait up to ``LINGER`` for those who still write into files that are to be removed."""
+    names = list(temporaries)
+    waited = 0.0
+    while waited < LINGER and any(_may_write(disk, name) for name in names):
+        pause(_LOOK)
+        waited += _LOOK
+
+
+def _may_write(disk: Disk, name: str) -> bool:
+    """Whether a late writer is there, or may be where nobody can say (then the wait costs less
+    than its bytes). Without leases, as on most network filesystems, only what was replaced without
+    an exchange is waited for."""
+    writers = disk.writers(name)
+    return writers is Writers.OPEN or (writers is Writers.UNKNOWN and disk.replaced)
+
+
+def give_back(disk: Disk, temporary: str, path: str, placed: str) -> None:
+    """What came out of an exchange is somebody's edit: exchange until what comes out is what we
+    put there.
+
+    ``placed`` is the hash of what we put at ``path``. If yet another edit comes out, it is the
+    newer one and goes back in turn; the older one stays in ``temporary`` for ``rescue/``. Raises
+    ``Busy`` (``target_busy``) after 8 exchanges.
+    """
+    for _ in range(_SWAPS):
+        theirs = told(disk, temporary)
+        disk.exchange(temporary, path)
+        if told(disk, temporary) == placed:
+            return
+        placed = theirs or ""
+    raise Busy(
+        "target_busy",
+        f"the file changed {_SWAPS} times during one exchange",
+        place=path,
+        fix="wait until its writer pauses",
+    )
+
+
+def replace_file(disk: Disk, snapshot: Snapshot, data: bytes, temporary: str) -> None:
+    """Replace one file without any state, for the stateless ``migrate --write``.
+
+    An edit that comes in between stands (``Drifted``); bytes that are neither the old nor the
+    new image are never unlinked: the message names the file that keeps them.
+    """
+    new = digest_of(data)
+    try:
+        with about(snapshot.path):
+            disk.stage(temporary, data, snapshot.metadata)
+    except BaseException:
+        disk.unlink(temporary)  # half of it, and nobody's
+        raise
+    failed: ConfmigError | OSError | None = None
+    try:
+        with held(disk, snapshot.path) as target:
+            drifted = Drifted(
+                "target_drifted",
+                "the file was changed meanwhile; that edit stands",
+                place=snapshot.path,
+                fix="run it again",
+            )
+            if target.digest() != snapshot.digest:
+                raise drifted
+            disk.exchange(temporary, snapshot.path)
+            try:
+                same = disk.inode(temporary) == target.inode
+                if (
+                    not same
+                    or told(disk, temporary) != snapshot.digest
+                    or (disk.metadata(temporary) != snapshot.metadata)
+                ):
+                    give_back(disk, temporary, snapshot.path, new)
+                    failed = drifted
+                elif target.lease.broken():
+                    give_back(disk, temporary, snapshot.path, new)
+                    failed = busy(snapshot.path)
+            except (ConfmigError, OSError) as error:
+                failed = error
+    except BaseException:
+        disk.unlink(temporary)  # the target was not touched
+        raise
+    linger(disk, [temporary], time.sleep)
+    if told(disk, temporary) in (snapshot.digest, new):
+        disk.unlink(temporary)
+    elif disk.exists(temporary):
+        raise Drifted(
+            "target_drifted",
+            f"an edit that came in between is kept in {temporary}",
+            place=snapshot.path,
+            fix="compare the two, then run it again",
+        ) from failed
+    if failed is not None:
+        raise failed
+    disk.sync_dirs([snapshot.path])

@@ -1,0 +1,309 @@
+"""The ways out of a partial failure, each with its outcome for every file.
+
+A transaction that was interrupted between two exchanges, and whose files were edited before
+recovery, left some files new and some old. Later edits are placed as in a rollback: an edit of a
+new file goes into the old text, an edit of an old file is migrated.
+
+``restore``   every file is old; edits of new files are placed in the old text
+``resume``    every file is new; edits of new files stay, files that were edited while they were old
+              are migrated with their edits (all files are restored first, then migrated again)
+``accept``    every file stays as it is; refused if a value would be in no file
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from confmig.adapters.bundles.bundle import Bundle
+from confmig.adapters.state.store import Transaction
+from confmig.core.planning.segments import Segment, bound
+from confmig.core.transaction.phases import Image, Phase, settled
+from confmig.documents.model.path import show
+from confmig.documents.model.tree import plain
+from confmig.errors import ConfmigError, Refused
+from confmig.transactions import migrate as forward
+from confmig.transactions.kinds import records_of
+from confmig.transactions.plan import FilePlan, Plan
+from confmig.transactions.rollback import kind as backward
+from confmig.transactions.rollback import selection
+from confmig.transactions.rollback.merge import Restored, restore
+from confmig.transactions.runner import Transactor
+
+MODES = ("restore", "resume", "verify_and_clear", "accept_changed")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What one way out makes of the files: path -> bytes, only those that change. ``refused`` says
+    why it is not possible; ``lost`` are the places of values that would be in no file."""
+
+    files: dict[str, bytes]
+    refused: ConfmigError | None = None
+    lost: tuple[str, ...] = ()
+
+
+class Resolution:
+    """One conflict of a target, and what can be done about it. The target is open and locked.
+
+    ``job.discard``: later edits that stand in the way are kept in ``rescue/`` and replaced, and
+    values that would be lost are given up. ``versions``: the version and the hash of each document
+    that can be read now, by path.
+    """
+
+    def __init__(
+        self,
+        job: selection.Job,
+        row: Transaction,
+        versions: Callable[[Bundle], Mapping[str, tuple[int, str]]],
+    ) -> None:
+        self._job = job
+        self._row = row
+        self._plan = Plan.of(row)
+        self._versions = versions
+        self._transactor = Transactor(
+            job.store, job.checkpoints, job.disk, job.clock, beat=job.beat
+        )
+        self._held = self._transactor.held(row)
+
+    # --- looking
+
+    def outcome(self, mode: str) -> Outcome:
+        """What a way out would do. Nothing is written."""
+        look: dict[str, Callable[[], Outcome]] = {
+            "restore": lambda: Outcome({r.part.path: r.data for r in self._restored()}),
+            "resume": self._resumed,
+            "verify_and_clear": self._cleared,
+            "accept_changed": lambda: Outcome({}, lost=self.lost()),
+        }
+        try:
+            return look[mode]()
+        except ConfmigError as error:
+            return Outcome({}, refused=error)
+
+    def lost(self) -> tuple[str, ...]:
+        """The places of values that would be in no file if the files stayed as they are: the
+        migration took them out of a file that is new, for one that is old still.
+
+        A value that an old file would gain counts, unless it is in some file today, or stands in
+        the migration itself (then it came from no file).
+        """
+        bundle = self._known_bundle()
+        today = {text for f in self._plan.files for _, text in self._leaves(f, self._today(f))}
+        out = []
+        for group in self._groups():
+            if not any(self._is_new(f) for f in group):
+                continue
+            taken = [
+                (f, place, text)
+                for f in group
+                if self._is_new(f)
+                for place, text in self._gained(f, self._image(f.new), self._image(f.old))
+            ]
+            ids = [m for f in group for m in f.migrations]
+            written = b"".join(bundle.source(m) for m in dict.fromkeys(ids)).decode()
+            for file in group:
+                if self._is_new(file):
+                    continue
+                gained = self._gained(file, self._image(file.old), self._image(file.new))
+                for place, text in gained:
+                    if place == self._stamp(file) or any(_holds(t, text) for t in today):
+                        continue
+                    origin = next((t for t in taken if _holds(text, t[2])), None)
+                    if origin is not None:
+                        at = f"{origin[0].path}: {origin[1]}"
+                        out.append(f"{at} (it belongs to {file.path}: {place} now)")
+                    elif text not in written:
+                        out.append(f"{file.path}: {place}")
+        return tuple(out)
+
+    def _restored(self) -> list[Restored]:
+        """The files that are new, as they become old again."""
+        return restore(self._job, selection.undo_one(self._job, self._row, self._held))
+
+    def _resumed(self) -> Outcome:
+        if Image.EDITED_OLD not in self._held.values():
+            mounts = [f for f in self._plan.files if f.mounted]
+            if any(self._held[f.path] is Image.EDITED_NEW for f in mounts):
+                raise Refused("files_mixed", "nothing tells whether an edited mount is old or new")
+            olds = (Image.OLD, Image.TORN)
+            files = {f.path: f for f in self._plan.files if self._held[f.path] in olds}
+            return Outcome({path: self._image(f.new) for path, f in files.items()})
+        bundle = self._known_bundle()
+        old = {r.part.path: r.data for r in self._restored()}
+        out = {}
+        for group in self._groups():
+            sources = {f.config: old.get(f.path, self._today(f)) for f in group}
+            ids = {m for f in group for m in f.migrations}
+            steps = [m.id for m in bundle.manifest.migrations if m.id in ids]
+            done = bundle.transform_together(sources, steps, self._job.store.install_key)
+            for file in group:
+                rendered = done[file.config].rendered
+                out[file.path] = rendered.data if rendered is not None else sources[file.config]
+        return Outcome(out)
+
+    def _cleared(self) -> Outcome:
+        if settled(list(self._held.values())) is None:
+            raise Refused("files_mixed", "the files are neither all old nor all new")
+        return Outcome({})
+
+    # --- doing
+
+    def restore(self) -> Phase:
+        """Give every file its old text, with later edits in it."""
+        if Image.EDITED_NEW not in self._held.values():
+            return self._transactor.restore(self._row)
+        self._placed()
+        return Phase.ABORTED
+
+    def resume(self) -> Phase:
+        """Give every file its new text."""
+        if Image.EDITED_OLD not in self._held.values():
+            return self._transactor.resume(self._row, records_of(self._row))
+        segment = self._segment()  # before anything is written: the bundle must have what ran
+        self._placed()
+        mine = self._job
+        digests = {path: mine.disk.read(path).digest for path in segment.steps}
+        job = forward.Job(
+            mine.target,
+            self._known_bundle(),
+            mine.store,
+            mine.checkpoints,
+            mine.disk,
+            mine.clock,
+            mine.recorder,
+            mine.actor,
+            forward.new_id(mine.clock()),
+            mine.beat,
+        )
+        done = forward.apply(job, segment, digests, (), lambda path, migration: False)
+        if done.error is not None:
+            raise done.error
+        return Phase.COMMITTED
+
+    def verify_and_clear(self) -> Phase:
+        """End the conflict if all files are old, or all new."""
+        return self._transactor.settle(self._row, records_of(self._row))
+
+    def accept(self) -> Phase:
+        """Leave the files as they are. Raises ``Refused`` (``values_lost``)."""
+        lost = () if self._job.discard else self.lost()
+        if lost:
+            raise Refused(
+                "values_lost",
+                f"{len(lost)} value(s) would be in no file: {'; '.join(lost)}",
+                fix="take another way out (--dry-run shows them), or write these values into a "
+                "file and ask again; to lose them, --discard --reason TEXT",
+            )
+        return self._transactor.accept(self._row, self._versions(self._known_bundle()))
+
+    def _placed(self) -> None:
+        """Restore with edits, as a transaction of its own that ends the conflict."""
+        self._row = self._transactor.tidy(self._row)
+        job = self._job
+        undoing = selection.undo_one(job, self._row, self._held)
+        restored = restore(job, undoing)
+        backward.rollback(job, undoing, restored, forward.new_id(job.clock()), hold=False)
+
+    # --- what is known
+
+    def _known_bundle(self) -> Bundle:
+        if self._job.bundle is None:
+            raise Refused(
+                "bundle_needed",
+                "a file was edited, and without a valid bundle the edit cannot be placed",
+                fix="correct the bundle (`confmig check`), then ask again",
+            )
+        return self._job.bundle
+
+    def _segment(self) -> Segment:
+        bundle = self._known_bundle()
+        selection.same_migrations(bundle, self._row.plan["details"]["migrations"])
+        steps = {
+            f.path: tuple(bundle.manifest.by_id[m] for m in f.migrations) for f in self._plan.files
+        }
+        configs = {f.path: f.config for f in self._plan.files}
+        return Segment(self._plan.class_, steps, configs)
+
+    def _groups(self) -> Iterator[list[FilePlan]]:
+        """The files, those together that a migration of several configurations binds."""
+        known = self._known_bundle().manifest.by_id
+        files = {f.path: f for f in self._plan.files}
+        steps = {p: [known[m] for m in f.migrations if m in known] for p, f in files.items()}
+        for group in dict.fromkeys(bound(steps).values()):
+            yield [files[path] for path in group]
+
+    def _stamp(self, file: FilePlan) -> str | None:
+        stamp = self._known_bundle().manifest.configs[file.config].stamp
+        return stamp.path if stamp is not None else None
+
+    def _is_new(self, file: FilePlan) -> bool:
+        return self._held[file.path] in (Image.NEW, Image.EDITED_NEW)
+
+    def _image(self, digest: str) -> bytes:
+        return self._job.checkpoints.image(digest)
+
+    def _today(self, file: FilePlan) -> bytes:
+        try:
+            return self._job.disk.content(file.path)
+        except FileNotFoundError:
+            return b""
+
+    def _gained(self, file: FilePlan, before: bytes, after: bytes) -> list[tuple[str, str]]:
+        """The values that one text of a file has and another one does not."""
+        known = [text for _, text in self._leaves(file, before)]
+        out = []
+        for place, text in self._leaves(file, after):
+            if text in known:
+                known.remove(text)
+            else:
+                out.append((place, text))
+        return out
+
+    def _leaves(self, file: FilePlan, data: bytes) -> list[tuple[str, str]]:
+        """Every value of a text with its place; none if it cannot be read."""
+        bundle = self._known_bundle()
+        try:
+            document = bundle.parse(bundle.manifest.configs[file.config], data)
+        except ConfmigError:
+            return []
+        return list(_leaves(plain(document.root), ()))
+
+
+def _leaves(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[str, str]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from _leaves(inner, (*place, str(key)))
+    elif isinstance(value, list):
+        for number, inner in enumerate(value):
+            yield from _leaves(inner, (*place, number))
+    else:
+        yield show(place), str(value).lower() if isinstance(value, bool) else str(value)
+
+
+_SHORT = 4
+
+
+def _holds(text: str, value: str) -> bool:
+    """Whether a value is another one, or a part of it (``format`` puts several into one text)."""
+    return text == value or (len(value) >= _SHORT and value in text)
+
+
+def resolve(resolution: Resolution, mode: str) -> Phase:
+    """Take a way out. Raises ``ConfmigError`` with what stands in the way."""
+    ways: dict[str, Callable[[], Phase]] = {
+        "restore": resolution.restore,
+        "resume": resolution.resume,
+        "verify_and_clear": resolution.verify_and_clear,
+        "accept_changed": resolution.accept,
+    }
+    try:
+        return ways[mode]()
+    except Refused as error:
+        if error.code == "rollback_conflict":
+            error.fix = (
+                "put the edit aside and ask again, take another way out (--dry-run shows them), or "
+                "add --discard --reason TEXT: today's files are kept in rescue/ then"
+            )
+        raise

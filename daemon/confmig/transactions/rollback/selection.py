@@ -1,0 +1,273 @@
+"""What a rollback undoes: one transaction, or all that is applied after a migration."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from typing import Any
+
+from confmig.adapters.bundles.bundle import Bundle
+from confmig.adapters.files.disk import Disk, digest_of
+from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.store import Store, Transaction
+from confmig.core.planning.segments import bound
+from confmig.core.transaction.phases import Image, Phase
+from confmig.errors import Refused
+from confmig.transactions.plan import FilePlan, Plan
+from confmig_otel import spans
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What one rollback works with. ``bundle`` is needed for edited files and for ``undo_to``;
+    it is None if it cannot be loaded. ``discard``: later edits are put aside, not placed."""
+
+    target: str
+    store: Store
+    checkpoints: Checkpoints
+    disk: Disk
+    clock: Callable[[], datetime]
+    recorder: spans.Recorder
+    actor: str
+    bundle: Bundle | None
+    discard: bool = False
+    beat: Callable[[], None] = lambda: None
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One file of a rollback. ``steps`` are the migrations that are taken back; ``left`` is the
+    hash of what they left, ``old`` that of what they found. ``exact``: nobody edited the file
+    between them, so that ``old`` is what it becomes if it still holds what they left."""
+
+    path: str
+    config: str
+    format: str
+    before: int
+    after: int
+    steps: tuple[str, ...]
+    left: str
+    old: bytes
+    exact: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Undoing:
+    """What is to be undone: the parts, the migrations (as recorded), the transactions that are
+    reversed by it, and the one that names it. ``companions`` are files of it that are old already;
+    what was migrated as one with them is taken back as one with them."""
+
+    row: Transaction
+    parts: tuple[Part, ...]
+    migrations: tuple[dict[str, Any], ...]
+    reverses: tuple[str, ...]
+    companions: tuple[Part, ...] = ()
+
+
+def choose(store: Store, target: str, *, transaction: str | None = None) -> Transaction:
+    """The transaction to undo: the named one, or the newest forward one not yet undone."""
+    if transaction is not None:
+        row = store.transaction(transaction)
+        if row is None or row.target != target:
+            raise Refused(
+                "transaction_unknown",
+                f"there is no transaction {transaction} in {target}",
+                fix="`confmig status` lists them",
+            )
+    else:
+        found = [r for r in store.committed(target) if r.kind == "apply" and r.reversed_by is None]
+        if not found:
+            raise Refused("nothing_to_roll_back", f"no transaction of {target} is left to undo")
+        row = found[0]
+    return _undoable(row)
+
+
+def choose_checkpoint(
+    store: Store, checkpoints: Checkpoints, target: str, path: str
+) -> Transaction:
+    """The transaction that a checkpoint file belongs to."""
+    return choose(store, target, transaction=str(checkpoints.load(path)["transaction"]))
+
+
+def _undoable(row: Transaction) -> Transaction:
+    if row.phase not in (Phase.COMMITTED, Phase.DONE, Phase.CONFLICT):
+        raise Refused(
+            "transaction_not_committed",
+            f"{row.id} ended in {row.phase}: it changed nothing",
+            fix="choose one that was committed",
+        )
+    if row.reversed_by is not None:
+        raise Refused("already_rolled_back", f"{row.id} was rolled back by {row.reversed_by}")
+    return row
+
+
+def undo_one(job: Job, row: Transaction, held: Mapping[str, Image] | None = None) -> Undoing:
+    """Undo one transaction, a rollback too. ``held``: what each file of a conflict holds."""
+    _kept(job, row)
+    done = Plan.of(row)
+    parts = []
+    companions = []
+    for file in done.files:
+        found = job.disk.digest(file.path)
+        part = Part(
+            file.path,
+            file.config,
+            file.format,
+            file.after,
+            file.before,
+            file.migrations if row.kind == "apply" else (),
+            file.new,
+            job.checkpoints.image(file.origin),  # verified before anything is begun
+        )
+        if row.phase is Phase.CONFLICT:
+            image = (held or {}).get(file.path)
+            if found == file.old or image in (Image.OLD, Image.EDITED_OLD):
+                companions.append(part)  # half-way: this one was never changed, or was put back
+                continue
+        if row.kind == "apply" and _taken_back(job, file, found):
+            continue
+        by = _changed_later(job, row, file.path)
+        if found != file.new and by is not None:
+            raise Refused(
+                "rollback_conflict",
+                f"{by} changed {file.path} after it",
+                place=file.path,
+                fix=f"roll back {by} first",
+            )
+        parts.append(part)
+    return Undoing(
+        row, tuple(parts), tuple(done.details["migrations"]), (row.id,), tuple(companions)
+    )
+
+
+def _taken_back(job: Job, file: FilePlan, found: str | None) -> bool:
+    """Whether the rollback of a later transaction has left the file at the version before this one
+    already (``late_append`` makes two transactions of one migration)."""
+    version, digest, by = job.store.documents(job.target).get(file.path, (0, "", ""))
+    row = job.store.transaction(by)
+    back = row is not None and row.kind == "rollback" and row.phase is not Phase.ABORTED
+    return back and version == file.before and digest == found and digest != file.new
+
+
+def _changed_later(job: Job, undone: Transaction, path: str) -> str | None:
+    """The later migration of a file, if there is one, edited since or not: it must be undone first.
+    A rollback in between is none: what it left is this transaction's result again, or older."""
+    _, _, by = job.store.documents(job.target).get(path, (0, "", ""))
+    row = job.store.transaction(by)
+    if row is None or row.seq <= undone.seq:  # a conflict records nothing of its own
+        return None
+    return by if row.kind == "apply" and row.phase is not Phase.ABORTED else None
+
+
+def _kept(job: Job, row: Transaction) -> None:
+    if not job.checkpoints.exists(row.checkpoint):
+        raise Refused(
+            "checkpoint_pruned",
+            f"the checkpoint of {row.id} is not kept any more",
+            fix="take the files from a backup; `retention` in the settings says how much is kept",
+        )
+
+
+def undo_to(job: Job, migration: str | None) -> Undoing:
+    """Undo all that is applied after a migration, which stays; None: everything.
+
+    A document in the midst of a fused chain gets what that chain would have left at this point:
+    the steps before run again on the old image, which must give the recorded bytes in the end.
+    """
+    bundle = bundle_of(job)
+    if migration is not None and migration not in bundle.manifest.by_id:
+        raise Refused("migration_unknown", f"{migration} is not in the bundle", place=migration)
+    kept = bundle.manifest.by_id[migration].order if migration is not None else 0
+    gone = {m.id for m in bundle.manifest.migrations if m.order > kept}
+    rows = [
+        r for r in job.store.committed(job.target) if r.kind == "apply" and r.reversed_by is None
+    ]
+    # retired migrations are known from the record only
+    gone |= {m["id"] for r in rows for m in r.plan["details"]["migrations"] if m["order"] > kept}
+    rows = [r for r in rows if any(m["id"] in gone for m in r.plan["details"]["migrations"])]
+    if not rows:
+        raise Refused("nothing_to_roll_back", f"nothing of {job.target} is applied after it")
+    for row in rows:
+        _kept(job, row)
+    applied = {m["id"]: m for r in rows for m in r.plan["details"]["migrations"]}
+    retired = bundle.manifest.retired
+    known = [m for m in applied.values() if retired is None or not retired.has(m["id"])]
+    same_migrations(bundle, known)
+    undone = sorted((m for i, m in applied.items() if i in gone), key=lambda m: m["order"])
+    history: dict[str, list[tuple[FilePlan, Plan]]] = {}
+    for row in rows:  # the newest first
+        plan = Plan.of(row)
+        for file in plan.files:
+            history.setdefault(file.path, []).append((file, plan))
+    parts = [
+        part
+        for path, files in sorted(history.items())
+        if (part := _part_to(job, bundle, path, files, frozenset(gone))) is not None
+    ]
+    return Undoing(rows[-1], tuple(parts), tuple(undone), tuple(r.id for r in rows))
+
+
+def _part_to(
+    job: Job,
+    bundle: Bundle,
+    path: str,
+    files: list[tuple[FilePlan, Plan]],
+    gone: frozenset[str],
+) -> Part | None:
+    """One document back to before the first of the migrations that go."""
+    steps = [m for file, _ in reversed(files) for m in file.migrations if m in gone]
+    if not steps:
+        return None
+    first, plan = next(
+        (file, plan) for file, plan in reversed(files) if any(m in gone for m in file.migrations)
+    )
+    old, before = job.checkpoints.image(first.origin), first.before
+    if any(m not in gone for m in first.migrations):
+        old, before = _part_way(job, bundle, first, plan, gone)
+    latest = files[0][0]
+    taken = files[: files.index((first, plan)) + 1]  # the newest first
+    exact = all(later.old == sooner.new for (later, _), (sooner, _) in pairwise(taken))
+    return Part(
+        path, first.config, first.format, latest.after, before, tuple(steps), latest.new, old, exact
+    )
+
+
+def _part_way(
+    job: Job, bundle: Bundle, file: FilePlan, plan: Plan, gone: frozenset[str]
+) -> tuple[bytes, int]:
+    """What a transaction would have left of a file, and at which version, had only the migrations
+    run in it that stay."""
+    known = bundle.manifest.by_id
+    steps = {f.path: [known[m] for m in f.migrations if m in known] for f in plan.files}
+    together = [f for f in plan.files if f.path in bound(steps)[file.path]]
+    sources = {f.config: job.checkpoints.image(f.origin) for f in together}
+    ids = {m for f in together for m in f.migrations}
+    ran = [m.id for m in bundle.manifest.migrations if m.id in ids]
+    whole = bundle.transform_together(sources, ran, job.store.install_key)[file.config]
+    if whole.rendered is None or digest_of(whole.rendered.data) != file.new:
+        raise Refused(
+            "chain_differs",
+            f"{', '.join(ran)} do not give again what they left then",
+            place=file.path,
+            fix="roll back whole transactions with `confmig rollback TX`",
+        )
+    stay = [m for m in ran if m not in gone]
+    part = bundle.transform_together(sources, stay, job.store.install_key)[file.config]
+    data = part.rendered.data if part.rendered is not None else sources[file.config]
+    return data, part.after
+
+
+def bundle_of(job: Job) -> Bundle:
+    if job.bundle is None:
+        raise Refused("rollback_conflict", "edited since, and the bundle cannot be loaded")
+    return job.bundle
+
+
+def same_migrations(bundle: Bundle, recorded: Iterable[dict[str, Any]]) -> None:
+    """Raises ``Refused`` unless the bundle has the migrations that ran."""
+    for m in recorded:
+        known = bundle.manifest.by_id.get(m["id"])
+        if known is None or known.checksum != m["checksum"]:
+            raise Refused("rollback_conflict", f"the bundle has another {m['id']} than ran then")
