@@ -12,8 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from confmig.documents.lines.parse import Builder
-from confmig.documents.model.dialects import Dialect
+from confmig.documents.lines.parse import Builder, Reads
 from confmig.documents.model.path import Place, show
 from confmig.errors import Refused
 
@@ -49,36 +48,18 @@ class Spot:
     quote: str | None = None
 
 
-class Grammar(Protocol):
+class Grammar(Reads, Protocol):
     """One format."""
 
-    name: str
-    dialect: Dialect
-    marks: str
-    """The characters that begin a comment line."""
-    space: re.Pattern[str]
-    """Blank lines and the margin of a line; matches everywhere, in linear time."""
-    stray: re.Pattern[str]
-    """What has no place in a text at all."""
     delimiter: str
-    """What stands between key and value if a file does not tell."""
+    """What stands between key and value if a file does not show it."""
     sections: bool
-
-    def statement(self, build: Builder, line: int, at: int) -> int:
-        """Read the statement at ``at`` on the line that begins at ``line``, and tell the builder.
-        Returns the start of the line after it."""
 
     def key(self, name: str, quote: str | None, habits: Habits, place: Place) -> str:
         """The text of a key. Raises ``Refused`` (``value_unsupported``)."""
 
     def value(self, value: str, habits: Habits, spot: Spot) -> str:
         """The text of a value. Raises ``Refused`` (``value_unsupported``)."""
-
-    def folded(self, name: str) -> str:
-        """A name as its readers compare it."""
-
-    def separates(self, line: str) -> bool:
-        """Whether a comment line separates the documents of a file."""
 
     def means(self, raw: str) -> str:
         """What the text of a value means to readers that take quotes off."""

@@ -9,17 +9,15 @@ from __future__ import annotations
 
 import gc
 import re
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from confmig.documents.lines.statements import Pair, Section, SourceMap
+from confmig.documents.model.dialects import Dialect
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.encoding import decode, newline_of
 from confmig.documents.model.tree import Cell, Mapping, Origin
 from confmig.documents.text.remarks import is_for_tools, is_option
 from confmig.errors import Refused
-
-if TYPE_CHECKING:
-    from confmig.documents.lines.grammar import Grammar
 
 REST = re.compile(r"[^\r\n]*+")
 STRAY = re.compile(r"\0|\A\ufeff")
@@ -29,12 +27,35 @@ _LINES = 1_000_000
 _TITLES = {"ini": "INI", "properties": ".properties", "dotenv": ".env"}
 
 
-def parse(data: bytes, *, grammar: Grammar, caps: Caps) -> Document:
+class Reads(Protocol):
+    """The part of a format of lines that reads its statements; see ``grammar.Grammar``."""
+
+    name: str
+    dialect: Dialect
+    marks: str
+    """The characters that begin a comment line."""
+    space: re.Pattern[str]
+    """Blank lines and the margin of a line; matches everywhere, in linear time."""
+    stray: re.Pattern[str]
+    """What has no place in a text at all."""
+
+    def statement(self, build: Builder, line: int, at: int) -> int:
+        """Read the statement at ``at`` on the line that begins at ``line``, and report it to the
+        builder. Returns the start of the line after it."""
+
+    def folded(self, name: str) -> str:
+        """A name as its readers compare it."""
+
+    def separates(self, line: str) -> bool:
+        """Whether a comment line separates the documents of a file."""
+
+
+def parse(data: bytes, *, grammar: Reads, caps: Caps) -> Document:
     """Parse a file. Raises ``Refused`` and names line and reason if it cannot be read."""
     return build(data, grammar, caps).document
 
 
-def build(data: bytes, grammar: Grammar, caps: Caps) -> Builder:
+def build(data: bytes, grammar: Reads, caps: Caps) -> Builder:
     """Like ``parse``; returns the builder, which has the document and its map."""
     latin1 = grammar.dialect.encoding == "latin-1"
     text, bom = decode(data, caps.size, latin1=latin1)
@@ -56,7 +77,7 @@ def build(data: bytes, grammar: Grammar, caps: Caps) -> Builder:
 class Builder:
     """Makes the tree of one text."""
 
-    def __init__(self, document: Document, grammar: Grammar, caps: Caps) -> None:
+    def __init__(self, document: Document, grammar: Reads, caps: Caps) -> None:
         self.document = document
         self.grammar = grammar
         self.text = document.text

@@ -12,13 +12,18 @@ from __future__ import annotations
 from collections.abc import Hashable
 from collections.abc import Sequence as List
 from difflib import SequenceMatcher
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from confmig.documents.model.lookup import Hit
-from confmig.documents.model.tree import Cell, Mapping, Sequence, cells_of, kind_of
-
-if TYPE_CHECKING:
-    from confmig.documents.model.document import Document
+from confmig.documents.model.tree import (
+    Cell,
+    Container,
+    Mapping,
+    Owner,
+    Sequence,
+    cells_of,
+    kind_of,
+)
 
 _MOST = 4_000_000
 """Pairs of items that are compared at most; beyond it everything between is new."""
@@ -46,7 +51,16 @@ def differences(before: List[Hashable], after: List[Hashable]) -> list[tuple[int
     ]
 
 
-def apply_difference(document: Document, cell: Cell, value: Any) -> bool:
+class Editable(Owner, Protocol):
+    """A document whose entries can also change their places."""
+
+    def relocate(
+        self, hit: Hit, target: Container, name: str | None, at: int | None = None
+    ) -> None:
+        """Move an entry before a position of another container, or to its end."""
+
+
+def apply_difference(document: Editable, cell: Cell, value: Any) -> bool:
     """Change the container in ``cell`` into ``value``; False, with nothing done, if it has to be
     replaced as a whole."""
     old = cell.value
@@ -67,7 +81,7 @@ def apply_difference(document: Document, cell: Cell, value: Any) -> bool:
     return False
 
 
-def _change_mapping(document: Document, old: Mapping, value: dict[str, Any]) -> None:
+def _change_mapping(document: Editable, old: Mapping, value: dict[str, Any]) -> None:
     for name in [n for n in old if n not in value]:
         document.remove(old, old.cells[name])
     before: Cell | None = None
@@ -82,7 +96,7 @@ def _change_mapping(document: Document, old: Mapping, value: dict[str, Any]) -> 
 
 
 def _change_sequence(
-    document: Document, old: Sequence, value: list[Any], runs: list[tuple[int, int, int, int]]
+    document: Editable, old: Sequence, value: list[Any], runs: list[tuple[int, int, int, int]]
 ) -> None:
     for a, b, c, d in reversed(runs):  # from the end, so that positions stay right
         cells = old.cells[a:b]
@@ -100,7 +114,7 @@ _REORDERED = 2000
 
 
 def _reorder(
-    document: Document, old: Sequence, value: list[Any], runs: list[tuple[int, int, int, int]]
+    document: Editable, old: Sequence, value: list[Any], runs: list[tuple[int, int, int, int]]
 ) -> bool:
     """Put the items that stay into their new order, as they are written; False, with nothing done,
     if no item that would leave comes again elsewhere."""

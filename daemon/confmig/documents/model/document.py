@@ -530,3 +530,10 @@ def _land(cell: Cell, target: Container, name: str | None, at: int | None) -> Ce
 
 def _journal_invalid() -> Refused:
     return Refused("journal_invalid", "the journal names a place that is not there")
+
+
+def document_of(container: Container) -> Document:
+    """The document that a container belongs to."""
+    owner = container.document
+    assert isinstance(owner, Document)
+    return owner

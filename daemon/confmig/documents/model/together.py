@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping as Map
 from typing import Any
 
-from confmig.documents.model.document import Document
+from confmig.documents.model.document import Document, document_of
 from confmig.documents.model.lookup import MISSING, Hit
 from confmig.documents.model.path import Path, Segment
 from confmig.documents.model.tree import Cell, Container, Date, Mapping, Sequence, plain, walk_cells
@@ -38,7 +38,7 @@ class Together(Document):
         if found is not None:
             return self.documents[found[0]], found[1], MISSING
         if isinstance(within, Mapping | Sequence):
-            return within.document, path, within
+            return document_of(within), path, within
         raise Refused(
             "path_invalid",
             f"{path!r} does not say which configuration it is about",
@@ -69,7 +69,7 @@ class Together(Document):
 
     def step(self, value: Any, segment: Segment, lenient: bool, by: Hit | None = None) -> list[Hit]:
         """The places that one segment names in a value."""
-        document = value.document if isinstance(value, Mapping | Sequence) else self
+        document = document_of(value) if isinstance(value, Mapping | Sequence) else self
         return Document.step(document, value, segment, lenient, by)
 
     # --- changing
@@ -78,36 +78,36 @@ class Together(Document):
         self, container: Container, name: str | None, value: Any, at: int | None = None
     ) -> Cell:
         """Add an entry in the container's document."""
-        return container.document.add(container, name, value, at)
+        return document_of(container).add(container, name, value, at)
 
     def remove(self, container: Container, cell: Cell, *, leave_comments: bool = False) -> None:
         """Remove an entry from the container's document."""
-        container.document.remove(container, cell, leave_comments=leave_comments)
+        document_of(container).remove(container, cell, leave_comments=leave_comments)
 
     def replace(
         self, container: Container, cell: Cell, value: Any, *, keep_tag: bool = False
     ) -> None:
         """Give an entry another value in the container's document."""
-        container.document.replace(container, cell, value, keep_tag=keep_tag)
+        document_of(container).replace(container, cell, value, keep_tag=keep_tag)
 
     def enclose(self, container: Container | None, cell: Cell, under: str | None) -> None:
         """Put a value under a key or into a list."""
         assert container is not None
-        container.document.enclose(container, cell, under)
+        document_of(container).enclose(container, cell, under)
 
     def expose(self, container: Container | None, cell: Cell) -> None:
         """Put the one entry of a container in its place."""
         assert container is not None
-        container.document.expose(container, cell)
+        document_of(container).expose(container, cell)
 
     def holds(self, hit: Hit) -> bool:
         """Whether a place is still in its document."""
-        return hit.container.document.holds(hit)
+        return document_of(hit.container).holds(hit)
 
     def check_target(self, hit: Hit, target: Container) -> None:
         """Refuse a move that its documents cannot express."""
         if hit.container.document is target.document:
-            target.document.check_target(hit, target)
+            document_of(target).check_target(hit, target)
             return
         value = hit.cell.value
         inner = walk_cells(value) if isinstance(value, Mapping | Sequence) else ()
@@ -125,7 +125,7 @@ class Together(Document):
         self, hit: Hit, target: Container, name: str | None, at: int | None = None
     ) -> None:
         """Move an entry; from one document to another its value is written anew."""
-        source, other = hit.container.document, target.document
+        source, other = document_of(hit.container), document_of(target)
         if source is other:
             source.relocate(hit, target, name, at)
             return

@@ -19,13 +19,10 @@ to, so that every change is journalled.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any, NoReturn, cast
+from typing import Any, NoReturn, Protocol, cast
 
 from confmig.documents.model.path import Place
 from confmig.errors import Refused
-
-if TYPE_CHECKING:
-    from confmig.documents.model.document import Document
 
 Scalar = None | bool | int | float | str
 
@@ -122,12 +119,43 @@ class Cell:
         return self.home is not None and self.home is self.source
 
 
+class Owner(Protocol):
+    """The document of a container: it makes every change of it, and journals it."""
+
+    text: str
+    dialect: str
+    address: str
+    """What messages put before a path, where there are several documents."""
+    repeated: dict[int, dict[str, str]]
+    """By mapping: the reasons against keys that stand in it more than once."""
+    unclear: dict[int, tuple[str, str]]
+    """By entry: the reason against a value that readers may read differently."""
+
+    @property
+    def merges(self) -> bool:
+        """Whether ``<<`` is a merge key."""
+
+    def put(self, container: Mapping, name: str, value: Any) -> None:
+        """Set an entry."""
+
+    def add(
+        self, container: Container, name: str | None, value: Any, at: int | None = None
+    ) -> Cell:
+        """Add an entry, at a position or at the end."""
+
+    def replace(self, container: Container, cell: Cell, value: Any) -> None:
+        """Give an entry another value."""
+
+    def remove(self, container: Container, cell: Cell) -> None:
+        """Remove an entry."""
+
+
 class Mapping(dict[str, Any]):
     """A mapping. Reads like a dict; writes are journalled."""
 
     __slots__ = ("_order", "cell", "cells", "changed", "document", "origin", "up")
 
-    def __init__(self, document: Document, origin: Origin | None = None) -> None:
+    def __init__(self, document: Owner, origin: Origin | None = None) -> None:
         super().__init__()
         self.document = document
         self.origin = origin
@@ -242,7 +270,7 @@ class Sequence(list[Any]):
 
     __slots__ = ("_order", "cell", "cells", "changed", "document", "origin", "up")
 
-    def __init__(self, document: Document, origin: Origin | None = None) -> None:
+    def __init__(self, document: Owner, origin: Origin | None = None) -> None:
         super().__init__()
         self.document = document
         self.origin = origin
@@ -415,7 +443,7 @@ def plain(value: Any, depth: int = 0) -> Any:
     return value
 
 
-def build(document: Document, value: Any) -> Any:
+def build(document: Owner, value: Any) -> Any:
     """New containers (without any source) for a value of ordinary dicts and lists.
 
     Raises ``Refused`` (``value_unsupported``) for anything a configuration file cannot hold.
