@@ -11,9 +11,9 @@ import resource
 import time
 from collections.abc import Callable
 
-from confmig.adapters.bundles import regex
 from confmig.documents import formats
 from confmig.errors import Refused
+from confmig.worker import regex
 
 _ALIASES = "a0: &a0 [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 12)

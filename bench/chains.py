@@ -12,8 +12,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from confmig.adapters.bundles.bundle import Bundle, Transformed, load, read_files
+from confmig.adapters.bundles.reading import read_files
+from confmig.adapters.workers.protocol import Bundle
+from confmig.adapters.workers.records import Transformed
 from confmig.core.bundle.manifest import ordered_ids, sums, sums_text
+from confmig.worker.local import LocalWorker
 
 LOCAL = (
     "- move: {from: dns.port, to: dns.listen_port}",
@@ -79,13 +82,13 @@ class Chain:
         """Write the bundle, load it as confmig does, and forget its directory."""
         with tempfile.TemporaryDirectory() as folder:
             write_bundle(Path(folder) / "bundle", texts)
-            return cls(load(Path(folder) / "bundle"))
+            return cls(LocalWorker().load(Path(folder) / "bundle"))
 
     def transform(self, data: bytes, first: int, last: int) -> Transformed:
         """The steps from ``first`` up to ``last`` with one parse and one verified render."""
         manifest = self.bundle.manifest
         ids = [m.id for m in manifest.migrations[first:last]]
-        return self.bundle.transform(manifest.configs["app"], data, ids)
+        return self.bundle.transform({"app": data}, ids)["app"]
 
     def fused(self, data: bytes, count: int) -> bytes:
         """The first steps, all at once."""
@@ -99,5 +102,5 @@ class Chain:
 
 
 def _text(result: Transformed) -> bytes:
-    assert result.rendered is not None
-    return result.rendered.data
+    assert result.data is not None
+    return result.data

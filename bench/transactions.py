@@ -19,7 +19,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from confmig.adapters.bundles.bundle import read_files
+from confmig.adapters.bundles.reading import read_files
 from confmig.core.bundle.manifest import ordered_ids, sums, sums_text
 
 _FLUSH = ("fsync", "fdatasync", "syncfs", "sync")

@@ -50,16 +50,29 @@ class Problem:
 
 
 class ConfmigError(Exception):
-    """Base of all errors that confmig raises on purpose."""
+    """Base of all errors that confmig raises on purpose.
+
+    ``reason`` is one clause. ``migration`` (its id) and ``operation`` (its number and name) say
+    what failed, where that is known; ``documents`` which documents it is about: their paths, or,
+    in the answer of a worker, their configurations.
+    """
 
     exit_code = BUG
 
-    def __init__(self, code: str, message: str, *, place: str = "", fix: str = "") -> None:
-        super().__init__(message)
+    def __init__(self, code: str, reason: str, *, place: str = "", fix: str = "") -> None:
+        super().__init__(reason)
         self.code = code
-        self.message = message
+        self.reason = reason
         self.place = place
         self.fix = fix
+        self.migration = ""
+        self.operation = ""
+        self.documents: tuple[str, ...] = ()
+
+    @property
+    def message(self) -> str:
+        """What failed, and why."""
+        return ": ".join(part for part in (self.migration, self.operation, self.reason) if part)
 
     def __str__(self) -> str:
         where = f"{self.place}: " if self.place else ""

@@ -25,11 +25,10 @@ from confmig.adapters.files import trust
 from confmig.adapters.files.disk import Ways
 from confmig.adapters.files.plain_file import read_plain
 from confmig.adapters.telemetry.endpoint import url_problem
+from confmig.adapters.workers.protocol import Worker
 from confmig.core.planning.quiet import Rule
 from confmig.core.policy.model import duration
-from confmig.documents import formats
 from confmig.documents.model.document import Caps
-from confmig.documents.model.tree import plain
 from confmig.errors import Invalid, Problem, Refused
 
 
@@ -206,12 +205,12 @@ class Settings(_Model):
         )
 
 
-def load(path: Path, environment: Mapping[str, str]) -> Settings:
+def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings:
     """Read a settings file. Raises ``Invalid`` with every problem in it, and for one that others
     can change (``settings_untrusted``)."""
     trust.check("settings_untrusted", "settings file", [path])
     try:
-        data = plain(formats.parse(read_plain(path), format="yaml", dialect="yaml-1.2").root)
+        data = worker.check(read_plain(path))
     except OSError as error:
         raise Invalid(
             "settings_unreadable",

@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-from confmig.adapters.bundles.bundle import Bundle, load
 from confmig.core.planning.segments import DocumentFact, next_segment
 from confmig.documents import formats
+from confmig.worker.bundle import LoadedBundle as Bundle
+from confmig.worker.local import LocalWorker
 from tests.bundles import adguardhome_oracle as oracle
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,7 +24,7 @@ INPUTS = sorted((ROOT / "tests" / "bundles" / "adguardhome_inputs").glob("v*.yam
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return load(ROOT)
+    return LocalWorker().load(ROOT)
 
 
 def _name(file: Path) -> str:
@@ -31,8 +32,7 @@ def _name(file: Path) -> str:
 
 
 def _migrated(bundle: Bundle, data: bytes, ids: list[str]) -> bytes:
-    result = bundle.transform(bundle.manifest.configs["adguardhome"], data, ids)
-    return result.rendered.data if result.rendered is not None else data
+    return bundle.transform({"adguardhome": data}, ids)["adguardhome"].image(data)
 
 
 def _after(bundle: Bundle, version: int) -> list[str]:
@@ -144,12 +144,13 @@ def test_a_repeated_run_gives_the_same_bytes_although_a_password_is_hashed(bundl
 
 def test_another_installation_gets_another_salt(bundle: Bundle) -> None:
     data = (ROOT / "migrations/fixtures/0005_users/full.input.yaml").read_bytes()
-    config = bundle.manifest.configs["adguardhome"]
-    one = bundle.transform(config, data, ["0005_users"], b"key of one").rendered
-    two = bundle.transform(config, data, ["0005_users"], b"key of two").rendered
+    one, two = (
+        bundle.transform({"adguardhome": data}, ["0005_users"], key)["adguardhome"].data
+        for key in (b"key of one", b"key of two")
+    )
     assert one is not None
     assert two is not None
-    assert one.data != two.data
+    assert one != two
 
 
 def test_all_three_classes_are_in_use(bundle: Bundle) -> None:

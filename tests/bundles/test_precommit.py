@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from confmig.adapters.bundles.bundle import Bundle, load
+from confmig.worker.bundle import LoadedBundle as Bundle
+from confmig.worker.local import LocalWorker
 
 ROOT = Path(__file__).resolve().parent / "precommit"
 SHARED = Path(os.environ.get("SHARED_DIR", Path(__file__).resolve().parents[3] / "shared"))
@@ -17,13 +18,12 @@ PAIRS = sorted((CORPUS / "input").glob("*.yaml")) if CORPUS.is_dir() else []
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return load(ROOT)
+    return LocalWorker().load(ROOT)
 
 
 def _migrated(bundle: Bundle, data: bytes) -> bytes:
-    config = bundle.manifest.configs["precommit"]
-    result = bundle.transform(config, data, [m.id for m in bundle.manifest.migrations])
-    return result.rendered.data if result.rendered is not None else data
+    ids = [m.id for m in bundle.manifest.migrations]
+    return bundle.transform({"precommit": data}, ids)["precommit"].image(data)
 
 
 @pytest.mark.skipif(not PAIRS, reason=f"the corpus is not there: {CORPUS} (set SHARED_DIR)")

@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from confmig.adapters.bundles.bundle import Bundle, load
+from confmig.worker.bundle import LoadedBundle as Bundle
+from confmig.worker.local import LocalWorker
 
 ROOT = Path(__file__).resolve().parent / "telegraf"
 SHARED = Path(os.environ.get("SHARED_DIR", Path(__file__).resolve().parents[3] / "shared"))
@@ -22,13 +23,12 @@ PAIRS = sorted((CORPUS / "input").rglob("*.conf")) if CORPUS.is_dir() else []
 
 @pytest.fixture(scope="module")
 def bundle() -> Bundle:
-    return load(ROOT)
+    return LocalWorker().load(ROOT)
 
 
 def _migrated(bundle: Bundle, data: bytes) -> bytes:
-    config = bundle.manifest.configs["telegraf"]
-    result = bundle.transform(config, data, [m.id for m in bundle.manifest.migrations])
-    return result.rendered.data if result.rendered is not None else data
+    ids = [m.id for m in bundle.manifest.migrations]
+    return bundle.transform({"telegraf": data}, ids)["telegraf"].image(data)
 
 
 def _plugins(text: str) -> Counter[str]:

@@ -61,11 +61,12 @@ def test_the_sidecar_is_closed_and_starts_before_the_service() -> None:
 
 def test_the_settings_and_the_policy_of_the_sample_are_valid(tmp_path: Path) -> None:
     from confmig import settings
+    from confmig.worker.local import LocalWorker
 
     [config] = [d for d in documents() if d["kind"] == "ConfigMap"]
     file = tmp_path / "confmig.yaml"
     file.write_text(config["data"]["confmig.yaml"])
-    loaded = settings.load(file, {})
+    loaded = settings.load(file, {}, LocalWorker())
     [deployment] = [d for d in documents() if d["kind"] == "Deployment"]
     [sidecar] = deployment["spec"]["template"]["spec"]["initContainers"][1:]
     mounts = {m["mountPath"]: m for m in sidecar["volumeMounts"]}

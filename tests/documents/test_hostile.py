@@ -7,9 +7,9 @@ from collections.abc import Iterator
 
 import pytest
 
-from confmig.adapters.bundles import regex
 from confmig.documents.operations import Context, load
 from confmig.errors import Refused
+from confmig.worker import regex
 from tests.documents.helpers import parse, render
 
 DEEP = 100_000

@@ -30,6 +30,7 @@ from confmig.core.planning.segments import Segment
 from confmig.errors import Refused
 from confmig.passes.reconcile import Workspace
 from confmig.transactions import migrate as apply
+from confmig.worker.local import LocalWorker
 from confmig_otel.spans import Silent
 from tests.e2e.world import (
     FREE,
@@ -1571,13 +1572,13 @@ def test_a_pass_that_gives_up_is_followed_by_another_soon(
     bundle = write_bundle(tmp_path / "bundle", TWO)
     world = World(tmp_path / "w", bundle=bundle, policy=FREE, documents={"a.yaml": document("a")})
     monkeypatch.setenv("CONFMIG__WATCH__SETTLE_NEW", "0")
-    loaded = settings.load(world.settings, os.environ)
+    loaded = settings.load(world.settings, os.environ, LocalWorker())
     error = Refused("document_changed", "it changed")
 
     def gives_up(_: object, segment: Segment, *__: object) -> apply.Outcome:
         return apply.Outcome(kind, segment, error=error)
 
-    with Workspace(loaded, lambda: datetime.now(UTC), Silent(), "test") as space:
+    with Workspace(loaded, LocalWorker(), lambda: datetime.now(UTC), Silent(), "test") as space:
         with monkeypatch.context() as patched:
             patched.setattr(apply, "apply", gives_up)
             result = space.reconcile(loaded.targets[0])

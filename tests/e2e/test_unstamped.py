@@ -86,9 +86,9 @@ def test_a_settled_document_is_not_run_through_the_chain_again(tmp_path: Path) -
     world.put("a.yaml", "port: 1\n")
     assert world.once().code == 0
     sabotage = (
-        "from confmig.adapters.bundles.bundle import Bundle\n"
+        "from confmig.worker.bundle import LoadedBundle\n"
         "def due(*a):\n    raise AssertionError('run again')\n"
-        "Bundle.due = due\n"
+        "LoadedBundle._due = due\n"
     )
     done = world.drive(sabotage, "run", "--once")
     assert done.code == 0, done

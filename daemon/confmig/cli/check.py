@@ -8,7 +8,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from confmig.adapters.bundles.bundle import load, read_files
+from confmig.adapters.bundles.reading import read_files
 from confmig.adapters.telemetry.providers import plan
 from confmig.cli import session
 from confmig.core.bundle.manifest import ordered_ids
@@ -31,6 +31,7 @@ def run(args: argparse.Namespace) -> int:
     invalid: list[Problem] = []
     findings: list[Problem] = []
     looked = 0
+    worker = session.worker()
     folders: list[Path] = [args.bundle] if args.bundle is not None else []
     if args.settings is not None:
         try:
@@ -41,10 +42,10 @@ def run(args: argparse.Namespace) -> int:
             invalid += _telemetry(settings)
             folders += [t.bundle for t in settings.targets if t.bundle not in folders]
             for target in settings.targets:
-                invalid += load_policy(target).problems
+                invalid += load_policy(target, worker).problems
     for folder in folders or ([Path()] if args.settings is None else []):
         try:
-            bundle = load(folder, shared=folder == args.bundle or args.settings is None)
+            bundle = worker.load(folder, shared=folder == args.bundle or args.settings is None)
         except Invalid as error:
             invalid += error.problems
             if any(p.code == "manifest_unreadable" for p in error.problems):

@@ -14,7 +14,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from confmig.adapters.bundles.bundle import load
 from confmig.adapters.state.store import Store, stamp
 from confmig.cli import report, session
 from confmig.documents.model.document import Caps
@@ -83,7 +82,8 @@ def _samples(folder: Path, now: datetime) -> tuple[list[int], list[dict[str, Any
     """The reports of a bundle's samples."""
     size = Caps().size
     return [0], [
-        report_of(seen, size, b"") for seen in sample_views(load(folder, shared=True), size, now)
+        report_of(seen, size, b"")
+        for seen in sample_views(session.worker().load(folder, shared=True), size, now)
     ]
 
 
@@ -97,7 +97,7 @@ def _targets(args: argparse.Namespace, now: datetime) -> tuple[list[int], list[d
     finally:
         if store is not None:
             store.close()
-    for _, seen in views(settings, args.target, now):
+    for _, seen in views(settings, session.worker(), args.target, now):
         if isinstance(seen, ConfmigError):
             report(seen)
             codes.append(seen.exit_code)

@@ -14,22 +14,24 @@ import secrets
 import sys
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from confmig.adapters.bundles.bundle import Bundle, Transformed, load
 from confmig.adapters.files.disk import digest_of
-from confmig.cli import output
+from confmig.adapters.workers.protocol import Bundle
+from confmig.adapters.workers.records import Transformed, Versions
+from confmig.cli import output, session
 from confmig.cli.progress import Progress
 from confmig.core.bundle.manifest import Config
 from confmig.documents.model.journal import Change
 from confmig.documents.model.path import show
 from confmig.documents.model.tree import kind_of
+from confmig.documents.text.unified import unified
 from confmig.errors import BUG, INVALID, REFUSED, Bug, ConfmigError, Usage, worst
 from confmig.offline import migrate as stateless
 from confmig.reports.text import plain
 
-if TYPE_CHECKING:
-    from confmig.reports.masking import Masker
+_REMEMBER = 16 << 20
+"""Bytes of text whose trees are kept between reading the version and running the chain."""
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,7 +81,8 @@ def run(args: argparse.Namespace) -> int:
     """Migrate every file; report every refusal, not only the first."""
     if args.stdout and len(args.files) > 1:
         raise Usage("usage", "--stdout takes one file", fix="use --write or --diff for several")
-    bundle = load(args.bundle, parameters=_parameters(args.param), shared=True)
+    worker = session.worker(_REMEMBER)
+    bundle = worker.load(args.bundle, parameters=_parameters(args.param), shared=True)
     with Progress(len(args.files), args.progress) as progress:
         answers, codes = _Run(args, bundle, progress).all()
     if args.json:
@@ -159,11 +162,23 @@ class _Run:
             if any(r.changed for r in results):
                 output.changed()
         self.progress.clear()
-        maskers = _maskers(self.bundle, files, results) if self.args.diff else {}
-        for (number, one), result in zip(inputs.items(), results, strict=True):
-            self._say(one, result, maskers.get(one.config.name))
+        diffs = self._diffs(files, results)
+        for (number, one), result, diff in zip(inputs.items(), results, diffs, strict=True):
+            self._say(one, result, diff)
             together = [str(other.file) for other in files if other is not one]
             self.answers[number] = _answer(self.args, one, result, self.key, together)
+
+    def _diffs(self, files: list[stateless.Input], results: list[stateless.Result]) -> list[str]:
+        """The diff of each file; secrets may move between files, so all are masked together."""
+        if not self.args.diff or self.args.json:
+            return [""] * len(files)
+        if self.args.show_values:
+            return [_unmasked(one, result.data) for one, result in zip(files, results, strict=True)]
+        versions = [
+            Versions(str(one.file), one.config.name, (one.snapshot.data, result.data))
+            for one, result in zip(files, results, strict=True)
+        ]
+        return [diff for (diff,) in self.bundle.report(versions)]
 
     def _refused(self, numbers: list[int], error: ConfmigError) -> None:
         # a document is always the caller's input here, whatever part of us found the flaw
@@ -176,7 +191,7 @@ class _Run:
             failed = {"code": error.code, "message": error.message}
             self.answers[number] = {"path": file, "error": failed}
 
-    def _say(self, one: stateless.Input, result: stateless.Result, masker: Masker | None) -> None:
+    def _say(self, one: stateless.Input, result: stateless.Result, diff: str) -> None:
         args = self.args
         if args.json:
             return
@@ -185,7 +200,7 @@ class _Run:
             sys.stdout.buffer.write(result.data)
             sys.stdout.buffer.flush()
         elif args.diff and result.changed:
-            sys.stdout.write(_diff(args, one, result.data, masker))
+            sys.stdout.write(diff)
         elif args.write and self.progress.quiet:
             became = "unchanged"
             if result.changed:
@@ -222,29 +237,9 @@ def _journal(file: Path | None) -> dict[str, Any] | None:
         ) from None
 
 
-def _maskers(
-    bundle: Bundle, inputs: list[stateless.Input], results: list[stateless.Result]
-) -> dict[str, Masker]:
-    """A masker a configuration; they know each other's secrets, which may move between files."""
-    from confmig.reports.masking import Masker
-
-    known: set[str] = set()
-    out = {}
-    for one, result in zip(inputs, results, strict=True):
-        masker = out[one.config.name] = Masker.of(bundle, one.config, known)
-        for data in (one.snapshot.data, result.data):
-            masker.learn(data)
-    return out
-
-
-def _diff(args: argparse.Namespace, one: stateless.Input, new: bytes, masker: Masker | None) -> str:
-    from confmig.reports import masking
-
-    old = one.snapshot.data
-    if args.show_values or masker is None:
-        encoding = one.config.encoding
-        return masking.unified(str(one.file), old.decode(encoding), new.decode(encoding))
-    return masker.diff(str(one.file), old, new)
+def _unmasked(one: stateless.Input, new: bytes) -> str:
+    old, encoding = one.snapshot.data, one.config.encoding
+    return unified(str(one.file), old.decode(encoding), new.decode(encoding))
 
 
 def _answer(
@@ -267,10 +262,10 @@ def _answer(
         return answer
     answer |= {
         "changes": [
-            _entry(step.migration.id, change, key) for step in done.steps for change in step.changes
+            _entry(step.migration, change, key) for step in done.steps for change in step.changes
         ],
         "notes": [
-            {"migration": step.migration.id, "path": place, "text": text}
+            {"migration": step.migration, "path": place, "text": text}
             for step in done.steps
             for place, text in step.notes
         ],
@@ -284,7 +279,7 @@ def _answer(
         answer["together"] = together
         answer["journal"] = [
             {
-                "migration": step.migration.id,
+                "migration": step.migration,
                 "from": step.before,
                 "to": step.after,
                 "changes": [c.as_json() for c in step.changes],
@@ -318,11 +313,10 @@ def _digest(value: Any, key: bytes) -> str:
 
 def _lost(args: argparse.Namespace, result: Transformed) -> list[dict[str, Any]]:
     """The comments that went with deleted values: their line in the source file."""
-    text = result.document.text
     out = []
-    for start, end in result.rendered.lost_comments if result.rendered is not None else ():
-        entry: dict[str, Any] = {"line": text.count("\n", 0, start) + 1, "length": end - start}
+    for comment in result.lost_comments:
+        entry: dict[str, Any] = {"line": comment.line, "length": len(comment.text)}
         if args.show_values:
-            entry["text"] = text[start:end]
+            entry["text"] = comment.text
         out.append(entry)
     return out

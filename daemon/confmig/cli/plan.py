@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     settings = session.load_settings(args)
     codes = [0]
     plans: list[dict[str, Any]] = []
-    for target, seen in views(settings, args.target, session.clock()):
+    for target, seen in views(settings, session.worker(), args.target, session.clock()):
         if isinstance(seen, ConfmigError):
             report(seen)
             plans.append({"target": target.name, "pending": [], "error": error_json(seen)})

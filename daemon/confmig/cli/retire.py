@@ -6,8 +6,8 @@ import argparse
 import shutil
 from pathlib import Path
 
-from confmig.adapters.bundles.bundle import Bundle, load
 from confmig.adapters.files.plain_file import write_plain
+from confmig.adapters.workers.protocol import Bundle
 from confmig.cli import session
 from confmig.core.bundle.manifest import file_of, sums, sums_text
 from confmig.documents import formats
@@ -28,7 +28,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Write manifest.json and manifest.sum, and remove the files of the retired migrations."""
-    bundle = load(args.bundle, shared=True)
+    bundle = session.worker().load(args.bundle, shared=True)
     gone = _gone(bundle, args.through)
     versions = dict(bundle.manifest.retired.versions) if bundle.manifest.retired else {}
     for migration in bundle.manifest.migrations[: len(gone)]:

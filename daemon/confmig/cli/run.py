@@ -77,6 +77,7 @@ def run(args: argparse.Namespace) -> int:
 
         return Agent(
             settings,
+            session.worker(),
             console=args.console,
             exit_on_block=args.exit_on_block,
             target=args.target,

@@ -17,6 +17,7 @@ from confmig.cli import output
 
 if TYPE_CHECKING:
     from confmig.adapters.telemetry.providers import Telemetry
+    from confmig.adapters.workers.protocol import Worker
     from confmig.passes.reconcile import Workspace
     from confmig.settings import Settings
 
@@ -44,11 +45,18 @@ def settings_argument(parser: argparse.ArgumentParser, *, target: bool = True) -
         parser.add_argument("--target", metavar="NAME", help="which target, if there are several")
 
 
+def worker(remember: int = 0) -> Worker:
+    """What parses and transforms foreign bytes; ``remember``: see ``LocalWorker``."""
+    from confmig.worker.local import LocalWorker
+
+    return LocalWorker(remember)
+
+
 def load_settings(args: argparse.Namespace) -> Settings:
     """The settings a command was given."""
     from confmig.settings import load
 
-    return load(args.settings, os.environ)
+    return load(args.settings, os.environ, worker())
 
 
 def telemetry_of(settings: Settings) -> Telemetry:
@@ -84,7 +92,7 @@ def workspace(settings: Settings) -> Iterator[Workspace]:
     telemetry = telemetry_of(settings)
     ending = time.monotonic()
     try:
-        with Workspace(settings, clock, telemetry.recorder, actor(), note) as space:
+        with Workspace(settings, worker(), clock, telemetry.recorder, actor(), note) as space:
             space.delivery = telemetry.plan.delivers_events
             space.prints_events = telemetry.plan.prints_events
             try:

@@ -34,7 +34,7 @@ def run(args: argparse.Namespace) -> int:
     answers: list[dict[str, Any]] = []
     store = Store.read_only(settings.state_dir)
     try:
-        for target, seen in views(settings, args.target, session.clock()):
+        for target, seen in views(settings, session.worker(), args.target, session.clock()):
             if isinstance(seen, ConfmigError):
                 report(seen)
                 answers.append({"target": target.name, "error": error_json(seen)})

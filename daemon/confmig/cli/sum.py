@@ -7,7 +7,7 @@ import json
 import re
 from pathlib import Path
 
-from confmig.adapters.bundles.bundle import read_files
+from confmig.adapters.bundles.reading import read_files
 from confmig.adapters.files.plain_file import write_plain
 from confmig.core.bundle import validation
 from confmig.core.bundle.contract import Contract

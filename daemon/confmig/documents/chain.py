@@ -17,7 +17,7 @@ from confmig.core.bundle.manifest import Config, Migration
 from confmig.documents.formats import TEXT_ONLY
 from confmig.documents.model import tree
 from confmig.documents.model.document import Document
-from confmig.documents.model.emptied import holds_nothing
+from confmig.documents.model.emptied import emptied, holds_nothing
 from confmig.documents.model.journal import Change
 from confmig.documents.model.path import Place, show
 from confmig.documents.model.together import Together
@@ -56,16 +56,6 @@ class Step:
 
 Validate = Callable[[str, int, Document], list[SchemaError] | None]
 """The schema errors of a configuration's document at a version; None if that has no schema."""
-
-
-def emptied() -> Refused:
-    """The refusal of a document that holds nothing."""
-    return Refused(
-        "document_emptied",
-        "the file holds nothing; a file without content has no version",
-        fix="put its content back (`confmig history` names the checkpoints that have it), or "
-        'remove the file; for new files, say "version": {"empty": 0} in the manifest',
-    )
 
 
 def version_of(document: Document, config: Config) -> int:
@@ -142,11 +132,19 @@ def run_together(
         except ConfmigError as error:
             if decisions:  # what comes after an open decision may fail because of it
                 break
-            error.message = f"{program.migration.id}: {error.message}"
+            error.migration = program.migration.id
+            error.documents = _about(error, program.migration)
             raise
     if decisions:
         raise _undecided(decisions)
     return {name: track.steps for name, track in tracks.items()}
+
+
+def _about(error: ConfmigError, migration: Migration) -> tuple[str, ...]:
+    """The configurations that an error is about. With several documents, each of its places begins
+    with the address of its document, which ``_perform`` gave it."""
+    named = tuple(name for name in migration.sets if error.place.startswith(f"{name}:"))
+    return named or tuple(migration.sets)
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,7 +199,7 @@ def _perform(
         try:
             operation.run(whole, asking)
         except ConfmigError as error:
-            error.message = f"{about}: {error.message}"
+            error.operation = about
             raise
 
 

@@ -14,7 +14,7 @@ import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
-from confmig.adapters.bundles.bundle import Bundle, load
+from confmig.adapters.workers.protocol import Bundle
 from confmig.core.bundle.manifest import Migration
 from confmig.errors import ConfmigError, Problem
 
@@ -89,14 +89,13 @@ def _replay_case(
     place = f"migrations/fixtures/{migration.id}"
     sources = {config: (folder / name).read_bytes() for config, name in inputs.items()}
     try:
-        results = bundle.transform_together(sources, [migration.id])
+        results = bundle.transform(sources, [migration.id])
     except ConfmigError as error:
         where = f"{place}/{', '.join(inputs.values())}"
         return [Problem("replay_failed", where, str(error), "mend the migration or the fixture")]
     out = []
     for config, name in inputs.items():
-        rendered = results[config].rendered
-        got = rendered.data if rendered is not None else sources[config]
+        got = results[config].image(sources[config])
         expected = (folder / _expected(name)).read_bytes()
         if got != expected:
             out.append(
@@ -156,13 +155,15 @@ def _digests(bundle: Bundle) -> Iterator[tuple[str, str]]:
                 continue
             sources = {config: (folder / name).read_bytes() for config, name in inputs.items()}
             try:
-                results = bundle.transform_together(sources, [migration.id])
+                results = bundle.transform(sources, [migration.id])
             except ConfmigError as error:
                 yield f"{migration.id}/{case}", error.code
                 continue
-            made = [r.rendered.data if r.rendered is not None else b"" for r in results.values()]
+            made = [r.data or b"" for r in results.values()]
             yield f"{migration.id}/{case}", hashlib.sha256(b"\0".join(made)).hexdigest()
 
 
 if __name__ == "__main__":
-    sys.stdout.write(json.dumps(dict(_digests(load(Path(sys.argv[1]))))))
+    from confmig.worker.local import LocalWorker
+
+    sys.stdout.write(json.dumps(dict(_digests(LocalWorker().load(Path(sys.argv[1]))))))

@@ -15,15 +15,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from confmig.adapters.bundles.bundle import Bundle, Transformed
 from confmig.adapters.files.disk import PREFIX, Disk, Snapshot
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.patterns import pattern
+from confmig.adapters.workers.protocol import Bundle
+from confmig.adapters.workers.records import Transformed
 from confmig.core.bundle.manifest import Config, Migration
 from confmig.core.planning.quiet import Quiet, Rule, Sight
 from confmig.core.planning.segments import below_floor
-from confmig.documents.chain import version_of
-from confmig.documents.model.document import Document
 from confmig.errors import ConfmigError, Refused
 from confmig.offline.reverse import Entry, way_back
 from confmig.transactions.file_exchange import busy, replace_file
@@ -38,14 +37,13 @@ WAIT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One file, read and parsed, with the steps before it; or, with ``back_to``, the version it
+    """One file with the steps before it; or, with ``back_to``, the version it
     shall go back to."""
 
     file: Path
     config: Config
     disk: Disk
     snapshot: Snapshot
-    document: Document
     version: int
     steps: tuple[Migration, ...]
     back_to: int | None
@@ -123,8 +121,11 @@ def open_file(
     ``stack``."""
     disk = stack.enter_context(Disk(str(file.parent), size_cap=bundle.caps.size))
     snapshot = read_quiet(disk, file.name) if write else disk.read(file.name)
-    document = bundle.parse(config, snapshot.data)
-    version = version_of(document, config)
+    version = 0  # of a file without a stamp: its whole chain runs
+    if config.stamp is not None:
+        stamp = bundle.stamp(config.name, snapshot.data, snapshot.digest)
+        assert stamp.version is not None
+        version = stamp.version
     chain = bundle.manifest.chain(config.name)
     versions = [m.sets[config.name] for m in chain]
     first, newest = bundle.manifest.floor(config.name), bundle.manifest.newest(config.name)
@@ -135,12 +136,12 @@ def open_file(
             f"the bundle knows {config.name} from {first} to {newest}, not {last}",
         )
     if version > last or (back and config.stamp is None):
-        return Input(file, config, disk, snapshot, document, version, (), last)
+        return Input(file, config, disk, snapshot, version, (), last)
     steps = tuple(m for m, v in zip(chain, versions, strict=True) if version < v <= last)
     if steps and version < first:
         message, fix = below_floor(version, first)
         raise Refused("document_below_floor", message, fix=fix)
-    return Input(file, config, disk, snapshot, document, version, steps, None)
+    return Input(file, config, disk, snapshot, version, steps, None)
 
 
 def bound(bundle: Bundle) -> frozenset[str]:
@@ -174,10 +175,8 @@ def transform(bundle: Bundle, inputs: list[Input], journal: Journal | None) -> l
     for migration in dict.fromkeys(together):
         _check_partners(migration, inputs)
     steps = sorted({m for one in inputs for m in one.steps}, key=lambda m: m.order)
-    done = bundle.transform_together(
-        {one.config.name: one.snapshot.data for one in inputs},
-        [m.id for m in steps],
-        parsed={one.config.name: one.document for one in inputs},
+    done = bundle.transform(
+        {one.config.name: one.snapshot.data for one in inputs}, [m.id for m in steps]
     )
     return [_result(one, done[one.config.name]) for one in inputs]
 
@@ -185,14 +184,14 @@ def transform(bundle: Bundle, inputs: list[Input], journal: Journal | None) -> l
 def _alone(bundle: Bundle, one: Input, journal: Journal | None) -> Result:
     if one.back_to is not None:
         return _back(bundle, one, journal)
-    ids = [m.id for m in one.steps]
-    return _result(one, bundle.transform(one.config, one.snapshot.data, ids, document=one.document))
+    sources = {one.config.name: one.snapshot.data}
+    done = bundle.transform(sources, [m.id for m in one.steps])
+    return _result(one, done[one.config.name])
 
 
 def _result(one: Input, done: Transformed) -> Result:
-    changed = done.rendered is not None
-    data = done.rendered.data if done.rendered is not None else one.snapshot.data
-    return Result(done.before, done.after, data, changed, done)
+    changed = done.data is not None
+    return Result(done.before, done.after, done.image(one.snapshot.data), changed, done)
 
 
 def _check_partners(migration: Migration, inputs: list[Input]) -> None:

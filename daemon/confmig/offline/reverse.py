@@ -11,11 +11,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confmig.adapters.bundles.bundle import Bundle, Transformed
 from confmig.adapters.files.disk import digest_of
-from confmig.documents.model.document import Document
-from confmig.documents.rebase.documents import rebase
-from confmig.documents.rebase.values import Forwarded
+from confmig.adapters.workers.protocol import Bundle
+from confmig.adapters.workers.records import MergePart
 from confmig.errors import Refused
 
 
@@ -82,64 +80,42 @@ def way_back(
         )
     if digest_of(today) == entry.result and not stay:
         return entry.source
-    return _Way(bundle, entry, partners, stay, gone).text(today)
+    return _merged(bundle, today, entry, partners, stay, gone)
 
 
-class _Way:
-    def __init__(
-        self,
-        bundle: Bundle,
-        entry: Entry,
-        partners: Sequence[Entry],
-        stay: list[str],
-        gone: list[str],
-    ) -> None:
-        self.bundle = bundle
-        self.entry = entry
-        self.config = bundle.manifest.configs[entry.config]
-        self.steps = gone
-        known = [m.id for m in bundle.manifest.migrations]
-        missing = [m for m in (*stay, *gone) if m not in known]
-        if missing:
-            raise self._differs(f"it does not have {missing[0]}")
-        sources = {e.config: e.source for e in (entry, *partners)}
-        ids = {s.migration for e in (entry, *partners) for s in e.steps}
-        others = ids - {*stay, *gone}  # of partners alone
-        before = [m for m in known if m in {*stay, *others}]
-        run = bundle.transform_together(sources, before) if before else {}
-        self.sources = {name: _data(run.get(name), data) for name, data in sources.items()}
-
-    def text(self, today: bytes) -> bytes:
-        """The earlier text, with the edits that made today's of the result."""
-        base = self.sources[self.config.name]
-        done = self._run(base)
-        left = _data(done, base)
-        if digest_of(left) != self.entry.result:
-            raise self._differs("its migrations do not give the same result as then")
-        if left == today:
-            return base
-        segments = done.rendered.segments if done.rendered is not None else ()
-        return rebase(base, left, today, segments, self._parse, self._forward)
-
-    def _run(self, data: bytes) -> Transformed:
-        sources = self.sources | {self.config.name: data}
-        return self.bundle.transform_together(sources, self.steps)[self.config.name]
-
-    def _forward(self, data: bytes) -> Forwarded:
-        done = self._run(data)
-        return Forwarded(done.document, self._parse(_data(done, data)))
-
-    def _parse(self, data: bytes) -> Document:
-        return self.bundle.parse(self.config, data)
-
-    def _differs(self, why: str) -> Refused:
-        return Refused(
-            "chain_differs",
-            f"the bundle has changed since: {why}",
-            fix="use the release of the bundle that migrated the file",
-        )
+def _merged(
+    bundle: Bundle,
+    today: bytes,
+    entry: Entry,
+    partners: Sequence[Entry],
+    stay: Sequence[str],
+    gone: Sequence[str],
+) -> bytes:
+    """The text before the migrations that go, with the edits that made today's text."""
+    known = [m.id for m in bundle.manifest.migrations]
+    missing = [m for m in (*stay, *gone) if m not in known]
+    if missing:
+        raise _differs(f"it does not have {missing[0]}")
+    sources = {e.config: e.source for e in (entry, *partners)}
+    ids = {s.migration for e in (entry, *partners) for s in e.steps}
+    others = ids - {*stay, *gone}  # of partners alone
+    before = [m for m in known if m in {*stay, *others}]
+    if before:
+        done = bundle.transform(sources, before)
+        sources = {name: done[name].image(data) for name, data in sources.items()}
+    base = sources.pop(entry.config)
+    part = MergePart(entry.config, entry.config, base, entry.result, today, None)
+    try:
+        return bundle.merge([part], sources, gone, exact=True)[0].data
+    except Refused as error:
+        if error.code != "chain_differs":
+            raise
+        raise _differs("its migrations do not give the same result as then") from None
 
 
-def _data(done: Transformed | None, data: bytes) -> bytes:
-    """What a run made of a content."""
-    return done.rendered.data if done is not None and done.rendered is not None else data
+def _differs(why: str) -> Refused:
+    return Refused(
+        "chain_differs",
+        f"the bundle has changed since: {why}",
+        fix="use the release of the bundle that migrated the file",
+    )

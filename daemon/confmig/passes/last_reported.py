@@ -12,8 +12,8 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from confmig.adapters.bundles.bundle import Bundle
 from confmig.adapters.state.store import Store, Transaction, stamp
+from confmig.adapters.workers.protocol import Bundle
 from confmig.core.bundle.manifest import CLASSES
 from confmig.core.planning.attention import cause
 from confmig.core.planning.segments import Outlook

@@ -11,10 +11,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from confmig.adapters.bundles.bundle import Bundle
 from confmig.adapters.files.disk import Disk, Snapshot
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.store import Store, moment
+from confmig.adapters.workers.protocol import Bundle
 from confmig.core.planning.segments import Segment
 from confmig.core.transaction.phases import Phase
 from confmig.errors import ConfmigError
@@ -87,13 +87,12 @@ def _late(
     if not snapshot.data.startswith(new):
         return None
     source = checkpoints.image(file.origin) + snapshot.data[len(new) :]
-    config = bundle.manifest.configs[file.config]
-    done = bundle.transform(config, source, file.migrations, store.install_key)
-    if done.rendered is None or done.rendered.data == snapshot.data:
+    done = bundle.transform({file.config: source}, file.migrations, store.install_key)[file.config]
+    if done.data is None or done.data == snapshot.data:
         return None
     kind = steps[0].kind
     return Late(
-        Segment(kind, {file.path: tuple(steps)}, {file.path: config.name}), snapshot, source
+        Segment(kind, {file.path: tuple(steps)}, {file.path: file.config}), snapshot, source
     )
 
 

@@ -16,8 +16,6 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from confmig.adapters.bundles import bundle as bundles
-from confmig.adapters.bundles.bundle import Bundle
 from confmig.adapters.files.disk import Disk, Snapshot
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.mounts import filesystem_of, is_network
@@ -27,6 +25,7 @@ from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.lock import DirectoryLock, RootLock
 from confmig.adapters.state.retention import Keep, prune
 from confmig.adapters.state.store import Hold, Store, stamp
+from confmig.adapters.workers.protocol import Bundle, Worker
 from confmig.core.bundle.manifest import CLASSES, Migration
 from confmig.core.planning.attention import block_reason
 from confmig.core.planning.quiet import BUSY, Quiet, Sight
@@ -110,12 +109,14 @@ class Workspace:
     def __init__(
         self,
         settings: Settings,
+        worker: Worker,
         clock: Clock,
         recorder: spans.Recorder,
         actor: str,
         say: Callable[[str], None] = lambda line: None,
     ) -> None:
         self.settings = settings
+        self.worker = worker
         self.clock = clock
         self.recorder = recorder
         self.actor = actor
@@ -204,7 +205,7 @@ class Workspace:
                 self.recover(target, disk)  # needs no bundle: a broken one must not stop it
                 last = self._last_reported(target)
                 last.conflicts(tuple(self.store.conflicts(target.name)))
-                policy = self.policies[target.name] = load_policy(target)
+                policy = self.policies[target.name] = load_policy(target, self.worker)
                 last.policy(policy)
                 bundle = self._bundle(target)
                 span.set(ev.MANIFEST_DIGEST, f"sha256:{bundle.manifest.digest}")
@@ -217,7 +218,7 @@ class Workspace:
         """The target's bundle. Raises ``Invalid`` for one that cannot be used, after the event."""
         last = self._last_reported(target)
         try:
-            bundle = bundles.load(target.bundle, self.settings.limits.caps(), target.parameters)
+            bundle = self.load_bundle(target)
             history_changed(bundle, self.store, target.name)
         except Invalid as error:
             reason = block_reason(error.code, invalid=True)
@@ -226,6 +227,10 @@ class Workspace:
             raise
         last.bundle_loaded(bundle)
         return bundle
+
+    def load_bundle(self, target: Target) -> Bundle:
+        """The target's bundle. Raises ``Invalid`` with every problem in it."""
+        return self.worker.load(target.bundle, self.settings.limits.caps(), target.parameters)
 
     def _last_reported(self, target: Target) -> LastReported:
         return LastReported(self.store, target.name, self.clock)

@@ -11,13 +11,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from confmig.adapters.bundles import bundle as bundles
-from confmig.adapters.bundles.bundle import Bundle
 from confmig.adapters.files import trust
 from confmig.adapters.files.disk import Disk, Snapshot, digest_of
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.plain_file import read_plain
 from confmig.adapters.state.store import Hold, Store, Transaction
+from confmig.adapters.workers.protocol import Bundle, Worker
 from confmig.core.bundle import history
 from confmig.core.bundle.manifest import Config, Migration
 from confmig.core.planning.quiet import BUSY
@@ -33,9 +32,7 @@ from confmig.core.planning.segments import (
 from confmig.core.policy import model as policies
 from confmig.core.policy.decide import Decision, Facts, decide
 from confmig.core.policy.model import Policy
-from confmig.documents import formats
-from confmig.documents.chain import emptied
-from confmig.documents.model.tree import plain
+from confmig.documents.model.emptied import emptied
 from confmig.errors import ConfmigError, Invalid, Problem, Refused
 from confmig.passes import leftovers
 from confmig.settings import Settings, Target
@@ -64,14 +61,14 @@ class View:
         return min(times, default=None)
 
 
-def load_policy(target: Target) -> Policy:
+def load_policy(target: Target, worker: Worker) -> Policy:
     """The policy of a target: missing, invalid or present."""
     if target.policy is None:
         return policies.MISSING
     name = target.policy.name
     try:
         trust.check("policy_untrusted", "policy", [target.policy])
-        data = plain(formats.parse(read_plain(target.policy), format="yaml").root)
+        data = worker.check(read_plain(target.policy))
     except OSError as error:
         return policies.invalid(
             [
@@ -153,19 +150,18 @@ def _fact(
 ) -> DocumentFact:
     """One document. Raises ``ConfmigError`` if it cannot say its version or what is due."""
     digest, path = snapshot.digest, snapshot.path
-    empty = bundle.holds_nothing(config, snapshot.data)
     if config.stamp is not None:
-        version = bundle.version(config, snapshot.data, digest)
-        fact = DocumentFact(config.name, path, version, digest, empty=empty)
+        stamp = bundle.stamp(config.name, snapshot.data, digest)
+        fact = DocumentFact(config.name, path, stamp.version, digest, empty=stamp.empty)
         return placed(bundle.manifest, fact)
     if settled == settled_key(bundle, config.name, digest):
         return DocumentFact(config.name, path, None, digest, due=())
     if busy:  # the chain need not run on what is half-written
         raise emptied()
-    due = bundle.due(config, snapshot.data)
-    if empty and (due or settled is not None):
+    stamp = bundle.stamp(config.name, snapshot.data, digest)
+    if stamp.empty and (stamp.due or settled is not None):
         raise emptied()
-    return DocumentFact(config.name, path, None, digest, due=due, empty=empty)
+    return DocumentFact(config.name, path, None, digest, due=stamp.due, empty=stamp.empty)
 
 
 def _busy(config: Config, path: str, digest: str, why: str) -> DocumentFact:
@@ -333,7 +329,7 @@ def failure_key(bundle: Bundle, policy: Policy, documents: tuple[DocumentFact, .
 
 
 def views(
-    settings: Settings, target: str | None, now: datetime
+    settings: Settings, worker: Worker, target: str | None, now: datetime
 ) -> Iterator[tuple[Target, View | ConfmigError]]:
     """Every target (or the named one) with its view, or the error that stands in its way."""
     targets = [settings.target(target)] if target else settings.targets
@@ -341,11 +337,11 @@ def views(
     try:
         for one in targets:
             try:
-                bundle = bundles.load(one.bundle, settings.limits.caps(), one.parameters)
+                bundle = worker.load(one.bundle, settings.limits.caps(), one.parameters)
                 with Disk(str(one.root), size_cap=settings.limits.size, ways=one.ways()) as disk:
                     patterns = [p for c in bundle.manifest.configs.values() for p in c.files]
                     left = leftovers.find(disk, patterns, leftovers.unsettled(store, one.name))
-                    seen = view(one, bundle, load_policy(one), disk, store, now)
+                    seen = view(one, bundle, load_policy(one, worker), disk, store, now)
                     yield one, replace(seen, leftovers=left)
             except ConfmigError as error:
                 yield one, error

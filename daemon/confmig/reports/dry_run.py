@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from confmig.adapters.bundles.bundle import Transformed
 from confmig.adapters.files.disk import Disk
+from confmig.adapters.workers.records import Transformed, Versions
 from confmig.core.bundle.manifest import Migration
 from confmig.core.planning.segments import DocumentFact, misfit
 from confmig.core.policy import reasons
@@ -17,7 +17,6 @@ from confmig.documents.model.path import show
 from confmig.documents.model.tree import kind_of
 from confmig.errors import ConfmigError
 from confmig.passes.view import View
-from confmig.reports import masking
 
 
 def report_of(view: View, size_cap: int, key: bytes) -> dict[str, Any]:
@@ -73,17 +72,14 @@ def report_of(view: View, size_cap: int, key: bytes) -> dict[str, Any]:
 
 
 class _Walk:
-    """One document on its way through the plan: its bytes by now, and what stopped it."""
+    """One document on its way through the plan: its texts so far, and what stopped it."""
 
-    def __init__(self, view: View, document: DocumentFact, disk: Disk, known: set[str]) -> None:
-        config = view.bundle.manifest.configs[document.config]
+    def __init__(self, document: DocumentFact, disk: Disk) -> None:
         self.document = document
         self.entries: dict[str, dict[str, Any]] = {}
         self.error = document.message and f"{document.message} [{document.problem}]"
-        self.data = disk.read(document.path).data if document.healthy else b""
-        self.masker = masking.Masker.of(view.bundle, config, known)
-        if document.healthy:
-            self.masker.learn(self.data)
+        self.texts = [disk.read(document.path).data] if document.healthy else []
+        self.changing: list[dict[str, Any]] = []  # the entries of the steps that gave the texts
 
     def past(self, migration: Migration) -> bool:
         """Whether the document had the migration already."""
@@ -92,18 +88,26 @@ class _Walk:
     def note(self, migration: Migration, **what: Any) -> None:
         self.entries[migration.id] = {"path": self.document.path, **what}
 
+    def take(self, migration: Migration, result: Transformed) -> None:
+        """Go through a migration; the diff is filled in at the end."""
+        if result.data is None:
+            self.note(migration, action="no_op")
+            return
+        self.note(migration, action="would_migrate", diff="", loss=loss_ledger(result))
+        self.texts.append(result.data)
+        self.changing.append(self.entries[migration.id])
+
     def stop(self, migration: Migration, error: str) -> None:
-        """An error is told once; what comes after it is skipped."""
-        told = any(e["action"] == "error" for e in self.entries.values())
-        self.note(migration, action="skipped" if told else "error", error=error)
+        """An error is reported once; what comes after it is skipped."""
+        reported = any(e["action"] == "error" for e in self.entries.values())
+        self.note(migration, action="skipped" if reported else "error", error=error)
         self.error = error
 
 
 def _walk(view: View, size_cap: int, key: bytes) -> dict[str, dict[str, dict[str, Any]]]:
     """path -> migration id -> what it would do; each step starts from the last one's bytes."""
     with Disk(str(view.target.root), size_cap=size_cap, ways=view.target.ways()) as disk:
-        known: set[str] = set()
-        walks = [_Walk(view, document, disk, known) for document in view.documents]
+        walks = [_Walk(document, disk) for document in view.documents]
     for migration in view.bundle.manifest.migrations:
         mine = [w for w in walks if w.document.config in migration.sets]
         unfit = misfit(migration, view.documents)
@@ -118,7 +122,16 @@ def _walk(view: View, size_cap: int, key: bytes) -> dict[str, dict[str, dict[str
                     walk.note(migration, action="no_op")
                 else:
                     walk.stop(migration, walk.error or f"{reasons.EXPLAIN[unfit]} [{unfit}]")
+    _fill_in_diffs(view, [w for w in walks if w.texts])
     return {walk.document.path: walk.entries for walk in walks}
+
+
+def _fill_in_diffs(view: View, walks: list[_Walk]) -> None:
+    """All at once: a secret of one text is masked in the diffs of all."""
+    files = [Versions(w.document.path, w.document.config, tuple(w.texts)) for w in walks]
+    for walk, diffs in zip(walks, view.bundle.report(files), strict=True):
+        for entry, diff in zip(walk.changing, diffs, strict=True):
+            entry["diff"] = diff
 
 
 def _take(view: View, migration: Migration, walks: list[_Walk], key: bytes) -> None:
@@ -129,9 +142,9 @@ def _take(view: View, migration: Migration, walks: list[_Walk], key: bytes) -> N
         return
     error = next((walk.error for walk in walks if walk.error), None)
     if error is None:
-        sources = {walk.document.config: walk.data for walk in walks}
+        sources = {walk.document.config: walk.texts[-1] for walk in walks}
         try:
-            results = view.bundle.transform_together(sources, [migration.id], key)
+            results = view.bundle.transform(sources, [migration.id], key)
         except ConfmigError as raised:
             error = str(raised)
     if error is not None:
@@ -139,29 +152,11 @@ def _take(view: View, migration: Migration, walks: list[_Walk], key: bytes) -> N
             walk.stop(migration, error)
         return
     for walk in walks:
-        rendered = results[walk.document.config].rendered
-        if rendered is not None:
-            walk.masker.learn(rendered.data)
-    for walk in walks:
-        result = results[walk.document.config]
-        walk.note(migration, **_entry(walk.masker, walk.document.path, walk.data, result))
-        walk.data = result.rendered.data if result.rendered is not None else walk.data
-
-
-def _entry(masker: masking.Masker, path: str, data: bytes, result: Transformed) -> dict[str, Any]:
-    if result.rendered is None:
-        return {"action": "no_op"}
-    return {
-        "action": "would_migrate",
-        "diff": masker.diff(path, data, result.rendered.data),
-        "loss": loss_ledger(result),
-    }
+        walk.take(migration, results[walk.document.config])
 
 
 def loss_ledger(result: Transformed) -> dict[str, Any]:
     """What a chain removes: places and types of values, and lines of comments."""
-    text = result.document.text
-    lost = result.rendered.lost_comments if result.rendered is not None else ()
     return {
         "removed": [
             {"path": show(c.place), "type": kind_of(c.old)}
@@ -169,7 +164,7 @@ def loss_ledger(result: Transformed) -> dict[str, Any]:
             for c in step.changes
             if c.kind == "removed"
         ],
-        "comments": [{"line": text.count("\n", 0, start) + 1} for start, _ in lost],
+        "comments": [{"line": comment.line} for comment in result.lost_comments],
     }
 
 

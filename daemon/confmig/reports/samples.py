@@ -8,11 +8,10 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Iterator
-from dataclasses import replace
 from datetime import datetime
 
-from confmig.adapters.bundles.bundle import Bundle
 from confmig.adapters.files.disk import Disk
+from confmig.adapters.workers.protocol import Bundle
 from confmig.core.policy import model as policies
 from confmig.errors import Refused
 from confmig.passes.view import View, view
@@ -47,11 +46,7 @@ def sample_views(bundle: Bundle, size_cap: int, now: datetime) -> Iterator[View]
                     paths = folders.setdefault(posixpath.dirname(path), {})
                     paths.setdefault(config, []).append(path)
         for folder, paths in sorted(folders.items()):
-            configs = {
-                name: replace(config, files=tuple(paths.get(name, ())))
-                for name, config in bundle.manifest.configs.items()
-            }
-            manifest = replace(bundle.manifest, configs=configs)
+            only = bundle.with_files({name: tuple(found) for name, found in paths.items()})
             label = f"{bundle.manifest.bundle}: {folder or '.'}"
             one = target.model_copy(update={"name": label})
-            yield view(one, replace(bundle, manifest=manifest), policies.MISSING, disk, None, now)
+            yield view(one, only, policies.MISSING, disk, None, now)

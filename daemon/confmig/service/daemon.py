@@ -27,6 +27,7 @@ from confmig.adapters.host.timer import Timer
 from confmig.adapters.host.watch import Watcher
 from confmig.adapters.http.probes import Measured, ProbeServer, Snapshot
 from confmig.adapters.telemetry.providers import Telemetry, instance_id, plan, settle
+from confmig.adapters.workers.protocol import Worker
 from confmig.errors import (
     DONE,
     LOCK_HELD,
@@ -119,6 +120,7 @@ class Agent:
     def __init__(
         self,
         settings: Settings,
+        worker: Worker,
         *,
         console: bool = False,
         exit_on_block: bool = False,
@@ -126,6 +128,7 @@ class Agent:
         wait: float = 0.0,
     ) -> None:
         self._settings = settings
+        self._worker = worker
         self._console = console
         self._exit_on_block = exit_on_block
         self._wait = wait
@@ -196,7 +199,9 @@ class Agent:
             pause = self._tick
             try:
                 if os.path.exists(file) or not there:
-                    return Workspace(settings, _clock, recorder, f"uid:{os.getuid()}", self._log)
+                    return Workspace(
+                        settings, self._worker, _clock, recorder, f"uid:{os.getuid()}", self._log
+                    )
             except ConfmigError as error:
                 busy = isinstance(error, LockHeld)
                 if busy and trouble is None:

@@ -15,10 +15,11 @@ from datetime import datetime
 from typing import Any
 
 from confmig import __version__
-from confmig.adapters.bundles.bundle import Bundle, Transformed
 from confmig.adapters.files.disk import Disk, Snapshot, digest_of
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.store import Store, stamp
+from confmig.adapters.workers.protocol import Bundle
+from confmig.adapters.workers.records import Transformed
 from confmig.core.bundle.history import Released, released
 from confmig.core.planning.segments import Segment
 from confmig.core.transaction.phases import Phase
@@ -152,7 +153,7 @@ def _apply(
                             "the file was changed since it was planned",
                             place=path,
                         )
-                results = job.bundle.transform_together(
+                results = job.bundle.transform(
                     {segment.configs[p]: sources.get(p, s.data) for p, s in snapshots.items()},
                     [m.id for m in steps],
                     job.store.install_key,
@@ -162,12 +163,13 @@ def _apply(
                 return Outcome("drifted", segment, error=error, document=path)
             except (ConfmigError, OSError) as raised:
                 fault = as_error(raised)
-                named = [p for p in paths if fault.place.startswith(f"{segment.configs[p]}:")]
+                named = [p for p in paths if segment.configs[p] in fault.documents]
                 path = named[0] if named else paths[0]
+                fault.documents = (path, *(p for p in paths if p != path))
                 files = " + ".join(paths)
                 inside = fault.place if fault.place not in paths else ""
                 fault.place = f"{files}: {inside}" if inside else files
-                failed = next((m.id for m in steps if fault.message.startswith(m.id)), steps[0].id)
+                failed = fault.migration or steps[0].id
                 kind = "document_failed" if late(path, failed) else "failed"
                 return Outcome(kind, segment, error=fault, document=path, migration=failed)
     try:
@@ -216,7 +218,7 @@ def _plan(
     images: list[bytes] = []
     described: list[dict[str, Any]] = []
     for snapshot, result in work:
-        if result.rendered is None:
+        if result.data is None:
             continue
         config = job.bundle.manifest.configs[segment.configs[snapshot.path]]
         source = sources.get(snapshot.path)
@@ -226,17 +228,17 @@ def _plan(
             config=config.name,
             format=config.format,
             old=snapshot.digest,
-            new=digest_of(result.rendered.data),
+            new=digest_of(result.data),
             before=result.before,
             after=result.after,
-            migrations=tuple(s.migration.id for s in result.steps),
+            migrations=tuple(s.migration for s in result.steps),
             metadata=snapshot.metadata,
             mounted=snapshot.mounted,
             source=digest_of(source) if source is not None else None,
         )
         files.append(file)
-        images += [snapshot.data, result.rendered.data, *([source] if source is not None else [])]
-        described.append(_describe(file, result))
+        images += [snapshot.data, result.data, *([source] if source is not None else [])]
+        described.append(_describe(file))
     placed, directory = lay_out(job.disk, transaction, files)
     job.checkpoints.put(images, transaction)
     checkpoint = job.checkpoints.save(
@@ -290,10 +292,8 @@ def _plan(
     )
 
 
-def _describe(file: FilePlan, result: Transformed) -> dict[str, Any]:
-    """What a checkpoint keeps of one file: enough to restore it, and to place later edits."""
-    assert result.rendered is not None
-    metadata = file.metadata
+def _describe(file: FilePlan) -> dict[str, Any]:
+    """What a checkpoint keeps of one file: enough to restore it."""
     return {
         "path": file.path,
         "config": file.config,
@@ -303,18 +303,6 @@ def _describe(file: FilePlan, result: Transformed) -> dict[str, Any]:
         "before": file.before,
         "after": file.after,
         "migrations": list(file.migrations),
-        "metadata": {
-            "mode": metadata.mode,
-            "uid": metadata.uid,
-            "gid": metadata.gid,
-            "xattrs": metadata.xattrs,
-        },
-        "segments": [[s.old, s.new, s.length] for s in result.rendered.segments],
-        "lost_comments": [list(span) for span in result.rendered.lost_comments],
-        "changes": [
-            {"migration": step.migration.id, "changes": [c.as_json() for c in step.changes]}
-            for step in result.steps
-        ],
     }
 
 
@@ -444,7 +432,7 @@ def failure(error: ConfmigError, phase: str, outcome: str) -> dict[str, Any]:
         ev.ERROR_TYPE: error.code,
         ev.PHASE: phase,
         ev.OUTCOME: outcome,
-        ev.PATH: error.place.split(": ")[0].split(" + ")[0] or None,
+        ev.PATH: error.documents[0] if error.documents else error.place or None,
     }
 
 

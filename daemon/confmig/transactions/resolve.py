@@ -14,14 +14,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
 
-from confmig.adapters.bundles.bundle import Bundle
 from confmig.adapters.state.store import Transaction
+from confmig.adapters.workers.protocol import Bundle
+from confmig.adapters.workers.records import HalfDone
 from confmig.core.planning.segments import Segment, bound
 from confmig.core.transaction.phases import Image, Phase, settled
-from confmig.documents.model.path import show
-from confmig.documents.model.tree import plain
 from confmig.errors import ConfmigError, Refused
 from confmig.transactions import migrate as forward
 from confmig.transactions.kinds import records_of
@@ -83,40 +81,22 @@ class Resolution:
             return Outcome({}, refused=error)
 
     def lost(self) -> tuple[str, ...]:
-        """The places of values that would be in no file if the files stayed as they are: the
-        migration took them out of a file that is new, for one that is old still.
-
-        A value that an old file would gain counts, unless it is in some file today, or stands in
-        the migration itself (then it came from no file).
-        """
-        bundle = self._known_bundle()
-        today = {text for f in self._plan.files for _, text in self._leaves(f, self._today(f))}
-        out = []
-        for group in self._groups():
-            if not any(self._is_new(f) for f in group):
-                continue
-            taken = [
-                (f, place, text)
-                for f in group
-                if self._is_new(f)
-                for place, text in self._gained(f, self._image(f.new), self._image(f.old))
-            ]
-            ids = [m for f in group for m in f.migrations]
-            written = b"".join(bundle.source(m) for m in dict.fromkeys(ids)).decode()
-            for file in group:
-                if self._is_new(file):
-                    continue
-                gained = self._gained(file, self._image(file.old), self._image(file.new))
-                for place, text in gained:
-                    if place == self._stamp(file) or any(_holds(t, text) for t in today):
-                        continue
-                    origin = next((t for t in taken if _holds(text, t[2])), None)
-                    if origin is not None:
-                        at = f"{origin[0].path}: {origin[1]}"
-                        out.append(f"{at} (it belongs to {file.path}: {place} now)")
-                    elif text not in written:
-                        out.append(f"{file.path}: {place}")
-        return tuple(out)
+        """The places of values that would be in no file if the files stayed as they are."""
+        files = [
+            HalfDone(
+                file.path,
+                file.config,
+                number,
+                self._image(file.old),
+                self._image(file.new),
+                self._today(file),
+                self._is_new(file),
+                file.migrations,
+            )
+            for number, group in enumerate(self._groups())
+            for file in group
+        ]
+        return self._known_bundle().lost(files)
 
     def _restored(self) -> list[Restored]:
         """The files that are new, as they become old again."""
@@ -137,10 +117,9 @@ class Resolution:
             sources = {f.config: old.get(f.path, self._today(f)) for f in group}
             ids = {m for f in group for m in f.migrations}
             steps = [m.id for m in bundle.manifest.migrations if m.id in ids]
-            done = bundle.transform_together(sources, steps, self._job.store.install_key)
+            done = bundle.transform(sources, steps, self._job.store.install_key)
             for file in group:
-                rendered = done[file.config].rendered
-                out[file.path] = rendered.data if rendered is not None else sources[file.config]
+                out[file.path] = done[file.config].image(sources[file.config])
         return Outcome(out)
 
     def _cleared(self) -> Outcome:
@@ -234,10 +213,6 @@ class Resolution:
         for group in dict.fromkeys(bound(steps).values()):
             yield [files[path] for path in group]
 
-    def _stamp(self, file: FilePlan) -> str | None:
-        stamp = self._known_bundle().manifest.configs[file.config].stamp
-        return stamp.path if stamp is not None else None
-
     def _is_new(self, file: FilePlan) -> bool:
         return self._held[file.path] in (Image.NEW, Image.EDITED_NEW)
 
@@ -249,45 +224,6 @@ class Resolution:
             return self._job.disk.content(file.path)
         except FileNotFoundError:
             return b""
-
-    def _gained(self, file: FilePlan, before: bytes, after: bytes) -> list[tuple[str, str]]:
-        """The values that one text of a file has and another one does not."""
-        known = [text for _, text in self._leaves(file, before)]
-        out = []
-        for place, text in self._leaves(file, after):
-            if text in known:
-                known.remove(text)
-            else:
-                out.append((place, text))
-        return out
-
-    def _leaves(self, file: FilePlan, data: bytes) -> list[tuple[str, str]]:
-        """Every value of a text with its place; none if it cannot be read."""
-        bundle = self._known_bundle()
-        try:
-            document = bundle.parse(bundle.manifest.configs[file.config], data)
-        except ConfmigError:
-            return []
-        return list(_leaves(plain(document.root), ()))
-
-
-def _leaves(value: Any, place: tuple[str | int, ...]) -> Iterator[tuple[str, str]]:
-    if isinstance(value, dict):
-        for key, inner in value.items():
-            yield from _leaves(inner, (*place, str(key)))
-    elif isinstance(value, list):
-        for number, inner in enumerate(value):
-            yield from _leaves(inner, (*place, number))
-    else:
-        yield show(place), str(value).lower() if isinstance(value, bool) else str(value)
-
-
-_SHORT = 4
-
-
-def _holds(text: str, value: str) -> bool:
-    """Whether a value is another one, or a part of it (``format`` puts several into one text)."""
-    return text == value or (len(value) >= _SHORT and value in text)
 
 
 def resolve(resolution: Resolution, mode: str) -> Phase:

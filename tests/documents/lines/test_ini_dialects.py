@@ -14,7 +14,7 @@ from confmig.documents import formats
 from confmig.documents.model.dialects import UNKNOWN, dialect_of
 from confmig.documents.model.document import Document
 from confmig.errors import Refused
-from confmig.reports.masking import Masker
+from confmig.worker.masking import Masker
 from tests.documents.operations.test_new_operations import CONTEXT, read
 
 

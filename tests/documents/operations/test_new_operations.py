@@ -14,13 +14,13 @@ from typing import Any
 import pytest
 import yaml
 
-from confmig.adapters.bundles import regex
 from confmig.core.bundle.manifest import Config, Migration
 from confmig.documents import chain, formats
 from confmig.documents.model.document import Document
 from confmig.documents.model.journal import Change
 from confmig.documents.operations import Context, Operation, load
 from confmig.errors import Refused
+from confmig.worker import regex
 
 CONTEXT = Context(
     custom=lambda name, document, item: document.set("handled_by", name),

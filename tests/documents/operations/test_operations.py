@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 import yaml
 
-from confmig.adapters.bundles import regex
 from confmig.documents.model.document import Document
 from confmig.documents.operations import Context, load
 from confmig.errors import Refused
+from confmig.worker import regex
 from tests.documents.helpers import parse, render
 
 

@@ -21,7 +21,6 @@ from typing import Any
 import pytest
 import yaml
 
-from confmig.adapters.bundles import regex
 from confmig.documents import formats
 from confmig.documents.model.document import Document
 from confmig.documents.model.journal import Change
@@ -29,6 +28,7 @@ from confmig.documents.model.path import show
 from confmig.documents.model.tree import Mapping, Sequence, cells_of, plain, same_value
 from confmig.documents.operations import OPERATIONS, Context, Operation, load
 from confmig.errors import Refused
+from confmig.worker import regex
 from tests.documents.helpers import Ordered, alike, read12
 from tests.documents.json import fuzzing as fuzzing_json
 from tests.documents.toml import fuzzing as fuzzing_toml

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 import yaml
 
-from confmig.adapters.bundles import regex
 from confmig.documents import formats
 from confmig.documents.model.document import Document
 from confmig.documents.model.tree import plain, same_value
@@ -18,6 +17,7 @@ from confmig.documents.rebase.documents import Conflict, rebase
 from confmig.documents.rebase.values import Forwarded
 from confmig.documents.text.pieces import Segment
 from confmig.errors import Refused
+from confmig.worker import regex
 
 CONTEXT = Context(
     custom=lambda name, document, item: document.set("handled_by", name),

@@ -7,13 +7,13 @@ import json
 import pytest
 import yaml
 
-from confmig.adapters.bundles import regex
 from confmig.documents import formats
 from confmig.documents.model.document import Document
 from confmig.documents.model.journal import Change
 from confmig.documents.model.tree import plain
 from confmig.documents.operations import Context, load
 from confmig.errors import Refused
+from confmig.worker import regex
 
 CONTEXT = Context(
     custom=lambda name, document, item: document.set("[0].handled", name),

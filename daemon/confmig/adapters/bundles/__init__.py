@@ -1,1 +1,1 @@
-"""Reading bundles, and running the code in them."""
+"""Reading the files of a bundle."""

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 
+from confmig.errors import Refused
+
 _COMMENTS = {
     "yaml": r"#[^\n\r]*",
     "json": r"(?!)",
@@ -26,3 +28,13 @@ def holds_nothing(text: str, format: str) -> bool:
     null = _NULL.get(format, r"null" if format == "json5" else r"(?!)")
     nothing = rf"(?:{_BLANK}|{_COMMENTS[format]}|(?:{null})(?!\S))*+\Z"
     return re.match(nothing, text, re.DOTALL) is not None
+
+
+def emptied() -> Refused:
+    """The refusal of a document that holds nothing."""
+    return Refused(
+        "document_emptied",
+        "the file holds nothing; a file without content has no version",
+        fix="put its content back (`confmig history` names the checkpoints that have it), or "
+        'remove the file; for new files, say "version": {"empty": 0} in the manifest',
+    )

@@ -115,7 +115,7 @@ class _Builder:
     def named(self, refused: Refused) -> Refused:
         """A refusal that says which document of a stream it is about."""
         if self.document.stream and self.begun and refused.message.startswith("line "):
-            refused.message = f"document {self.begun}, {refused.message}"
+            refused.reason = f"document {self.begun}, {refused.reason}"
         return refused
 
     def build(self) -> None:

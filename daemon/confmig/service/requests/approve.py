@@ -25,7 +25,7 @@ def approve(space: Workspace, target: Target, request: Request) -> Result:
             f"{request['id']} is not in the bundle",
             fix="`confmig plan` lists what is pending",
         )
-    policy = load_policy(target)
+    policy = load_policy(target, space.worker)
     now = space.clock()
     rule = policy.classes.get(migration.kind)
     ttl = (

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from confmig.adapters.bundles import bundle as bundles
-from confmig.adapters.bundles.bundle import Bundle
 from confmig.adapters.files.disk import Disk
+from confmig.adapters.workers.protocol import Bundle
 from confmig.errors import ConfmigError, PartialFailure
 from confmig.passes.reconcile import Workspace
 from confmig.settings import Target
@@ -45,7 +44,7 @@ def guard(space: Workspace, target: Target) -> None:
 
 def bundle_of(space: Workspace, target: Target) -> Bundle:
     """The target's bundle. Raises ``Invalid`` with every problem in it."""
-    return bundles.load(target.bundle, space.settings.limits.caps(), target.parameters)
+    return space.load_bundle(target)
 
 
 def job_of(space: Workspace, target: Target, disk: Disk, *, discard: bool) -> selection.Job:

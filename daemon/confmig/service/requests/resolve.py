@@ -6,15 +6,15 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 
-from confmig.adapters.bundles.bundle import Bundle
 from confmig.adapters.files.disk import Disk
+from confmig.adapters.workers.protocol import Bundle
 from confmig.core.bundle import history
 from confmig.core.bundle.manifest import Migration
 from confmig.core.transaction.phases import Phase
 from confmig.errors import Invalid, Refused
 from confmig.passes.reconcile import Workspace, translated
 from confmig.passes.view import observe
-from confmig.reports.masking import masked_diffs
+from confmig.reports.diffs import masked_diffs
 from confmig.service.requests.request import Request, Result, bundle_of, job_of
 from confmig.settings import Target
 from confmig.transactions import resolve as resolutions

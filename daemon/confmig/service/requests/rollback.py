@@ -5,7 +5,7 @@ from __future__ import annotations
 from confmig.core.transaction.phases import Phase
 from confmig.errors import Refused
 from confmig.passes.reconcile import Workspace, translated
-from confmig.reports.masking import masked_diffs
+from confmig.reports.diffs import masked_diffs
 from confmig.service.requests.request import Request, Result, job_of
 from confmig.service.requests.resolve import unblocked
 from confmig.settings import Target

@@ -8,10 +8,10 @@ from datetime import datetime
 from itertools import pairwise
 from typing import Any
 
-from confmig.adapters.bundles.bundle import Bundle
 from confmig.adapters.files.disk import Disk, digest_of
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.store import Store, Transaction
+from confmig.adapters.workers.protocol import Bundle
 from confmig.core.planning.segments import bound
 from confmig.core.transaction.phases import Image, Phase
 from confmig.errors import Refused
@@ -245,8 +245,8 @@ def _part_way(
     sources = {f.config: job.checkpoints.image(f.origin) for f in together}
     ids = {m for f in together for m in f.migrations}
     ran = [m.id for m in bundle.manifest.migrations if m.id in ids]
-    whole = bundle.transform_together(sources, ran, job.store.install_key)[file.config]
-    if whole.rendered is None or digest_of(whole.rendered.data) != file.new:
+    whole = bundle.transform(sources, ran, job.store.install_key)[file.config]
+    if whole.data is None or digest_of(whole.data) != file.new:
         raise Refused(
             "chain_differs",
             f"{', '.join(ran)} do not give again what they left then",
@@ -254,9 +254,8 @@ def _part_way(
             fix="roll back whole transactions with `confmig rollback TX`",
         )
     stay = [m for m in ran if m not in gone]
-    part = bundle.transform_together(sources, stay, job.store.install_key)[file.config]
-    data = part.rendered.data if part.rendered is not None else sources[file.config]
-    return data, part.after
+    part = bundle.transform(sources, stay, job.store.install_key)[file.config]
+    return part.image(sources[file.config]), part.after
 
 
 def bundle_of(job: Job) -> Bundle:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from confmig.adapters.bundles import regex
 from confmig.errors import Refused
+from confmig.worker import regex
 
 
 @pytest.mark.parametrize(

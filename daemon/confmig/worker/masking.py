@@ -7,13 +7,14 @@ the file (it moved to a key with an innocent name). Commented-out lines are mask
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterable, Sequence
-from typing import Any
+from itertools import pairwise
+from typing import Any, Protocol
 
-from confmig.adapters.bundles.bundle import Bundle
-from confmig.core.bundle.manifest import Config
+from confmig.adapters.workers.records import Versions
+from confmig.core.bundle.contract import Contract
+from confmig.core.bundle.manifest import Config, Manifest
 from confmig.documents import formats
 from confmig.documents.model.dialects import UNKNOWN, Dialect, dialect_of
 from confmig.documents.model.document import Document
@@ -21,6 +22,7 @@ from confmig.documents.model.path import Key
 from confmig.documents.model.path import parse as parse_path
 from confmig.documents.model.tree import Cell, Container, Mapping, cells_of
 from confmig.documents.model.tree import Sequence as SequenceNode
+from confmig.documents.text.unified import unified
 from confmig.errors import Refused
 
 MASK = "******"
@@ -28,6 +30,16 @@ _NAME = re.compile(r"pass|secret|token|key", re.IGNORECASE)
 _COMMENT = re.compile(r"(.*?(?:pass|secret|token|key)[^\s:=#]*\s*[:=]\s*)\S.*$", re.IGNORECASE)
 _MARK = re.compile(r"#|//|/\*|^\s*[;!*]")  # where a comment begins, in one format or another
 _SHORT = 4  # an equal value of fewer characters proves nothing
+
+
+class Sources(Protocol):
+    """The part of a bundle that says what is secret; see ``bundle.LoadedBundle``."""
+
+    @property
+    def manifest(self) -> Manifest: ...
+
+    @property
+    def contract(self) -> Contract: ...
 
 
 class Masker:
@@ -52,7 +64,7 @@ class Masker:
         self._values: set[str] = known if known is not None else set()
 
     @classmethod
-    def of(cls, bundle: Bundle, config: Config, known: set[str] | None = None) -> Masker:
+    def of(cls, bundle: Sources, config: Config, known: set[str] | None = None) -> Masker:
         """The masker of one of a bundle's configurations. ``known`` are secrets that it shares
         with the maskers of other files."""
         contract = bundle.contract.of(config.name)
@@ -91,15 +103,6 @@ class Masker:
             _masked(d, cells, self._values) for d, cells in zip(documents, hidden, strict=True)
         )
         return unified(path, before, after)
-
-
-def unified(path: str, old: str, new: str) -> str:
-    """A unified diff; a missing final newline is said."""
-    lines = difflib.unified_diff(
-        old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{path}", f"b/{path}"
-    )
-    marker = "\n\\ No newline at end of file\n"
-    return "".join(line if line.endswith("\n") else line + marker for line in lines)
 
 
 def _is_telling(value: Any) -> bool:
@@ -180,19 +183,14 @@ def _comment_masked(line: str, values: set[str]) -> str:
     return body[:at] + comment + line[len(body) :]
 
 
-def masked_diffs(bundle: Bundle | None, files: Sequence[tuple[str, str, bytes, bytes]]) -> str:
-    """The diffs of files (path, configuration, before, after), with secrets masked.
-
-    Without the bundle nothing says which values are secret: the result is empty.
-    """
-    if bundle is None:
-        return ""
+def diffs(bundle: Sources, files: Sequence[Versions]) -> list[list[str]]:
+    """See ``adapters.workers.protocol.Bundle.report``."""
     known: set[str] = set()
-    maskers = [Masker.of(bundle, bundle.manifest.configs[name], known) for _, name, _, _ in files]
-    for masker, (_, _, before, after) in zip(maskers, files, strict=True):
-        masker.learn(before)
-        masker.learn(after)
-    return "".join(
-        masker.diff(path, before, after)
-        for masker, (path, _, before, after) in zip(maskers, files, strict=True)
-    )
+    maskers = [Masker.of(bundle, bundle.manifest.configs[f.config], known) for f in files]
+    for masker, file in zip(maskers, files, strict=True):
+        for text in file.texts:
+            masker.learn(text)
+    return [
+        [masker.diff(file.path, old, new) for old, new in pairwise(file.texts)]
+        for masker, file in zip(maskers, files, strict=True)
+    ]

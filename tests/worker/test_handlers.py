@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from confmig.adapters.bundles.handlers import HandlerContract, Limits, run
 from confmig.documents import formats
 from confmig.documents.model.document import Document
 from confmig.errors import ConfmigError
+from confmig.worker.handlers import HandlerContract, Limits, run
 from tests.e2e.world import Step, confmig, write_bundle
 
 TEXT = b"a: 1  # one\nb: two\n"

@@ -23,12 +23,12 @@ from collections.abc import Mapping as Map
 from dataclasses import dataclass
 from typing import Any
 
-from confmig.adapters.bundles import sandbox
 from confmig.documents.model.document import Document
 from confmig.documents.model.item import Item
 from confmig.documents.model.journal import Change
 from confmig.documents.model.tree import Mapping
 from confmig.errors import ConfmigError, Fault, Refused
+from confmig.worker import sandbox
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from confmig.reports.masking import MASK, Masker
+from confmig.worker.masking import MASK, Masker
 
 
 @pytest.mark.parametrize(

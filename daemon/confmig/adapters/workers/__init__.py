@@ -1,0 +1,1 @@
+"""The port of the workers: bytes and plain values in, bytes and plain values out."""

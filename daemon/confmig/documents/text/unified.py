@@ -1,0 +1,14 @@
+"""The difference of two texts, for people."""
+
+from __future__ import annotations
+
+import difflib
+
+
+def unified(path: str, old: str, new: str) -> str:
+    """A unified diff; a missing final newline is shown."""
+    lines = difflib.unified_diff(
+        old.splitlines(keepends=True), new.splitlines(keepends=True), f"a/{path}", f"b/{path}"
+    )
+    marker = "\n\\ No newline at end of file\n"
+    return "".join(line if line.endswith("\n") else line + marker for line in lines)

@@ -1,0 +1,38 @@
+"""A worker in the same process."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from confmig.documents import formats
+from confmig.documents.model.document import Caps
+from confmig.documents.model.tree import plain
+from confmig.worker.bundle import LoadedBundle
+
+
+class LocalWorker:
+    """See ``adapters.workers.protocol.Worker``. ``remember``: see ``LoadedBundle``."""
+
+    def __init__(self, remember: int = 0) -> None:
+        self._remember = remember
+
+    def load(
+        self,
+        root: Path,
+        caps: Caps | None = None,
+        parameters: Mapping[str, str] | None = None,
+        *,
+        shared: bool = False,
+    ) -> LoadedBundle:
+        """Read and validate a bundle."""
+        from confmig.worker import loading  # heavy, and a settings file needs none of it
+
+        loaded = loading.load(root, caps or Caps(), parameters, shared=shared)
+        return replace(loaded, remember=self._remember)
+
+    def check(self, data: bytes) -> Any:
+        """The plain data of a settings file or a policy."""
+        return plain(formats.parse(data, format="yaml").root)
