@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from confmig.core.planning.segments import DocumentFact, next_segment
+from confmig.core.planning.facts import DocumentFact, observation
+from confmig.core.planning.segments import next_segment
 from confmig.documents import formats
 from confmig.worker.bundle import LoadedBundle as Bundle
 from confmig.worker.local import LocalWorker
@@ -167,7 +168,9 @@ def test_every_segment_of_a_random_walk_ends_at_the_newest_version(bundle: Bundl
         versions = {f"{n}.yaml": rng.randrange(0, 35) for n in range(rng.randrange(1, 5))}
         while True:
             facts = [DocumentFact("adguardhome", p, v, "") for p, v in versions.items()]
-            segment = next_segment(bundle.manifest, facts, lambda m: True)
+            segment = next_segment(
+                bundle.manifest, observation(bundle.manifest, facts), lambda m: True
+            )
             if segment is None:
                 break
             assert len({m.kind for m in segment.migrations}) == 1

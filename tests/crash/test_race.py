@@ -15,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from confmig.adapters.files.disk import Disk
+from confmig.adapters.state.records import FilePlan
 from confmig.core.transaction.phases import Phase
 from confmig.transactions import file_exchange as swap
-from confmig.transactions.file_exchange import Drifted, EachFile
-from confmig.transactions.plan import FilePlan
+from confmig.transactions.exchange import Drifted
+from confmig.transactions.file_exchange import FileExchange
 from confmig.transactions.runner import Conflict
 from tests.crash.harness import race, seeded
 from tests.crash.harness.leases import ASKED, HELD, OFF, lease
@@ -142,7 +143,7 @@ def test_no_update_of_a_service_is_lost(style: str) -> None:
 @pytest.mark.slow
 def test_a_plain_rename_loses_updates_in_the_same_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
     """Until the first one is lost; some are in 4,000 rounds, as a rule in some hundred."""
-    monkeypatch.setattr(EachFile, "swap_in", seeded._plain_rename)
+    monkeypatch.setattr(FileExchange, "swap_in", seeded._plain_rename)
     report = race.race(race.RENAME, 20_000, stop_at=1)
     print(f"\n{report}")
     assert report.lost, str(report)
@@ -156,18 +157,18 @@ def test_an_edit_between_the_look_and_the_exchange_survives_but_for_a_plain_rena
     if plain_rename:
         checked = seeded._checked
 
-        def and_then_edited(self: EachFile, file: FilePlan) -> None:
+        def and_then_edited(self: FileExchange, file: FilePlan) -> None:
             checked(self, file)
             world.write(edit)
 
         monkeypatch.setattr(seeded, "_checked", and_then_edited)
-        monkeypatch.setattr(EachFile, "swap_in", seeded._plain_rename)
-        world.transactor().run(world.plan(), RECORDS)
+        monkeypatch.setattr(FileExchange, "swap_in", seeded._plain_rename)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
         assert _kept(world) == [document(0, 1)]  # and says that all is well
     else:
         _around_exchange(monkeypatch, {1: lambda: world.write(edit)})
         with pytest.raises(Drifted):
-            world.transactor().run(world.plan(), RECORDS)
+            world.transactor().run(made := world.plan(), made.files, RECORDS)
         assert _kept(world) == [edit]
 
 
@@ -189,7 +190,7 @@ def test_an_edit_between_an_exchange_and_its_undo_survives_but_for_a_naive_undo(
     if naive:
         monkeypatch.setattr(swap, "give_back", _naive_give_back)
     with pytest.raises(Drifted):
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
     assert world.left() == []
     if naive:
         assert second not in _kept(world)
@@ -199,7 +200,7 @@ def test_an_edit_between_an_exchange_and_its_undo_survives_but_for_a_naive_undo(
         assert world.late_writes() == 1
 
 
-def _naive_swap_out(self: EachFile, file: FilePlan) -> None:
+def _naive_swap_out(self: FileExchange, file: FilePlan) -> None:
     self.disk.exchange(file.temporary, file.path)
     self.disk.unlink(file.temporary)
 
@@ -218,9 +219,9 @@ def test_an_edit_of_one_file_while_another_ones_drift_is_undone_survives_but_for
 
     _around_exchange(monkeypatch, {2: lambda: two.write(edit, "a.yaml")}, {1: drift})
     if naive:
-        monkeypatch.setattr(EachFile, "swap_out", _naive_swap_out)
+        monkeypatch.setattr(FileExchange, "swap_out", _naive_swap_out)
     with pytest.raises(Drifted if naive else Conflict):
-        two.transactor().run(plan, RECORDS)
+        two.transactor().run(plan, plan.files, RECORDS)
     assert two.read("b.yaml") == document(3, 0)
     assert two.left() == []
     if naive:
@@ -247,7 +248,7 @@ def test_what_a_late_writer_writes_before_the_linger_ends_is_rescued_with_an_eve
             writer.write(late)
             writer.close()
 
-    world.transactor(pause=pause).run(world.plan(), RECORDS)
+    world.transactor(pause=pause).run(made := world.plan(), made.files, RECORDS)
     assert len(waited) == 3  # it waits for the writer, and for nothing else
     assert world.read() == document(0, 1)
     assert world.rescued() == [late]
@@ -266,7 +267,7 @@ def test_a_writer_that_stays_longer_than_the_linger_is_the_documented_flaw(world
         if len(waited) == 3:
             writer.write(document(9, 0))
 
-    world.transactor(pause=pause).run(world.plan(), RECORDS)
+    world.transactor(pause=pause).run(made := world.plan(), made.files, RECORDS)
     writer.write(document(10, 0))
     writer.close()
     assert swap.LINGER <= sum(waited) < swap.LINGER + 0.1
@@ -275,13 +276,13 @@ def test_a_writer_that_stays_longer_than_the_linger_is_the_documented_flaw(world
     assert world.late_writes() == 1
     assert world.left() == []
     assert document(10, 0) not in _kept(world)
-    world.transactor().run(world.plan(), RECORDS)  # and nothing is blocked
+    world.transactor().run(made := world.plan(), made.files, RECORDS)  # and nothing is blocked
     assert world.read() == document(0, 0)
 
 
 def test_a_silent_writer_that_stays_longer_than_the_linger_is_not_noticed(world: World) -> None:
     writer = Writer(world.config / race.NAME)
-    world.transactor(pause=lambda seconds: None).run(world.plan(), RECORDS)
+    world.transactor(pause=lambda seconds: None).run(made := world.plan(), made.files, RECORDS)
     writer.write(document(10, 0))
     writer.close()
     assert _kept(world) == [document(0, 1)]
@@ -304,7 +305,7 @@ def test_a_late_writer_into_our_image_is_rescued_when_his_own_edit_goes_back(
     )
     pauses, beat_after = _end_while_it_waits(writers, late)
     with pytest.raises(Drifted):
-        world.transactor(pause=pauses).run(world.plan(), RECORDS)
+        world.transactor(pause=pauses).run(made := world.plan(), made.files, RECORDS)
     beat_after()
     assert world.read() == document(1, 0)
     assert late in _kept(world), "a completed update, closed within the linger, is lost"
@@ -326,7 +327,7 @@ def test_a_late_writer_into_our_image_is_rescued_when_a_transaction_is_undone(
     _around_exchange(monkeypatch, {}, {1: opened_and_drifted})
     pauses, beat_after = _end_while_it_waits(writers, late)
     with pytest.raises(Drifted):
-        two.transactor(pause=pauses).run(two.plan(), RECORDS)
+        two.transactor(pause=pauses).run(made := two.plan(), made.files, RECORDS)
     beat_after()
     assert two.read("a.yaml") == document(0, 0)
     assert late in _kept(two), "a completed update, closed within the linger, is lost"
@@ -354,15 +355,15 @@ def test_a_late_writer_is_rescued_when_recovery_undoes_a_transaction(
     one back, into which somebody still writes."""
     plan = two.plan()
     transactor = two.transactor()
-    transactor.intend(plan, RECORDS)
-    transactor.swap(plan).stage()
+    transactor.intend(plan, plan.files, RECORDS)
+    transactor.exchange(plan).stage()
     transactor.prepare(plan)
     two.disk.exchange(plan.files[0].temporary, "a.yaml")
     two.write(document(3, 0), "b.yaml")
     late = document(9, 1)
     writers = [Writer(two.config / "a.yaml")]
     pauses, beat_after = _end_while_it_waits(writers, late)
-    [row] = two.store.unfinished("home")
+    [row] = two.store.transactions.unfinished("home")
     assert two.transactor(pause=pauses).recover(row, RECORDS) is Phase.ABORTED
     beat_after()
     assert two.read("a.yaml") == document(0, 0)

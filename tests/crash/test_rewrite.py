@@ -41,12 +41,13 @@ from confmig.adapters.files.disk import PREFIX, Disk, digest_of
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.metadata import Metadata
 from confmig.adapters.state.checkpoints import Checkpoints
-from confmig.adapters.state.store import Store, Transaction
+from confmig.adapters.state.records import FilePlan, Transaction
+from confmig.adapters.state.store import Store
 from confmig.core.transaction.phases import Image, Phase
 from confmig.errors import Busy, ConfmigError, Fault, Refused, Unfinished
 from confmig.transactions import file_exchange as swap
-from confmig.transactions.file_exchange import Drifted, EachFile
-from confmig.transactions.plan import FilePlan, Plan
+from confmig.transactions.exchange import Drifted
+from confmig.transactions.file_exchange import FileExchange
 from confmig.transactions.runner import Conflict, Transactor
 from confmig_otel import events as ev
 from tests.crash.harness import err, fork, nested, promises, race, scenario, strace, sweep
@@ -60,6 +61,7 @@ from tests.e2e import odd
 from tests.e2e.odd import OTHER, ROOT, Mounts, Odd, OddDaemon, User, told
 from tests.e2e.test_partial_failure import KILL_AFTER_FIRST
 from tests.e2e.world import document, until
+from tests.support.planned import Planned, planned, store_images
 
 FULL = os.environ.get("CONFMIG_CRASH_FULL") == "1"
 SECTOR = 512
@@ -96,13 +98,13 @@ class World:
     disk: Disk
     number: int = 0
 
-    def plan(self, *docs: Doc) -> Plan:
+    def plan(self, *docs: Doc) -> Planned:
         """A transaction; the files hold their old images, and all images are stored."""
         self.number += 1
         files = []
         for index, doc in enumerate(docs):
             self.put(doc.name, doc.old)
-            self.checkpoints.put([doc.old, doc.new], f"t{self.number}")
+            store_images(self.checkpoints, [doc.old, doc.new], f"t{self.number}")
             metadata = self.disk.metadata(doc.name)
             assert metadata is not None
             files.append(
@@ -120,38 +122,39 @@ class World:
                     mounted=doc.mounted,
                 )
             )
-        details = {"migrations": [{"id": "0001_x"}]}
-        return Plan(f"t{self.number}", TARGET, "apply", "online", tuple(files), "", details)
+        return planned(
+            f"t{self.number}", TARGET, tuple(files), kind="apply", migrations=("0001_x",)
+        )
 
     def transactor(self, pause: Callable[[float], None] = time.sleep) -> Transactor:
         """A transactor as a new process would have it."""
         return Transactor(self.store, self.checkpoints, self.disk, lambda: race.NOW, pause=pause)
 
-    def prepared(self, *docs: Doc) -> Plan:
+    def prepared(self, *docs: Doc) -> Planned:
         """A transaction that stands at PREPARED, no target touched."""
         plan = self.plan(*docs)
         transactor = self.transactor()
-        transactor.intend(plan, RECORDS)
-        transactor.swap(plan).stage()
+        transactor.intend(plan, plan.files, RECORDS)
+        transactor.exchange(plan).stage()
         transactor.prepare(plan)
         return plan
 
     def run(self, *docs: Doc) -> None:
         """A transaction to its end."""
-        self.transactor().run(self.plan(*docs), RECORDS)
+        self.transactor().run(made := self.plan(*docs), made.files, RECORDS)
 
     def recover(self) -> list[Phase]:
         """What the next run does first. A conflict is a phase, too."""
         phases = []
-        for row in self.store.unfinished(TARGET):
+        for row in self.store.transactions.unfinished(TARGET):
             try:
                 phases.append(self.transactor().recover(row, RECORDS))
             except Conflict:
                 phases.append(Phase.CONFLICT)
         return phases
 
-    def row(self, plan: Plan) -> Transaction:
-        found = self.store.transaction(plan.id)
+    def row(self, plan: Planned) -> Transaction:
+        found = self.store.transactions.get(plan.id)
         assert found is not None
         return found
 
@@ -176,7 +179,7 @@ class World:
         return [file.name for file in self.root.rglob(f"{PREFIX}*")]
 
     def events(self) -> list[str]:
-        return [str(event["name"]) for event in self.store.history()]
+        return [str(event["name"]) for event in self.store.events.history()]
 
 
 @contextmanager
@@ -245,7 +248,7 @@ def test_a_set_of_both_kinds_is_written_and_the_inode_owner_and_attributes_stay(
         if os.geteuid() == 0:
             os.chown(file, odd.NOBODY, 12345)
     before = [(file.stat().st_ino, odd.metadata(file)) for file in files]
-    world.transactor().run(plan, RECORDS)
+    world.transactor().run(plan, plan.files, RECORDS)
     assert [world.read(n) for n in ("m.yaml", "o.yaml", "s.yaml")] == [
         GROWS.new,
         OTHER_DOC.new,
@@ -259,7 +262,7 @@ def test_a_set_of_both_kinds_is_written_and_the_inode_owner_and_attributes_stay(
 def test_a_chmod_between_plan_and_write_stays(world: World) -> None:
     plan = world.plan(GROWS)
     (world.root / "m.yaml").chmod(0o601)
-    world.transactor().run(plan, RECORDS)
+    world.transactor().run(plan, plan.files, RECORDS)
     assert stat.S_IMODE((world.root / "m.yaml").stat().st_mode) == 0o601
 
 
@@ -272,7 +275,7 @@ def test_an_edit_between_plan_and_write_stands_and_nothing_else_changes(
     plan = world.plan(*(docs if first else reversed(docs)))
     world.put("m.yaml", b"somebody's edit\n")
     with pytest.raises(Drifted):
-        world.transactor().run(plan, RECORDS)
+        world.transactor().run(plan, plan.files, RECORDS)
     assert world.read("m.yaml") == b"somebody's edit\n"
     assert world.read("o.yaml") == OTHER_DOC.old
     assert (world.row(plan).phase, world.left(), world.rescued()) == (Phase.ABORTED, [], [])
@@ -288,7 +291,7 @@ def test_an_edit_that_looks_like_a_torn_file_stands_when_nothing_was_torn(world:
     edit = _without_last_line(SHRINKS.old)
     world.put("m.yaml", edit)
     with pytest.raises(Drifted):
-        world.transactor().run(plan, RECORDS)
+        world.transactor().run(plan, plan.files, RECORDS)
     assert world.read("m.yaml") == edit
     assert world.read("o.yaml") == OTHER_DOC.old
 
@@ -299,15 +302,15 @@ def test_an_edit_of_our_new_image_that_looks_torn_survives_an_undo(
     """The first is written, the last has drifted, so the first goes back; but in between somebody
     has removed its last line."""
     edit = _without_last_line(GROWS.new)
-    real = EachFile.swap_in
+    real = FileExchange.swap_in
 
-    def then_edited(self: EachFile, file: FilePlan) -> None:
+    def then_edited(self: FileExchange, file: FilePlan) -> None:
         if file.path == "o.yaml":
             world.put("m.yaml", edit)
             world.put("o.yaml", b"drifted\n")
         real(self, file)
 
-    monkeypatch.setattr(EachFile, "swap_in", then_edited)
+    monkeypatch.setattr(FileExchange, "swap_in", then_edited)
     with pytest.raises((Drifted, Conflict)):
         world.run(GROWS, OTHER_DOC)
     assert world.read("o.yaml") == b"drifted\n"
@@ -483,7 +486,7 @@ def test_an_undo_that_is_killed_before_the_file_is_cut_off_is_completed(world: W
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(os, "ftruncate", ftruncate)
         with pytest.raises(KeyboardInterrupt):
-            world.transactor().run(plan, RECORDS)
+            world.transactor().run(plan, plan.files, RECORDS)
     assert lengths == [len(GROWS.new), len(GROWS.old)]
     assert world.row(plan).phase is Phase.PREPARED
     assert world.recover() == [Phase.ABORTED]
@@ -504,11 +507,11 @@ def test_a_torn_file_and_an_edited_mount_are_a_conflict_that_says_so(
         assert world.recover() == [Phase.CONFLICT]
         assert (world.read("m.yaml"), world.read("o.yaml")) == (doc.old, EDIT)
         assert world.row(plan).error is not None
-        assert (world.row(plan).error or {})["files"] == {
+        assert world.store.transactions.found(plan.id) == {
             "m.yaml": Image.OLD.value,
             "o.yaml": Image.EDITED_NEW.value,
         }
-        assert [row.id for row in world.store.conflicts(TARGET)] == [plan.id]
+        assert [row.id for row in world.store.transactions.conflicts(TARGET)] == [plan.id]
         world.transactor().accept(world.row(plan), {})
         assert world.read("o.yaml") == EDIT
         world.forget_rescued()
@@ -546,13 +549,13 @@ def test_one_edited_mount_alone_is_no_conflict(world: World) -> None:
 
 
 @contextmanager
-def synced(world: World, plan: Plan) -> Iterator[list[tuple[int, Phase]]]:
+def synced(world: World, plan: Planned) -> Iterator[list[tuple[int, Phase]]]:
     """The inodes that were flushed by themselves, and the phase recorded at that time."""
     seen: list[tuple[int, Phase]] = []
     real = os.fsync
 
     def fsync(fd: int) -> None:
-        row = world.store.transaction(plan.id)
+        row = world.store.transactions.get(plan.id)
         seen.append((os.fstat(fd).st_ino, row.phase if row else Phase.STAGING))
         real(fd)
 
@@ -564,7 +567,7 @@ def synced(world: World, plan: Plan) -> Iterator[list[tuple[int, Phase]]]:
 def test_what_is_written_is_flushed_before_the_commit(world: World) -> None:
     plan = world.plan(GROWS, OTHER_DOC)
     with synced(world, plan) as seen:
-        world.transactor().run(plan, RECORDS)
+        world.transactor().run(plan, plan.files, RECORDS)
     assert ((world.root / "m.yaml").stat().st_ino, Phase.PREPARED) in seen
 
 
@@ -646,7 +649,7 @@ def test_the_old_content_is_put_back_if_the_disk_does_not_take_the_new(
         Failing(world.root / "m.yaml", (call, 1), code=code)(),
         pytest.raises(ConfmigError) as caught,
     ):
-        world.transactor().run(plan, RECORDS)
+        world.transactor().run(plan, plan.files, RECORDS)
     assert (caught.value.code, caught.value.place) == ("io_error", "m.yaml")
     assert not isinstance(caught.value, Unfinished)
     assert (world.read("m.yaml"), world.read("o.yaml")) == (doc.old, OTHER_DOC.old)
@@ -670,7 +673,7 @@ def test_if_that_fails_too_the_next_run_settles_it(
         Failing(world.root / "m.yaml", first, second)() as failing,
         pytest.raises(Unfinished) as caught,
     ):
-        world.transactor().run(plan, RECORDS)
+        world.transactor().run(plan, plan.files, RECORDS)
     assert caught.value.code in ("rewrite_failed", "fsync_failed")
     assert failing.calls["fsync"] == (1 if second[0] == "fsync" else 0)
     assert world.row(plan).phase is Phase.PREPARED
@@ -701,7 +704,7 @@ def test_a_failed_flush_is_not_repeated_and_the_next_run_settles_it(
         Failing(world.root / "m.yaml", ("fsync", 1), code=errno.EIO)() as failing,
         pytest.raises(Unfinished) as caught,
     ):
-        world.transactor().run(plan, RECORDS)
+        world.transactor().run(plan, plan.files, RECORDS)
     assert caught.value.code == "fsync_failed"
     assert failing.calls["fsync"] == 1
     assert world.row(plan).phase is Phase.PREPARED
@@ -712,7 +715,7 @@ def test_a_failed_flush_is_not_repeated_and_the_next_run_settles_it(
 # --- a resolution of a conflict ---------------------------------------------------------------
 
 
-def _conflict(world: World, other: Doc = AND_MOUNTED) -> Plan:
+def _conflict(world: World, other: Doc = AND_MOUNTED) -> Planned:
     """``m.yaml`` is edited, nobody knows on top of what; the other one is old."""
     plan = world.prepared(GROWS, other)
     world.put("m.yaml", EDIT)
@@ -735,7 +738,7 @@ def test_no_way_out_of_a_conflict_overwrites_an_edited_mount(world: World, mode:
     assert world.row(plan).phase is Phase.CONFLICT
 
 
-def _resolve(world: World, plan: Plan, mode: str) -> Phase:
+def _resolve(world: World, plan: Planned, mode: str) -> Phase:
     transactor, row = world.transactor(), world.row(plan)
     if mode == "resume":
         return transactor.resume(row, RECORDS)
@@ -762,7 +765,7 @@ def test_a_conflict_ends_when_the_edit_is_put_aside(
     _resolve(world, plan, mode)
     assert world.read("m.yaml") == getattr(GROWS, ends)
     assert world.read("o.yaml") == getattr(AND_MOUNTED, ends)
-    assert world.store.conflicts(TARGET) == []
+    assert world.store.transactions.conflicts(TARGET) == []
     assert world.rescued() == []
 
 
@@ -928,7 +931,7 @@ def _written_in_the_midst(leased: bool) -> int:
                 rewriting._lease = lambda fd, path, pause: None
             plan = world.plan(SHRINKS)
             os.ftruncate = ftruncate
-            world.transactor().run(plan, RECORDS)
+            world.transactor().run(plan, plan.files, RECORDS)
             assert openers[0].held() == SHRINKS.new
 
     return in_child(do)
@@ -1027,11 +1030,11 @@ def test_who_keeps_the_file_open_makes_it_busy_and_the_next_run_succeeds(
     waited: list[float] = []
     with Holder(world.root / "m.yaml", flags) as holder:
         with pytest.raises(Busy) as caught:
-            world.transactor(waited.append).run(plan, RECORDS)
+            world.transactor(waited.append).run(plan, plan.files, RECORDS)
         assert (caught.value.code, caught.value.place) == ("target_busy", "m.yaml")
         assert rewriting.WAIT <= sum(waited) < rewriting.WAIT + 0.1
         assert (world.read("m.yaml"), world.read("o.yaml")) == (GROWS.old, OTHER_DOC.old)
-        assert (world.store.transaction(plan.id), world.left()) == (None, [])  # not even begun
+        assert (world.store.transactions.get(plan.id), world.left()) == (None, [])  # not even begun
         holder.let_go()
     world.run(OTHER_DOC, GROWS)
     assert (world.read("m.yaml"), world.read("o.yaml")) == (GROWS.new, OTHER_DOC.new)
@@ -1047,7 +1050,7 @@ def test_who_lets_go_within_the_second_is_waited_for(world: World) -> None:
             if len(waited) == 5:
                 holder.let_go()
 
-        world.transactor(pause).run(plan, RECORDS)
+        world.transactor(pause).run(plan, plan.files, RECORDS)
     assert len(waited) == 5
     assert world.read("m.yaml") == GROWS.new
 
@@ -1056,19 +1059,19 @@ def test_a_file_that_is_busy_when_it_should_go_back_is_settled_by_the_next_run(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Written, then the other one has drifted, and by now somebody has the first one open."""
-    real = EachFile.swap_in
+    real = FileExchange.swap_in
     holders: list[Holder] = []
 
-    def then_held(self: EachFile, file: FilePlan) -> None:
+    def then_held(self: FileExchange, file: FilePlan) -> None:
         if file.path == "o.yaml":
             holders.append(Holder(world.root / "m.yaml"))
             world.put("o.yaml", EDIT)
         real(self, file)
 
-    monkeypatch.setattr(EachFile, "swap_in", then_held)
+    monkeypatch.setattr(FileExchange, "swap_in", then_held)
     plan = world.plan(GROWS, OTHER_DOC)
     with pytest.raises(Unfinished) as caught:
-        world.transactor(lambda seconds: None).run(plan, RECORDS)
+        world.transactor(lambda seconds: None).run(plan, plan.files, RECORDS)
     assert caught.value.code == "undo_failed"
     assert world.row(plan).phase is Phase.PREPARED
     with holders[0] as holder:
@@ -1095,17 +1098,17 @@ def test_where_there_are_no_leases_nothing_is_changed(
     monkeypatch.setattr(fcntl, "fcntl", none)
     plan = world.plan(OTHER_DOC, GROWS)
     with pytest.raises(Refused) as caught:
-        world.transactor().run(plan, RECORDS)
+        world.transactor().run(plan, plan.files, RECORDS)
     assert (caught.value.code, caught.value.place) == ("no_lease", "m.yaml")
     assert (world.read("m.yaml"), world.read("o.yaml")) == (GROWS.old, OTHER_DOC.old)
-    assert (world.store.transaction(plan.id), world.left()) == (None, [])
+    assert (world.store.transactions.get(plan.id), world.left()) == (None, [])
 
 
 def test_no_descriptor_and_no_lease_is_left_behind(world: World) -> None:
     before = len(os.listdir("/proc/self/fd"))
     world.run(GROWS, AND_MOUNTED)
     with Holder(world.root / "m.yaml"), suppress(ConfmigError):
-        world.transactor(lambda seconds: None).run(world.plan(GROWS), RECORDS)
+        world.transactor(lambda seconds: None).run(made := world.plan(GROWS), made.files, RECORDS)
     assert len(os.listdir("/proc/self/fd")) == before
     mine = re.compile(rf"LEASE\s.*\s{os.getpid()}\s")
     assert not [one for one in Path("/proc/locks").read_text().splitlines() if mine.search(one)]
@@ -1153,7 +1156,7 @@ def test_a_reader_never_sees_a_mix(world: World) -> None:
             doc = there if world.read("m.yaml") == there.old else back
             plan = _unwritten(world, doc)
             try:
-                world.transactor(lambda seconds: pause(0.0003)).run(plan, RECORDS)
+                world.transactor(lambda seconds: pause(0.0003)).run(plan, plan.files, RECORDS)
                 ended["committed"] += 1
             except (Busy, Fault) as error:
                 ended[error.code] += 1
@@ -1168,10 +1171,10 @@ def test_a_reader_never_sees_a_mix(world: World) -> None:
     assert min(old, new) > 100
 
 
-def _unwritten(world: World, doc: Doc) -> Plan:
+def _unwritten(world: World, doc: Doc) -> Planned:
     """A plan for a file that is not to be touched before."""
     world.number += 1
-    world.checkpoints.put([doc.old, doc.new], f"t{world.number}")
+    store_images(world.checkpoints, [doc.old, doc.new], f"t{world.number}")
     metadata = world.disk.metadata(doc.name)
     assert metadata is not None
     file = FilePlan(
@@ -1187,8 +1190,7 @@ def _unwritten(world: World, doc: Doc) -> Plan:
         metadata,
         mounted=True,
     )
-    details = {"migrations": [{"id": "0001_x"}]}
-    return Plan(f"t{world.number}", TARGET, "apply", "online", (file,), "", details)
+    return planned(f"t{world.number}", TARGET, (file,), kind="apply", migrations=("0001_x",))
 
 
 MODIFY = "modify"
@@ -1221,7 +1223,7 @@ class Modifier(race.Service):
 _plan = race.World.plan
 
 
-def _mounted_plan(self: race.World, olds: Any = None) -> Plan:
+def _mounted_plan(self: race.World, olds: Any = None) -> Planned:
     plan = _plan(self, olds)
     files = tuple(replace(file, temporary="", mounted=True) for file in plan.files)
     return replace(plan, files=files)
@@ -1371,7 +1373,7 @@ SEEDED = """
 import sys
 from confmig.transactions import file_exchange as swap
 swap.is_torn = lambda held, old, new: False
-from tests.crash import fork
+from tests.crash.harness import fork
 sys.exit(fork._serve(""))
 """
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from confmig.transactions.file_exchange import EachFile
+from confmig.transactions.file_exchange import FileExchange
 from tests.crash.harness import power, race, seeded
 from tests.crash.harness.scenario import Document, Migration, Spec
 
@@ -56,7 +56,7 @@ def test_the_same_sample_finds_nothing_without_a_bug(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_the_race_harness_catches_a_plain_rename(monkeypatch: pytest.MonkeyPatch) -> None:
     """An edit between the look and the rename is nowhere afterwards."""
-    monkeypatch.setattr(EachFile, "swap_in", seeded._plain_rename)
+    monkeypatch.setattr(FileExchange, "swap_in", seeded._plain_rename)
     report = race.race(race.RENAME, 20_000, stop_at=1)
     assert report.lost, str(report)
     print(f"\nplain rename: caught by race in round {report.rounds}")

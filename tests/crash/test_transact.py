@@ -17,19 +17,23 @@ import pytest
 from confmig.adapters.files.disk import Disk, digest_of
 from confmig.adapters.files.metadata import Metadata
 from confmig.adapters.state.checkpoints import Checkpoints
-from confmig.adapters.state.store import Store, Transaction
+from confmig.adapters.state.records import FilePlan, Transaction, TransactionPlan
+from confmig.adapters.state.store import Store
 from confmig.core.transaction.phases import Image, Phase
 from confmig.errors import LATE_FAILURE, ConfmigError, Unfinished
-from confmig.transactions.file_exchange import Drifted, EachFile, replace_file
-from confmig.transactions.plan import FilePlan, Plan
+from confmig.transactions.exchange import Drifted
+from confmig.transactions.file_exchange import FileExchange, replace_file
 from confmig.transactions.runner import CleanUpFailed, Conflict, Records, Transactor
 from confmig_otel import events as ev
+from tests.support.planned import Planned, planned, store_images
 
 NOW = datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
 NAMES = ("a.yaml", "sub/b.yaml")
 
 
-def _failed(plan: Plan, error: ConfmigError, phase: Phase, during: str) -> list[ev.Event]:
+def _failed(
+    plan: TransactionPlan, error: ConfmigError, phase: Phase, during: str
+) -> list[ev.Event]:
     return [ev.event(ev.FAILED, {ev.ERROR_TYPE: error.code})]
 
 
@@ -51,13 +55,13 @@ class World:
     number: int = 0
     old: dict[str, bytes] = field(default_factory=dict)
 
-    def plan(self) -> Plan:
+    def plan(self) -> Planned:
         """A transaction that turns ``old`` into ``new`` in both files; images are stored."""
         self.number += 1
         files = []
         for index, name in enumerate(NAMES):
             old, new = b"old " + name.encode(), b"new " + name.encode()
-            self.checkpoints.put([old, new], "tx")
+            store_images(self.checkpoints, [old, new], "tx")
             folder, slash, _ = name.rpartition("/")
             files.append(
                 FilePlan(
@@ -73,8 +77,9 @@ class World:
                     metadata=self.disk.metadata(name) or Metadata(0o640, os.getuid(), os.getgid()),
                 )
             )
-        details = {"migrations": [{"id": "0001_x"}]}
-        return Plan(f"t{self.number}", "home", "apply", "online", tuple(files), "", details)
+        return planned(
+            f"t{self.number}", "home", tuple(files), kind="apply", migrations=("0001_x",)
+        )
 
     def transactor(self) -> Transactor:
         """A transactor as a new process would have it."""
@@ -82,14 +87,14 @@ class World:
 
     def recover(self) -> list[Phase]:
         """What the next run does first."""
-        rows = self.store.unfinished("home")
+        rows = self.store.transactions.unfinished("home")
         return [self.transactor().recover(row, RECORDS) for row in rows]
 
     def read(self, name: str) -> bytes:
         return (self.root / name).read_bytes()
 
     def events(self) -> list[str]:
-        return [e["name"] for e in self.store.history()]
+        return [e["name"] for e in self.store.events.history()]
 
     def left(self) -> list[str]:
         return [p.name for p in self.root.rglob(".confmig-*")]
@@ -111,17 +116,17 @@ def world(tmp_path: Path) -> Iterator[World]:
         yield World(root, store, checkpoints, disk)
 
 
-def _prepared(world: World) -> Plan:
+def _prepared(world: World) -> Planned:
     plan = world.plan()
     transactor = world.transactor()
-    transactor.intend(plan, RECORDS)
-    transactor.swap(plan).stage()
+    transactor.intend(plan, plan.files, RECORDS)
+    transactor.exchange(plan).stage()
     transactor.prepare(plan)
     return plan
 
 
 def test_an_undisturbed_transaction_ends_clean(world: World) -> None:
-    world.transactor().run(world.plan(), RECORDS)
+    world.transactor().run(made := world.plan(), made.files, RECORDS)
     assert [world.read(n) for n in NAMES] == [b"new a.yaml", b"new sub/b.yaml"]
     assert world.left() == []
     assert world.events() == [ev.STARTED, ev.MIGRATED]
@@ -142,10 +147,10 @@ def test_an_undo_that_fails_too_leaves_all_to_recovery_and_tells_nothing_twice(
 
     monkeypatch.setattr(Disk, "exchange", flaky)
     with pytest.raises(Unfinished):
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
     monkeypatch.setattr(Disk, "exchange", real)
     with pytest.raises(Unfinished):  # nothing may begin before the first one is settled
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
     assert world.recover() == [Phase.DONE]
     assert [world.read(n) for n in NAMES] == [b"new a.yaml", b"new sub/b.yaml"]
     assert world.events().count(ev.MIGRATED) == 1
@@ -156,11 +161,11 @@ def test_a_directory_that_vanishes_does_not_block_for_ever(world: World) -> None
     for crash in ("staged", "exchanged"):
         plan = _prepared(world)
         if crash == "exchanged":
-            world.transactor().swap(plan).exchange()
+            world.transactor().exchange(plan).exchange()
         shutil.rmtree(world.root / "sub")
         phases = world.recover()
-        assert phases == [Phase.ABORTED] or world.store.conflicts("home")
-        assert world.store.unfinished("home") == []
+        assert phases == [Phase.ABORTED] or world.store.transactions.conflicts("home")
+        assert world.store.transactions.unfinished("home") == []
         if crash == "staged":
             assert world.read("a.yaml") == b"old a.yaml"
             (world.root / "sub").mkdir()
@@ -179,8 +184,8 @@ def test_an_edit_that_came_out_of_an_exchange_before_a_kill_is_put_back(world: W
 
 def test_an_aborted_staging_touches_no_target_even_if_it_equals_the_new_image(world: World) -> None:
     plan = world.plan()
-    world.transactor().intend(plan, RECORDS)
-    world.transactor().swap(plan).stage()
+    world.transactor().intend(plan, plan.files, RECORDS)
+    world.transactor().exchange(plan).stage()
     (world.root / "a.yaml").write_bytes(b"new a.yaml")  # by an operator, on purpose
     assert world.recover() == [Phase.ABORTED]
     assert world.read("a.yaml") == b"new a.yaml"
@@ -197,7 +202,7 @@ def test_a_clean_up_that_fails_is_no_failed_migration(
 
     monkeypatch.setattr(Disk, "unlink", refuse)
     with pytest.raises(CleanUpFailed) as caught:
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
     assert caught.value.exit_code == LATE_FAILURE
     monkeypatch.setattr(Disk, "unlink", real)
     assert world.events() == [ev.STARTED, ev.MIGRATED]
@@ -209,11 +214,11 @@ def test_a_late_writer_keeps_his_bytes_in_the_rescue_folder_with_an_event(world:
     plan = _prepared(world)
     transactor = world.transactor()
     with (world.root / "a.yaml").open("r+b") as late:
-        transactor.swap(plan).exchange()
+        transactor.exchange(plan).exchange()
         transactor.commit(plan, RECORDS)
         late.truncate(0)
         late.write(b"late bytes")
-    transactor.clean_up(plan, transactor.swap(plan))
+    transactor.clean_up(plan, transactor.exchange(plan))
     assert world.read("a.yaml") == b"new a.yaml"
     assert world.rescued() == [b"late bytes"]
     assert ev.DRIFT in world.events()
@@ -265,15 +270,15 @@ def _by_rename(world: World, name: str, data: bytes) -> None:
     os.rename(world.root / f"{name}.tmp", world.root / name)
 
 
-def _conflict(world: World) -> Plan:
+def _conflict(world: World) -> Planned:
     """a.yaml was new and was edited, b.yaml is old; then somebody puts a.yaml's new bytes back."""
     plan = _prepared(world)
-    swap = EachFile(
+    swap = FileExchange(
         plan.files, world.checkpoints, world.disk, lambda *_: None, lambda: None, lambda _: None
     )
     swap.swap_in(plan.files[0])
     _by_rename(world, "a.yaml", b"an edit of new")
-    [row] = world.store.unfinished("home")
+    [row] = world.store.transactions.unfinished("home")
     with pytest.raises(Conflict):
         world.transactor().recover(row, RECORDS)
     _by_rename(world, "a.yaml", b"new a.yaml")
@@ -292,8 +297,8 @@ def _killed_after_the_exchange(monkeypatch: pytest.MonkeyPatch, before: Callable
     monkeypatch.setattr(Disk, "exchange", exchange)
 
 
-def _row(world: World, plan: Plan) -> Transaction:
-    row = world.store.transaction(plan.id)
+def _row(world: World, plan: Planned) -> Transaction:
+    row = world.store.transactions.get(plan.id)
     assert row is not None
     return row
 
@@ -345,8 +350,10 @@ def test_what_a_resume_that_was_cut_off_took_out_is_put_back_before_a_rollback(
     assert world.read("sub/b.yaml") == b"the service's"
     assert world.left() == []
     assert row.phase is Phase.CONFLICT
-    assert row.error is not None
-    assert row.error["files"] == {"a.yaml": Image.NEW.value, "sub/b.yaml": Image.EDITED_OLD.value}
+    assert world.store.transactions.found(plan.id) == {
+        "a.yaml": Image.NEW.value,
+        "sub/b.yaml": Image.EDITED_OLD.value,
+    }
 
 
 def test_a_rescue_is_told_once_although_the_process_ends_right_after_it(
@@ -354,7 +361,7 @@ def test_a_rescue_is_told_once_although_the_process_ends_right_after_it(
 ) -> None:
     plan = _prepared(world)
     transactor = world.transactor()
-    swap = transactor.swap(plan)
+    swap = transactor.exchange(plan)
     swap.exchange()
     transactor.commit(plan, RECORDS)
     (world.root / plan.files[0].temporary).write_bytes(b"late")
@@ -367,7 +374,7 @@ def test_a_rescue_is_told_once_although_the_process_ends_right_after_it(
 
     monkeypatch.setattr(Disk, "unlink", unlink)
     with pytest.raises(_Killed):
-        transactor.clean_up(plan, transactor.swap(plan))
+        transactor.clean_up(plan, transactor.exchange(plan))
     monkeypatch.setattr(Disk, "unlink", real)
     assert world.recover() == [Phase.DONE]
     assert world.rescued() == [b"late"]
@@ -376,8 +383,8 @@ def test_a_rescue_is_told_once_although_the_process_ends_right_after_it(
 
 def test_a_chmod_of_the_new_file_stays_when_it_is_taken_back(world: World) -> None:
     plan = _prepared(world)
-    swap = world.transactor().swap(plan)
-    assert isinstance(swap, EachFile)
+    swap = world.transactor().exchange(plan)
+    assert isinstance(swap, FileExchange)
     swap.swap_in(plan.files[0])
     (world.root / "a.yaml").chmod(0o600)
     (world.root / "sub/b.yaml").write_bytes(b"an edit")
@@ -419,11 +426,11 @@ def test_an_edit_that_we_may_not_read_goes_back_to_its_place(
     monkeypatch.setattr(Disk, "digest", digest)
     monkeypatch.setattr(Disk, "exchange", exchange)
     with pytest.raises(Drifted):
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
     assert world.read("a.yaml") == b"theirs"
     assert world.read("sub/b.yaml") == b"old sub/b.yaml"
     assert world.left() == []
-    assert world.store.unfinished("home") == []
+    assert world.store.transactions.unfinished("home") == []
 
 
 def test_the_stateless_replace_names_the_file_that_keeps_an_older_edit(

@@ -35,11 +35,12 @@ from confmig.adapters.files import disk as disk_module
 from confmig.adapters.files.disk import PREFIX, Disk, Ways
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.metadata import Metadata
+from confmig.adapters.state.records import FilePlan
 from confmig.core.transaction.phases import Phase
 from confmig.errors import Refused
 from confmig.transactions import file_exchange as swap
-from confmig.transactions.file_exchange import Drifted, EachFile
-from confmig.transactions.plan import FilePlan, Plan
+from confmig.transactions.exchange import Drifted
+from confmig.transactions.file_exchange import FileExchange
 from confmig.transactions.runner import Conflict, Transactor
 from tests.crash.harness import err as errors
 from tests.crash.harness import fork, nested, promises, race, scenario, strace, sweep
@@ -49,6 +50,7 @@ from tests.crash.harness.scenario import ENGINE, SETTINGS, Document, Migration, 
 from tests.crash.harness.strace import Point
 from tests.crash.harness.sweep import KILL, Finding, Report, Sweep
 from tests.e2e import odd
+from tests.support.planned import Planned
 
 FULL = os.environ.get("CONFMIG_CRASH_FULL") == "1"
 FLOOR = 60  # points of the sweep; fewer means that the filter is broken
@@ -431,7 +433,7 @@ class FuseWorld(World):
     def left(self) -> list[bytes]:
         return [file.read_bytes() for file in self.below.glob(f"{PREFIX}*")]
 
-    def plan(self, olds: Mapping[str, bytes] | None = None) -> Plan:
+    def plan(self, olds: Mapping[str, bytes] | None = None) -> Planned:
         """While the service has the file open that was replaced, and until the kernel looks again,
         it has two names there (`.fuse_hidden`) and is refused."""
         olds = {name: self.read(name) for name in self.names} | dict(olds or {})
@@ -520,7 +522,7 @@ class Moments:
         monkeypatch.setattr(os, "link", self._linking)
         monkeypatch.setattr(os, "rename", self._renaming)
         for name in ("swap_in", "swap_out"):
-            monkeypatch.setattr(EachFile, name, self._looking(getattr(EachFile, name)))
+            monkeypatch.setattr(FileExchange, name, self._looking(getattr(FileExchange, name)))
 
     def __setitem__(self, moment: tuple[int, str], hook: Hook) -> None:
         self.hooks[moment] = hook
@@ -535,7 +537,7 @@ class Moments:
             hook()
 
     def _looking(self, real: Callable[..., None]) -> Callable[..., None]:
-        def looking(swap: EachFile, file: FilePlan) -> None:
+        def looking(swap: FileExchange, file: FilePlan) -> None:
             self._at(LOOK, 1)
             real(swap, file)
 
@@ -595,7 +597,7 @@ def kept(world: World) -> list[bytes]:
 def at_rest(world: World) -> None:
     """Nothing lies about, nothing is open, and every document has one name."""
     assert world.left() == []
-    assert world.store.unfinished("home") == []
+    assert world.store.transactions.unfinished("home") == []
     assert {os.stat(world.config / name).st_nlink for name in world.names} == {1}
     assert sorted(os.listdir(world.config)) == sorted(world.names)
 
@@ -603,7 +605,7 @@ def at_rest(world: World) -> None:
 def goes_on(world: World) -> None:
     """The next transaction is nothing special."""
     plan = world.plan()
-    world.transactor().run(plan, RECORDS)
+    world.transactor().run(plan, plan.files, RECORDS)
     assert all(world.read(f.path) == world.checkpoints.image(f.new) for f in plan.files)
     at_rest(world)
 
@@ -623,7 +625,7 @@ def test_undisturbed(world: World, moments: Moments) -> None:
     seen: list[promises.Image] = []
     for moment in MOMENTS:
         moments[1, moment] = lambda: seen.append(promises.images(world.config)[race.NAME])
-    world.transactor().run(world.plan(), RECORDS)
+    world.transactor().run(made := world.plan(), made.files, RECORDS)
     assert moments.all_met()
     after = replace(before, content=document(0, 1))
     assert seen == [before] * 4 + [after] * 2
@@ -639,10 +641,10 @@ def test_an_edit_by_a_rename(world: World, moments: Moments, moment: str) -> Non
     edit = edited(1)
     moments[1, moment] = lambda: by_rename(world, edit)
     if moment in (RENAME, RENAMED, AFTER):
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
     else:
         with pytest.raises(Drifted):
-            world.transactor().run(world.plan(), RECORDS)
+            world.transactor().run(made := world.plan(), made.files, RECORDS)
     assert moments.all_met()
     assert kept(world) == [document(0, 1) if moment == RENAME else edit]
     at_rest(world)
@@ -655,10 +657,10 @@ def test_an_edit_in_place(world: World, moments: Moments, moment: str) -> None:
     edit = edited(1)
     moments[1, moment] = lambda: in_place(world, edit)
     if moment in (RENAMED, AFTER):
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
     else:
         with pytest.raises(Drifted):
-            world.transactor().run(world.plan(), RECORDS)
+            world.transactor().run(made := world.plan(), made.files, RECORDS)
     assert moments.all_met()
     assert kept(world) == [edit]
     at_rest(world)
@@ -671,7 +673,7 @@ def test_lines_appended_in_place(world: World, moments: Moments, moment: str) ->
     more = b"# one more line\n"
     moments[1, moment] = lambda: appended(world, more)
     with suppress(Drifted):
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
     assert moments.all_met()
     mark = 1 if moment in (RENAMED, AFTER) else 0
     assert kept(world) == [document(0, mark) + more]
@@ -686,7 +688,7 @@ def test_new_rights(world: World, moments: Moments, moment: str) -> None:
     file.chmod(0o600)
     moments[1, moment] = lambda: file.chmod(0o444)
     with suppress(Drifted):
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
     assert moments.all_met()
     assert file.stat().st_mode & 0o777 == 0o444
     assert kept(world) == [document(0, 1 if moment in (RENAMED, AFTER) else 0)]
@@ -701,14 +703,14 @@ def test_a_removal(world: World, moments: Moments, moment: str) -> None:
     moments[1, moment] = file.unlink
     if moment in (LOOK, LINK, LINKED):
         with pytest.raises(Exception, match=r"changed|is gone"):
-            world.transactor().run(world.plan(), RECORDS)
+            world.transactor().run(made := world.plan(), made.files, RECORDS)
         assert not file.exists()
     else:
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
         assert file.exists() == (moment == RENAME)
     assert moments.all_met()
     assert world.left() == []
-    assert world.store.unfinished("home") == []
+    assert world.store.transactions.unfinished("home") == []
 
 
 def test_the_kernel_says_that_a_file_that_is_just_replaced_is_not_there(
@@ -724,7 +726,7 @@ def test_the_kernel_says_that_a_file_that_is_just_replaced_is_not_there(
 
     moments[1, LINK] = replaced
     with pytest.raises(Drifted):
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
     assert moments.all_met()
     assert kept(world) == [edit]
     at_rest(world)
@@ -742,7 +744,7 @@ def test_a_symlink_in_its_place(world: World, moments: Moments, leads: str, tmp_
 
     moments[1, LINK] = linked
     with pytest.raises(Drifted):
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
     assert moments.all_met()
     assert os.readlink(file) == str(tmp_path / leads)
     assert os.listdir(world.config) == [race.NAME]
@@ -764,7 +766,7 @@ def test_a_writer_that_had_it_open_and_closes(world: World, moments: Moments, mo
 
     moments[1, moment] = write
     with pytest.raises(Drifted):
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
     assert moments.all_met()
     assert kept(world) == [edit]
     at_rest(world)
@@ -783,7 +785,7 @@ def test_a_late_writer_within_the_linger_is_rescued(world: World) -> None:
             os.write(fd, late)
             os.close(fd)
 
-    world.transactor(pause=write).run(world.plan(), RECORDS)
+    world.transactor(pause=write).run(made := world.plan(), made.files, RECORDS)
     write()
     assert late in kept(world), "a completed update, closed within the linger, is lost"
     assert world.read() == document(0, 1)
@@ -815,7 +817,7 @@ def test_a_late_writer_that_empties_it_first_is_rescued_whole(
     monkeypatch.setattr(
         Disk, "writers", lambda disk, path: Writers.NONE if written else Writers.OPEN
     )
-    world.transactor(pause=write).run(world.plan(), RECORDS)
+    world.transactor(pause=write).run(made := world.plan(), made.files, RECORDS)
     assert kept(world) == [document(0, 1), late]
     assert world.late_writes() == 1
     at_rest(world)
@@ -830,7 +832,7 @@ def _undone(two: World, moments: Moments, moment: str, edit: Hook) -> type[Excep
     moments[1, AFTER] = lambda: by_rename(two, document(3, 0), "b.yaml")
     moments[2, moment] = edit
     with pytest.raises((Drifted, Conflict)) as raised:
-        two.transactor().run(two.plan(), RECORDS)
+        two.transactor().run(made := two.plan(), made.files, RECORDS)
     assert moments.all_met()
     assert two.read("b.yaml") == document(3, 0)
     assert two.left() == []
@@ -867,7 +869,7 @@ def test_a_second_edit_while_the_first_one_goes_back(
     moments[1, LINK] = lambda: in_place(world, first)
     moments[2, moment] = lambda: edit(world, second)
     with pytest.raises(Drifted):
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
     assert moments.all_met()
     if moment == RENAME and edit is by_rename:
         assert kept(world) == [first]  # the weakness, once more
@@ -892,12 +894,12 @@ def _killed_here() -> None:
 
 def _is_killed(world: World) -> None:
     with pytest.raises(Killed):
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
 
 
 def _recovered(world: World) -> list[Phase]:
     """What the next run does first."""
-    rows = world.store.unfinished("home")
+    rows = world.store.transactions.unfinished("home")
     return [world.transactor().recover(row, RECORDS) for row in rows]
 
 
@@ -984,7 +986,7 @@ def test_killed_inside_the_recovery_that_undoes(two: World, moments: Moments, mo
     _is_killed(two)
     by_rename(two, document(3, 0), "b.yaml")
     moments[2, moment] = _killed_here
-    [row] = two.store.unfinished("home")
+    [row] = two.store.transactions.unfinished("home")
     with pytest.raises(Killed):
         two.transactor().recover(row, RECORDS)
     assert _recovered(two) == [Phase.ABORTED]
@@ -1027,7 +1029,7 @@ def _conflict(two: World, moments: Moments) -> None:
     moments[1, AFTER] = lambda: by_rename(two, document(3, 0), "b.yaml")
     moments[2, LOOK] = lambda: by_rename(two, edited(7, 1), "a.yaml")
     with pytest.raises(Conflict):
-        two.transactor().run(two.plan(), RECORDS)
+        two.transactor().run(made := two.plan(), made.files, RECORDS)
     by_rename(two, document(0, 1), "a.yaml")
     by_rename(two, document(0, 0), "b.yaml")
 
@@ -1041,10 +1043,10 @@ def _first_links(moments: Moments) -> int:
 def test_killed_while_a_conflict_is_restored(two: World, moments: Moments, moment: str) -> None:
     _conflict(two, moments)
     moments[_first_links(moments), moment] = _killed_here
-    [row] = two.store.conflicts("home")
+    [row] = two.store.transactions.conflicts("home")
     with pytest.raises(Killed):
         two.transactor().restore(row)
-    [row] = two.store.conflicts("home")
+    [row] = two.store.transactions.conflicts("home")
     assert two.transactor().restore(row) is Phase.ABORTED
     assert kept(two) == [document(0, 0), document(0, 0)]
     at_rest(two)
@@ -1055,10 +1057,10 @@ def test_killed_while_a_conflict_is_restored(two: World, moments: Moments, momen
 def test_killed_while_a_conflict_is_resumed(two: World, moments: Moments, moment: str) -> None:
     _conflict(two, moments)
     moments[_first_links(moments), moment] = _killed_here
-    [row] = two.store.conflicts("home")
+    [row] = two.store.transactions.conflicts("home")
     with pytest.raises(Killed):
         two.transactor().resume(row, RECORDS)
-    [row] = two.store.conflicts("home")
+    [row] = two.store.transactions.conflicts("home")
     assert two.transactor().resume(row, RECORDS) is Phase.COMMITTED
     assert kept(two) == [document(0, 1), document(0, 1)]
     at_rest(two)
@@ -1072,12 +1074,12 @@ def test_killed_while_a_conflict_is_resumed_and_then_cleared(
     """The operator gives up on that and makes the documents equal by hand."""
     _conflict(two, moments)
     moments[_first_links(moments), moment] = _killed_here
-    [row] = two.store.conflicts("home")
+    [row] = two.store.transactions.conflicts("home")
     with pytest.raises(Killed):
         two.transactor().resume(row, RECORDS)
     for name in two.names:
         in_place(two, document(0, 0), name)
-    [row] = two.store.conflicts("home")
+    [row] = two.store.transactions.conflicts("home")
     assert two.transactor().settle(row, RECORDS) is Phase.ABORTED
     assert kept(two) == [document(0, 0), document(0, 0)]
     at_rest(two)
@@ -1093,10 +1095,10 @@ def test_an_error_while_a_conflict_is_restored(two: World, moments: Moments, mom
 
     _conflict(two, moments)
     moments[_first_links(moments), moment] = fail
-    [row] = two.store.conflicts("home")
+    [row] = two.store.transactions.conflicts("home")
     with pytest.raises(OSError, match="Input/output"):
         two.transactor().restore(row)
-    [row] = two.store.conflicts("home")
+    [row] = two.store.transactions.conflicts("home")
     assert two.transactor().restore(row) is Phase.ABORTED
     assert kept(two) == [document(0, 0), document(0, 0)]
     at_rest(two)

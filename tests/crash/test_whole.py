@@ -31,10 +31,9 @@ from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.store import Store
 from confmig.core.transaction.phases import Phase
 from confmig.errors import Fault, Unfinished
-from confmig.transactions import file_exchange as swap
-from confmig.transactions.directory_exchange import WholeDirectory
-from confmig.transactions.file_exchange import Drifted
-from confmig.transactions.plan import Plan, lay_out
+from confmig.transactions.directory_exchange import DirectoryExchange
+from confmig.transactions.exchange import Drifted, Exchange
+from confmig.transactions.plan import lay_out
 from confmig.transactions.runner import CleanUpFailed, Transactor
 from confmig_otel import events as ev
 from tests.crash.harness import fork, nested, power, promises, race, scenario, strace, sweep
@@ -48,6 +47,7 @@ from tests.e2e import odd
 from tests.e2e.odd import OTHER, ROOT, Mounts, Odd
 from tests.e2e.world import OPEN, TWO, Daemon, World, temporaries, until, write_bundle
 from tests.e2e.world import document as dated
+from tests.support.planned import Planned
 
 FULL = os.environ.get("CONFMIG_CRASH_FULL") == "1"
 needs_strace = pytest.mark.skipif(
@@ -67,7 +67,7 @@ OTHERS = {"app/notes.txt": b"notes\n", "app/sub/deep/blob": b"\0\1\2"}
 class Whole(race.World):
     """Documents in a directory, with other things beside them."""
 
-    def plan(self, olds: Any = None) -> Plan:
+    def plan(self, olds: Any = None) -> Planned:
         """A transaction that flips the mark of each document, laid out as by `apply`."""
         plan = super().plan(olds)
         files, directory = lay_out(self.disk, plan.id, plan.files)
@@ -88,25 +88,26 @@ class Whole(race.World):
     def marks(self) -> list[bytes]:
         return [self.read(name) for name in self.names]
 
-    def run(self, plan: Plan | None = None, **more: Any) -> str:
+    def run(self, plan: Planned | None = None, **more: Any) -> str:
         """A transaction to its end; how it ended."""
         try:
-            self.transactor(**more).run(plan or self.plan(), RECORDS)
+            made = plan or self.plan()
+            self.transactor(**more).run(made, made.files, RECORDS)
         except Drifted:
             return "drifted"
         return "committed"
 
     def recover(self) -> list[Phase]:
         """What the next process does first."""
-        rows = self.store.unfinished("home")
+        rows = self.store.transactions.unfinished("home")
         return [self.transactor().recover(row, RECORDS) for row in rows]
 
-    def prepared(self, phase: Phase = Phase.PREPARED) -> Plan:
+    def prepared(self, phase: Phase = Phase.PREPARED) -> Planned:
         """What a kill leaves after the stage (STAGING, PREPARED) or later."""
         plan = self.plan()
         transactor = self.transactor()
-        way = transactor.swap(plan)
-        transactor.intend(plan, RECORDS)
+        way = transactor.exchange(plan, plan.files)
+        transactor.intend(plan, plan.files, RECORDS)
         way.stage()
         if phase is Phase.STAGING:
             return plan
@@ -390,8 +391,8 @@ def _ends_well(world: Whole, ended: str, edit: Edit) -> None:
         if name != f"{D}/{edit.touched}":
             assert world.read(name) == document(0, mark), name
     assert world.left() == []
-    assert world.store.unfinished("home") == []
-    assert not world.store.conflicts("home")
+    assert world.store.transactions.unfinished("home") == []
+    assert not world.store.transactions.conflicts("home")
 
 
 def _and_again(world: Whole) -> None:
@@ -540,7 +541,7 @@ def test_what_is_done_through_the_old_directory_is_kept(
 
     def beat() -> None:
         beats.append("")
-        [row] = world.store.unfinished("home")
+        [row] = world.store.transactions.unfinished("home")
         if moment == "cleaning up" and row.phase is Phase.COMMITTED and "done" not in beats:
             beats.append("done")
             do(holder)
@@ -552,7 +553,7 @@ def test_what_is_done_through_the_old_directory_is_kept(
     elif moment == "committed":
         real = Transactor.clean_up
 
-        def clean_up(self: Transactor, plan: Plan, way: swap.Swap) -> None:
+        def clean_up(self: Transactor, plan: Planned, way: Exchange) -> None:
             do(holder)
             real(self, plan, way)
 
@@ -570,7 +571,7 @@ def test_what_is_done_through_the_old_directory_is_kept(
         assert world.rescued() == [LATE], f"{late} is lost"
         assert world.late_writes() == 1
     assert world.left() == []
-    assert world.store.unfinished("home") == []
+    assert world.store.transactions.unfinished("home") == []
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -661,8 +662,8 @@ def test_without_a_look_at_what_came_out_an_edit_is_lost(
     world: Whole, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     edit = EDITS[1]
-    monkeypatch.setattr(WholeDirectory, "_foreign", lambda self, folder, image: [])
-    monkeypatch.setattr(WholeDirectory, "_keep_foreign", lambda self: None)
+    monkeypatch.setattr(DirectoryExchange, "_foreign", lambda self, folder, image: [])
+    monkeypatch.setattr(DirectoryExchange, "_keep_foreign", lambda self: None)
     _around(monkeypatch, "exchange", before={1: lambda: edit.do(world.config / D)})
     ended = world.run()
     with pytest.raises(AssertionError, match="is lost"):
@@ -672,7 +673,7 @@ def test_without_a_look_at_what_came_out_an_edit_is_lost(
 def test_without_the_last_look_a_late_writer_is_lost(
     world: Whole, holder: Holder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(WholeDirectory, "_keep_foreign", lambda self: None)
+    monkeypatch.setattr(DirectoryExchange, "_keep_foreign", lambda self: None)
     _around(monkeypatch, "sync_all", before={2: lambda: holder.save("new.txt", LATE)})
     assert world.run() == "committed"
     assert LATE not in world.rescued()
@@ -689,7 +690,7 @@ def test_with_copies_instead_of_links_an_edit_of_another_file_is_lost(
         shutil.copy2(world.config / a, world.config / b, follow_symlinks=False)
 
     monkeypatch.setattr(Disk, "link", copy)
-    monkeypatch.setattr(WholeDirectory, "_keep_foreign", lambda self: None)
+    monkeypatch.setattr(DirectoryExchange, "_keep_foreign", lambda self: None)
     _around(monkeypatch, "exchange", before={1: lambda: edit.do(world.config / D)})
     ended = world.run()
     with pytest.raises(AssertionError, match="is lost"):
@@ -717,10 +718,10 @@ def test_recovery_settles_each_phase_and_twice_is_a_no_op(
     assert _without(_snapshot(world.config / D), *NAMES) == _without(before, *NAMES)
     assert world.left() == []
     assert world.recover() == []
-    assert not world.store.conflicts("home")
+    assert not world.store.transactions.conflicts("home")
 
 
-def _exchanged(world: Whole) -> Plan:
+def _exchanged(world: Whole) -> Planned:
     """Killed right after the exchange."""
     plan = world.prepared()
     assert plan.directory is not None
@@ -792,7 +793,7 @@ def test_what_is_done_through_the_old_directory_before_recovery_is_kept(
     rescued = LATE in world.rescued() and world.late_writes() == 1
     assert _has(name, LATE)(world.config / D) or rescued, f"{late} is lost"
     assert world.left() == []
-    assert not world.store.conflicts("home")
+    assert not world.store.transactions.conflicts("home")
 
 
 def test_both_directories_edited_before_recovery_loses_neither(
@@ -822,8 +823,8 @@ def test_every_document_edited_in_both_directories_is_never_a_conflict(
     kept = {*world.marks(), *world.rescued()}
     assert kept >= {b"%s %d" % (which, n) for which in (b"old", b"new") for n in range(3)}
     assert world.left() == []
-    assert world.store.unfinished("home") == []
-    assert not world.store.conflicts("home")
+    assert world.store.transactions.unfinished("home") == []
+    assert not world.store.transactions.conflicts("home")
 
 
 @pytest.mark.parametrize("state", ["staging", "prepared", "exchanged", "committed"])
@@ -837,8 +838,8 @@ def test_a_temporary_directory_that_somebody_removed_blocks_nothing(
     assert len(world.recover()) == 1
     mark = 1 if state in ("exchanged", "committed") else 0
     assert world.marks() == [document(0, mark)] * 3
-    assert world.store.unfinished("home") == []
-    assert not world.store.conflicts("home")
+    assert world.store.transactions.unfinished("home") == []
+    assert not world.store.transactions.conflicts("home")
 
 
 @pytest.mark.parametrize("state", ["staging", "prepared", "exchanged", "committed"])
@@ -849,8 +850,8 @@ def test_a_directory_that_somebody_removed_blocks_nothing(world: Whole, state: s
         world.prepared(Phase[state.upper()])
     shutil.rmtree(world.config / D)
     assert len(world.recover()) == 1
-    assert world.store.unfinished("home") == []
-    assert not world.store.conflicts("home")
+    assert world.store.transactions.unfinished("home") == []
+    assert not world.store.transactions.conflicts("home")
     assert world.left() == []
 
 
@@ -893,7 +894,7 @@ def test_an_error_in_any_step_of_a_removal_is_mended_by_the_next_run(
     assert world.marks() == [document(0, 1)] * 3
     assert world.left() == []
     assert world.rescued() == []
-    names = [event["name"] for event in world.store.history()]
+    names = [event["name"] for event in world.store.events.history()]
     assert names.count(ev.COMPLETED) == 1
 
 
@@ -912,7 +913,7 @@ def test_an_error_while_it_is_built_or_exchanged_changes_nothing(
     _around(monkeypatch, call, before={which: fail})
     failed = True
     try:
-        world.transactor().run(world.plan(), RECORDS)
+        world.transactor().run(made := world.plan(), made.files, RECORDS)
         failed = False
     except (Unfinished, CleanUpFailed):
         monkeypatch.undo()
@@ -921,7 +922,7 @@ def test_an_error_while_it_is_built_or_exchanged_changes_nothing(
         pass
     monkeypatch.undo()
     assert world.left() == []
-    assert world.store.unfinished("home") == []
+    assert world.store.transactions.unfinished("home") == []
     if not failed or world.marks() == [document(0, 1)] * 3:
         assert call in ("sync_all", "exchange")
     else:
@@ -1036,7 +1037,7 @@ class Service(race.Service):
 
     PROGRAM = """
 import sys
-from tests.crash import race
+from tests.crash.harness import race
 plain = race._update
 def update(*words):
     while True:
@@ -1102,8 +1103,8 @@ def test_no_update_of_a_service_is_lost(style: str) -> None:
 def test_without_a_look_updates_are_lost_in_the_same_rounds(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(WholeDirectory, "_foreign", lambda self, folder, image: [])
-    monkeypatch.setattr(WholeDirectory, "_keep_foreign", lambda self: None)
+    monkeypatch.setattr(DirectoryExchange, "_foreign", lambda self, folder, image: [])
+    monkeypatch.setattr(DirectoryExchange, "_keep_foreign", lambda self: None)
     report = _race(race.RENAME, 6000, stop_at=1)
     print(f"\n{report}")
     assert report.lost, str(report)
@@ -1398,8 +1399,8 @@ def test_the_power_may_fail_in_a_recovery(tmp_path: Path, killed_after: str) -> 
 @needs_strace
 def test_without_a_flush_a_power_cut_is_caught(tmp_path: Path) -> None:
     code = (
-        "import sys\nfrom confmig.transactions.directory_exchange import WholeDirectory\n"
-        "WholeDirectory._sync = lambda self: None\n"
+        "import sys\nfrom confmig.transactions.directory_exchange import DirectoryExchange\n"
+        "DirectoryExchange._sync = lambda self: None\n"
         "from confmig.cli import run\nsys.exit(run(sys.argv[1:]))"
     )
     command = (sys.executable, "-c", code, "run", "--once", "--settings", "confmig.yaml")

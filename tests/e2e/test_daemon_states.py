@@ -28,7 +28,8 @@ from confmig import settings
 from confmig.adapters.state.lock import RootLock
 from confmig.core.planning.segments import Segment
 from confmig.errors import Refused
-from confmig.passes.reconcile import Workspace
+from confmig.passes.reconcile import reconcile
+from confmig.passes.workspace import Workspace
 from confmig.transactions import migrate as apply
 from confmig.worker.local import LocalWorker
 from confmig_otel.spans import Silent
@@ -1581,14 +1582,14 @@ def test_a_pass_that_gives_up_is_followed_by_another_soon(
     with Workspace(loaded, LocalWorker(), lambda: datetime.now(UTC), Silent(), "test") as space:
         with monkeypatch.context() as patched:
             patched.setattr(apply, "apply", gives_up)
-            result = space.reconcile(loaded.targets[0])
+            result = reconcile(space, loaded.targets[0])
             assert {o.kind for o in result.outcomes} == {kind}
             assert result.look_again is not None
             assert 0 < result.look_again <= 2
             before = result.look_again
-            again = space.reconcile(loaded.targets[0]).look_again
+            again = reconcile(space, loaded.targets[0]).look_again
             assert again is not None
             assert again > before, "a file that stays busy is not tried all the time"
-        result = space.reconcile(loaded.targets[0])
+        result = reconcile(space, loaded.targets[0])
         assert result.look_again is None
     assert world.version("a.yaml") == 2

@@ -15,7 +15,7 @@ EDIT = """
 import os
 from pathlib import Path
 from confmig.adapters.files.disk import Disk
-from confmig.transactions.file_exchange import EachFile
+from confmig.transactions.file_exchange import FileExchange
 TARGET = Path(WORLD) / "config" / "a.yaml"
 COUNT = Path(WORLD) / "count"
 def edits():
@@ -29,11 +29,11 @@ def edit(text):
 """
 ARMED = """
 armed = []
-swap_in = EachFile.swap_in
+swap_in = FileExchange.swap_in
 def arm(self, file):
     armed[:] = [file.path]
     swap_in(self, file)
-EachFile.swap_in = arm
+FileExchange.swap_in = arm
 """
 BEFORE = f"""{ARMED}
 exchange = Disk.exchange
@@ -55,12 +55,12 @@ Disk.exchange = patched
 """
 PLANNED = """
 import confmig.transactions.migrate
-plan = confmig.transactions.migrate._plan
+plan = confmig.transactions.migrate._run
 def patched(*args):
     if edits() < LIMIT:
         edit(TARGET.read_text() + "edit%d: 1\\n" % edits())
     return plan(*args)
-confmig.transactions.migrate._plan = patched
+confmig.transactions.migrate._run = patched
 """
 
 

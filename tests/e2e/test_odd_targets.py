@@ -349,7 +349,7 @@ def test_status_and_plan_read_a_state_on_a_read_only_mount(
 READ_ONLY_AT = """
 import subprocess
 from confmig.transactions.runner import Transactor
-from confmig.transactions.file_exchange import EachFile
+from confmig.transactions.file_exchange import FileExchange
 from confmig.adapters.files.disk import Disk
 def shut():
     if WHERE == "config":
@@ -378,15 +378,15 @@ def after_first(kind, name):
     ("where", "hook", "code", "versions"),
     [
         ("config", "before(Transactor, 'intend')", 4, (0, 0)),
-        ("config", "before(EachFile, 'stage')", 4, (0, 0)),
+        ("config", "before(FileExchange, 'stage')", 4, (0, 0)),
         ("config", "before(Transactor, 'prepare')", 4, (0, 0)),
-        ("config", "before(EachFile, 'exchange')", 4, (0, 0)),
-        ("config", "after_first(EachFile, 'swap_in')", 4, (2, 0)),
+        ("config", "before(FileExchange, 'exchange')", 4, (0, 0)),
+        ("config", "after_first(FileExchange, 'swap_in')", 4, (2, 0)),
         ("config", "before(Transactor, 'commit')", 7, (2, 2)),
         ("config", "before(Transactor, 'clean_up')", 7, (2, 2)),
         ("state", "before(Transactor, 'intend')", 4, (0, 0)),
         ("state", "before(Transactor, 'prepare')", 4, (0, 0)),
-        ("state", "after_first(EachFile, 'swap_in')", 4, (2, 2)),
+        ("state", "after_first(FileExchange, 'swap_in')", 4, (2, 2)),
         ("state", "before(Transactor, 'commit')", 4, (2, 2)),
         ("state", "before(Transactor, 'clean_up')", 4, (2, 2)),
     ],
@@ -819,13 +819,13 @@ def test_a_file_that_becomes_immutable_after_its_exchange_is_settled_later(
     made.mine("a.yaml")
     made.mine("b.yaml")
     shut = (
-        "import subprocess\nfrom confmig.transactions.file_exchange import EachFile\n"
-        "swap = EachFile.swap_in\n"
+        "import subprocess\nfrom confmig.transactions.file_exchange import FileExchange\n"
+        "swap = FileExchange.swap_in\n"
         "def once(self, file):\n"
         "    swap(self, file)\n"
         "    subprocess.run(['chattr', '+i', WORLD + '/config/a.yaml'], check=True)\n"
         "    subprocess.run(['chattr', '+i', WORLD + '/config/b.yaml'], check=True)\n"
-        "EachFile.swap_in = once\n"
+        "FileExchange.swap_in = once\n"
     )
     try:
         done = odd.orderly(made.drive(shut, "run", "--once"))

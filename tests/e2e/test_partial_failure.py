@@ -14,12 +14,12 @@ pytestmark = pytest.mark.slow
 
 KILL_AFTER_FIRST = """
 import os, signal
-from confmig.transactions.file_exchange import EachFile
-swap = EachFile.swap_in
+from confmig.transactions.file_exchange import FileExchange
+swap = FileExchange.swap_in
 def once(self, file):
     swap(self, file)
     os.kill(os.getpid(), signal.SIGKILL)
-EachFile.swap_in = once
+FileExchange.swap_in = once
 """
 BLOCKED = (
     'config_migration_blocked{config_migration_reason="blocked_by_partial_failure",'

@@ -83,7 +83,7 @@ def test_no_canary_in_what_is_said_sent_or_kept_for_others(tmp_path: Path) -> No
         assert mode in (0o700, 0o600), f"{path} has {mode:o}"
         assert CANARY not in path.name
     for path in (world.state / "checkpoints").iterdir():
-        assert path.suffix == ".json"
+        assert path.suffix == ".jsonl"
     for path in world.state.glob("state.db*"):
         assert CANARY.encode() not in path.read_bytes()
 
@@ -134,7 +134,7 @@ def test_no_canary_in_a_bugs_report(tmp_path: Path) -> None:
     body = (
         "import confmig.transactions.migrate\n"
         "def broken(*args):\n    raise ZeroDivisionError(open(WORLD + '/config/a.yaml').read())\n"
-        "confmig.transactions.migrate._plan = broken\n"
+        "confmig.transactions.migrate._run = broken\n"
     )
     done = clean(world.drive(body, "run", "--once"))
     assert done.code == 70, done

@@ -126,10 +126,10 @@ def test_a_busy_file_leaves_no_checkpoints_behind(tmp_path: Path) -> None:
     world = World(tmp_path / "w", bundle=bundle, policy=FREE, documents={"a.yaml": document("a")})
     busy = """
 from confmig.errors import Fault
-from confmig.transactions.file_exchange import EachFile
+from confmig.transactions.file_exchange import FileExchange
 def ready(self):
     raise Fault("target_busy", "busy", place="a.yaml")
-EachFile.ready = ready
+FileExchange.ready = ready
 """
     for _ in range(3):
         assert world.drive(busy, "run", "--once").code == 4

@@ -282,7 +282,7 @@ def test_a_part_of_a_fused_chain_goes_back_in_both(
 
 KILL = """
 import os, signal
-from confmig.transactions.file_exchange import EachFile
+from confmig.transactions.file_exchange import FileExchange
 from confmig.transactions.runner import Transactor
 inner = {method}
 def patched(self, *args):
@@ -297,10 +297,10 @@ def patched(self, *args):
 @pytest.mark.parametrize(
     ("method", "when"),
     [
-        ("EachFile.stage", "after"),
-        ("EachFile.swap_in", "before"),
-        ("EachFile.swap_in", "after"),
-        ("EachFile.exchange", "after"),
+        ("FileExchange.stage", "after"),
+        ("FileExchange.swap_in", "before"),
+        ("FileExchange.swap_in", "after"),
+        ("FileExchange.exchange", "after"),
         ("Transactor.commit", "after"),
     ],
 )
@@ -310,7 +310,7 @@ def test_killed_anywhere_both_files_are_old_or_both_are_new_after_recovery(
     world = world_of(tmp_path)
     killed = world.drive(KILL.format(method=method, when=when), "run", "--once")
     assert killed.code == -signal.SIGKILL, killed
-    if (method, when) == ("EachFile.swap_in", "after"):
+    if (method, when) == ("FileExchange.swap_in", "after"):
         assert sorted(stamps(world).values()) != [0, 0]
     done = world.once()
     assert done.code == 0, done
@@ -554,14 +554,14 @@ EDIT = """
 from pathlib import Path
 import confmig.transactions.migrate
 TARGET = Path(WORLD) / "config" / "{name}"
-plan = confmig.transactions.migrate._plan
+plan = confmig.transactions.migrate._run
 done = []
 def patched(*args):
     if not done:
         done.append(1)
         TARGET.write_text("# edited\\n" + TARGET.read_text())
     return plan(*args)
-confmig.transactions.migrate._plan = patched
+confmig.transactions.migrate._run = patched
 """
 
 

@@ -15,7 +15,7 @@ from confmig.core.bundle.manifest import ordered_ids
 from confmig.core.bundle.validation import replays_missing
 from confmig.errors import DONE, INVALID, REFUSED, Invalid, Problem
 from confmig.kit.replay import replay, unsteady
-from confmig.passes.view import load_policy
+from confmig.passes.load_policy import load_policy
 from confmig.settings import Settings
 
 

@@ -14,7 +14,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from confmig.adapters.state.store import Store, stamp
+from confmig.adapters.state.connection import stamp
+from confmig.adapters.state.store import Store
 from confmig.cli import report, session
 from confmig.documents.model.document import Caps
 from confmig.errors import DEFERRED, REFUSED, ConfmigError, Refused, Usage, worst

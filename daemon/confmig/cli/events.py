@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
     rows = []
     if store is not None:
         with store:
-            rows = store.history(since_ns=since, until_ns=until, limit=args.limit)
+            rows = store.events.history(since_ns=since, until_ns=until, limit=args.limit)
     if args.json:
         print(json.dumps(rows, indent=2))
     else:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from itertools import islice
 from typing import Any
 
 from confmig.adapters.state import audit
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.store import Store
+from confmig.adapters.state.verification import verify
 from confmig.cli import session
-from confmig.errors import DONE, FAILED, ConfmigError
+from confmig.errors import DONE, FAILED
 from confmig.reports.text import table
 
 
@@ -18,7 +20,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--verify",
         action="store_true",
-        help="check the chain of the recorded events and every image that a rollback may need",
+        help="check the chain of the recorded events, and every checkpoint and image that a "
+        "rollback may need",
     )
     parser.add_argument("--limit", type=int, default=50, metavar="N", help="the newest N (50)")
     session.settings_argument(parser)
@@ -37,19 +40,19 @@ def run(args: argparse.Namespace) -> int:
         rows = [
             {
                 "id": row.id,
-                "target": row.target,
+                "target": row.plan.target,
                 "kind": row.kind,
-                "class": row.class_,
+                "class": row.plan.class_,
                 "phase": row.phase.value,
-                "migrations": [m["id"] for m in row.plan["details"]["migrations"]],
-                "files": [f["path"] for f in row.plan["files"]],
-                "actor": row.plan["details"]["actor"],
+                "migrations": row.plan.migration_ids,
+                "files": store.transactions.paths(row.id),
+                "actor": row.plan.details.actor,
                 "started_at": row.started_at,
                 "ended_at": row.ended_at,
                 "reversed_by": row.reversed_by,
-                "rollback_checkpoint_path": row.checkpoint,
+                "rollback_checkpoint_path": row.plan.checkpoint,
             }
-            for row in store.newest(args.limit, args.target)
+            for row in islice(store.transactions.newest(args.target), max(0, args.limit))
         ]
     session.show(args, {"transactions": rows}, _text(rows))
     return DONE
@@ -76,26 +79,23 @@ def _span(ids: list[str]) -> str:
 
 
 def _verify(args: argparse.Namespace, store: Store, checkpoints: Checkpoints) -> int:
-    verdict = audit.verify(store.db)
+    verdict = audit.verify(store.connection.db)
     problems: list[str] = []
     if verdict.broken_at is not None:
         problems.append(f"the record is not as it was written from event {verdict.broken_at} on")
-    images = set()
-    for row in store.newest(-1, None):
-        if checkpoints.exists(row.checkpoint):
-            images |= row.images
-    for digest in sorted(images):
-        try:
-            checkpoints.image(digest)
-        except ConfmigError as error:
-            problems.append(error.message)
+    checked = verify(store, checkpoints)
+    problems += checked.problems
     answer = {
         "ok": not problems,
         "events": verdict.events,
-        "images": len(images),
+        "checkpoints": checked.checkpoints,
+        "images": checked.images,
         "problems": problems,
     }
-    text = f"{verdict.events} events and {len(images)} images checked: "
+    text = (
+        f"{verdict.events} events, {checked.checkpoints} checkpoints and {checked.images} images "
+        "checked: "
+    )
     session.show(
         args,
         answer,

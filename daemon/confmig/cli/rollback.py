@@ -40,10 +40,10 @@ def newest(args: argparse.Namespace) -> str | None:
         raise Refused("nothing_to_roll_back", "there is no state yet", place=str(args.settings))
     with store:
         name = settings.target(args.target).name
-        if store.unfinished(name):
+        if store.transactions.unfinished(name):
             return None
         row = choose(store, name)
-    ids = ", ".join(m["id"] for m in row.plan["details"]["migrations"])
+    ids = ", ".join(row.plan.migration_ids)
     print(f"confmig: the newest transaction is {row.id} ({ids})", file=sys.stderr)
     return row.id
 

@@ -11,7 +11,8 @@ from confmig.cli import output, report, session
 from confmig.core.bundle.manifest import CLASSES
 from confmig.core.policy.model import duration
 from confmig.errors import Bug, ConfmigError, Unfinished, Usage, worst
-from confmig.passes.reconcile import ONCE_WAIT, exit_code_of
+from confmig.passes.exit_codes import of_error
+from confmig.passes.reconcile import ONCE_WAIT, reconcile
 from confmig.reports.events import event_text
 from confmig.reports.messages import error_json
 from confmig.reports.passes import pass_json, pass_text
@@ -73,9 +74,9 @@ def run(args: argparse.Namespace) -> int:
         )
     settings = session.load_settings(args)
     if not args.once:
-        from confmig.service.daemon import Agent
+        from confmig.service.daemon import Daemon
 
-        return Agent(
+        return Daemon(
             settings,
             session.worker(),
             console=args.console,
@@ -87,17 +88,20 @@ def run(args: argparse.Namespace) -> int:
     codes: list[int] = []
     answers: list[dict[str, Any]] = []
     with session.workspace(settings) as space:
-        space.patience = ONCE_WAIT
-        space.classes = args.classes or space.classes
-        seen = space.store.outbox_head()
+        conduct = space.conduct
+        conduct.patience = ONCE_WAIT
+        conduct.classes = args.classes or conduct.classes
+        conduct.everything = args.json  # it lists every document
+        seen = space.store.events.newest()
         for target in targets:
             try:
-                result = space.reconcile(target)
+                result = reconcile(space, target)
             except Unfinished:
                 raise
             except ConfmigError as error:  # the other targets are no worse for it
                 report(error, target.name if len(targets) > 1 else "")
-                codes.append(exit_code_of(error, space.store, target.name))
+                conflicts = space.store.transactions.conflicts(target.name)
+                codes.append(of_error(error, conflicts=bool(conflicts)))
                 answers.append({"target": target.name, "error": error_json(error)})
                 continue
             except Exception as error:  # noqa: BLE001 - a bug with one target must not end the others
@@ -112,8 +116,8 @@ def run(args: argparse.Namespace) -> int:
             answers.append(pass_json(result))
             if not args.json:
                 print(pass_text(result))
-        if args.console or space.prints_events:
-            while rows := space.store.following(seen):
+        if args.console or conduct.prints_events:
+            while rows := space.store.events.following(seen):
                 for row in rows:
                     print(event_text(row), file=sys.stderr)
                 seen = rows[-1]["seq"]

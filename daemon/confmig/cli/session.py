@@ -18,7 +18,7 @@ from confmig.cli import output
 if TYPE_CHECKING:
     from confmig.adapters.telemetry.providers import Telemetry
     from confmig.adapters.workers.protocol import Worker
-    from confmig.passes.reconcile import Workspace
+    from confmig.passes.workspace import Workspace
     from confmig.settings import Settings
 
 
@@ -86,15 +86,15 @@ def note(line: str) -> None:
 @contextmanager
 def workspace(settings: Settings) -> Iterator[Workspace]:
     """The open state for a command that changes something; drains the outbox at the end."""
-    from confmig.passes.reconcile import Workspace
+    from confmig.passes.workspace import Workspace
     from confmig.reports.readings import readings
 
     telemetry = telemetry_of(settings)
     ending = time.monotonic()
     try:
         with Workspace(settings, worker(), clock, telemetry.recorder, actor(), note) as space:
-            space.delivery = telemetry.plan.delivers_events
-            space.prints_events = telemetry.plan.prints_events
+            space.conduct.delivery = telemetry.plan.delivers_events
+            space.conduct.prints_events = telemetry.plan.prints_events
             try:
                 yield space
             finally:
@@ -107,10 +107,10 @@ def workspace(settings: Settings) -> Iterator[Workspace]:
                         readings(
                             space.store,
                             names,
-                            space.last_views,
-                            space.policies,
-                            space.troubles,
-                            delivery=space.delivery,
+                            space.views(),
+                            space.policies(),
+                            space.troubles(),
+                            delivery=space.conduct.delivery,
                         )
                     )
                 if left.count:

@@ -18,15 +18,15 @@ from typing import Any
 from confmig.adapters.files.disk import PREFIX, Disk, Snapshot
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.patterns import pattern
+from confmig.adapters.files.system_errors import as_error
 from confmig.adapters.workers.protocol import Bundle
 from confmig.adapters.workers.records import Transformed
 from confmig.core.bundle.manifest import Config, Migration
+from confmig.core.planning.facts import below_floor
 from confmig.core.planning.quiet import Quiet, Rule, Sight
-from confmig.core.planning.segments import below_floor
 from confmig.errors import ConfmigError, Refused
 from confmig.offline.reverse import Entry, way_back
 from confmig.transactions.file_exchange import busy, replace_file
-from confmig.transactions.runner import as_error
 
 Journal = Mapping[str, Mapping[str, Any]]
 """The entries of a former run, by the path of their file."""

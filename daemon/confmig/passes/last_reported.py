@@ -12,7 +12,10 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from confmig.adapters.state.store import Store, Transaction, stamp
+from confmig.adapters.state.connection import stamp
+from confmig.adapters.state.records import Trace, Transaction
+from confmig.adapters.state.reported import Subject
+from confmig.adapters.state.store import Store
 from confmig.adapters.workers.protocol import Bundle
 from confmig.core.bundle.manifest import CLASSES
 from confmig.core.planning.attention import cause
@@ -21,10 +24,7 @@ from confmig.core.policy import reasons
 from confmig.core.policy.model import Policy
 from confmig.errors import Invalid
 from confmig.passes.view import View
-from confmig.transactions.plan import Plan
 from confmig_otel import events as ev
-
-Trace = tuple[str, str]
 
 
 class LastReported:
@@ -36,36 +36,36 @@ class LastReported:
         self._clock = clock
 
     def _report(
-        self, subject: str, state: str, event: ev.Event | None, trace: Trace | None = None
+        self, subject: Subject, state: str, event: ev.Event, trace: Trace | None = None
     ) -> None:
-        """Store the state of a subject, and write its event, if there is one."""
+        """Store the state of a subject, and write its event."""
         with self._store.commit():
-            self._store.announce(self._target, subject, state)
-            if event is not None:
-                self._store.add_events([event], self._clock(), trace)
+            self._store.reported.remember(self._target, subject, state)
+            self._store.events.add([event], self._clock(), trace)
 
-    def _changed(self, subject: str, state: str) -> bool:
-        return (self._store.announced(self._target, subject) or "") != state
+    def _changed(self, subject: Subject, state: str) -> bool:
+        return self._store.reported.state(self._target, subject) != state
 
     def bundle_loaded(self, bundle: Bundle) -> None:
         """The bundle is valid."""
         digest = bundle.manifest.digest
-        if self._changed("bundle", f"loaded:{digest}"):
+        state = f"loaded:{digest}"
+        if self._changed(Subject.BUNDLE, state):
             attributes = {ev.TARGET: self._target, ev.MANIFEST_DIGEST: f"sha256:{digest}"}
-            self._report("bundle", f"loaded:{digest}", ev.event(ev.BUNDLE_LOADED, attributes))
+            self._report(Subject.BUNDLE, state, ev.event(ev.BUNDLE_LOADED, attributes))
 
     def bundle_rejected(self, error: Invalid, reason: str) -> None:
         """The bundle cannot be used; ``reason`` is why that blocks."""
         codes = list(dict.fromkeys(p.code for p in error.problems)) or [error.code]
         state = "rejected:" + json.dumps(sorted(str(p) for p in error.problems))
-        if self._changed("bundle", state):
+        if self._changed(Subject.BUNDLE, state):
             attributes = {ev.TARGET: self._target, ev.REASON: reason, ev.REASONS: codes}
-            self._report("bundle", state, ev.event(ev.BUNDLE_REJECTED, attributes))
+            self._report(Subject.BUNDLE, state, ev.event(ev.BUNDLE_REJECTED, attributes))
 
     def policy(self, policy: Policy) -> None:
         """The policy is valid, or cannot be used."""
         state = f"{policy.state}:{policy.digest}"
-        if policy.state == "missing" or not self._changed("policy", state):
+        if policy.state == "missing" or not self._changed(Subject.POLICY, state):
             return
         attributes: dict[str, Any] = {
             ev.TARGET: self._target,
@@ -76,7 +76,7 @@ class LastReported:
             name = ev.POLICY_REJECTED
             attributes[ev.REASON] = "policy_invalid"
             attributes[ev.REASONS] = list(dict.fromkeys(p.code for p in policy.problems))
-        self._report("policy", state, ev.event(name, attributes))
+        self._report(Subject.POLICY, state, ev.event(name, attributes))
 
     def view(self, seen: View) -> None:
         """Whether the target is blocked by a partial failure, and what is deferred."""
@@ -89,47 +89,45 @@ class LastReported:
     def conflicts(self, conflicts: tuple[Transaction, ...]) -> None:
         """A partial failure blocks the target, or does no longer."""
         blocked = conflicts[0].id if conflicts else ""
-        before = self._store.announced(self._target, "blocked") or ""
+        before = self._store.reported.state(self._target, Subject.BLOCKED)
         if blocked == before:
             return
         if not blocked:
             attributes: dict[str, Any] = {ev.TARGET: self._target, ev.BLOCKING: before}
-            self._report("blocked", blocked, ev.event(ev.UNBLOCKED, attributes))
+            self._report(Subject.BLOCKED, blocked, ev.event(ev.UNBLOCKED, attributes))
             return
-        row = conflicts[0]
-        details = row.plan["details"]
-        ids = [m["id"] for m in details["migrations"]]
+        plan = conflicts[0].plan
+        ids = plan.migration_ids
         attributes = {
             ev.TARGET: self._target,
-            ev.BLOCKING: row.id,
-            ev.TRANSACTION: row.id,
+            ev.BLOCKING: plan.id,
+            ev.TRANSACTION: plan.id,
             ev.ID: ids[0],
             ev.IDS: ids,
-            ev.CLASS: row.class_,
-            ev.DOCUMENTS: len(row.plan["files"]),
+            ev.CLASS: plan.class_,
+            ev.DOCUMENTS: plan.documents,
             ev.REASON: "blocked_by_partial_failure",
-            ev.CHECKPOINT: row.checkpoint,
+            ev.CHECKPOINT: plan.checkpoint,
             ev.ERROR_TYPE: "partial_failure",
         }
-        self._report("blocked", blocked, ev.event(ev.BLOCKED, attributes), Plan.of(row).trace)
+        event = ev.event(ev.BLOCKED, attributes)
+        self._report(Subject.BLOCKED, blocked, event, plan.details.trace)
 
     def _deferred(self, kind: str, held: list[Outlook], policy: Policy) -> None:
         """The migrations of a class that do not run now, one event for each reason that holds
         others than last time."""
-        subject = f"deferred:{kind}"
-        said = self._store.announced(self._target, subject)
-        before: dict[str, list[str]] = json.loads(said) if said else {}
+        before = self._store.reported.deferred(self._target, kind)
         now: dict[str, list[Outlook]] = {}
         for outlook in held:
             now.setdefault(cause(outlook.decision), []).append(outlook)
         state = {reason: [o.standing.migration.id for o in group] for reason, group in now.items()}
         if state == before:
             return
-        news = [r for r, ids in state.items() if not set(ids) <= set(before.get(r, ()))]
-        events = [self._deferral(kind, reason, now[reason], policy) for reason in news]
+        changed = [r for r, ids in state.items() if not set(ids) <= set(before.get(r, ()))]
+        events = [self._deferral(kind, reason, now[reason], policy) for reason in changed]
         with self._store.commit():
-            self._store.announce(self._target, subject, json.dumps(state))
-            self._store.add_events(events, self._clock())
+            self._store.reported.remember_deferred(self._target, kind, state)
+            self._store.events.add(events, self._clock())
 
     def _deferral(self, kind: str, reason: str, held: list[Outlook], policy: Policy) -> ev.Event:
         first = held[0].standing.migration

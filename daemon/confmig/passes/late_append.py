@@ -13,13 +13,14 @@ from datetime import datetime, timedelta
 
 from confmig.adapters.files.disk import Disk, Snapshot
 from confmig.adapters.state.checkpoints import Checkpoints
-from confmig.adapters.state.store import Store, moment
+from confmig.adapters.state.connection import moment
+from confmig.adapters.state.records import FilePlan
+from confmig.adapters.state.store import Store
 from confmig.adapters.workers.protocol import Bundle
 from confmig.core.planning.segments import Segment
 from confmig.core.transaction.phases import Phase
 from confmig.errors import ConfmigError
 from confmig.transactions import migrate as forward
-from confmig.transactions.plan import FilePlan, Plan
 from confmig.transactions.runner import drift
 
 WITHIN = timedelta(minutes=10)
@@ -52,20 +53,20 @@ def find(
     """
     out = []
     for path, transaction in changed.items():
-        row = store.transaction(transaction)
+        row = store.transactions.get(transaction)
         if row is None or row.kind != "apply" or row.phase is not Phase.DONE or row.reversed_by:
             continue
         if row.ended_at is None or now - moment(row.ended_at) > WITHIN:
             continue
-        for file in Plan.of(row).files:
-            if file.path != path:
-                continue
-            try:
-                found = _late(bundle, store, checkpoints, disk, file, quiet)
-            except ConfmigError:
-                continue  # it cannot be read or migrated: the pass reports that
-            if found is not None:
-                out.append(found)
+        file = store.transactions.files(row.plan).named(path)
+        if file is None:
+            continue
+        try:
+            found = _late(bundle, store, checkpoints, disk, file, quiet)
+        except ConfmigError:
+            continue  # it cannot be read or migrated: the pass reports that
+        if found is not None:
+            out.append(found)
     return out
 
 
@@ -101,8 +102,8 @@ def migrate(job: forward.Job, late: Late) -> forward.Outcome:
     event ``config.drift.detected`` (``late_append``)."""
     path = late.snapshot.path
     with job.store.commit():
-        job.store.add_events([drift(job.target, path, "late_append")], job.clock())
+        job.store.events.add([drift(job.target, path, "late_append")], job.clock())
     digests = {path: late.snapshot.digest}
     return forward.apply(
-        job, late.segment, digests, (), lambda path, migration: True, {path: late.source}
+        job, late.segment, digests, (), lambda migration: True, {path: late.source}
     )

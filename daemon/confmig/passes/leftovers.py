@@ -14,7 +14,8 @@ from typing import Literal
 from confmig.adapters.files.disk import PREFIX, Disk
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.state.checkpoints import Checkpoints
-from confmig.adapters.state.store import Store, Transaction
+from confmig.adapters.state.records import Transaction
+from confmig.adapters.state.store import Store
 from confmig.errors import ConfmigError
 
 OLD = timedelta(days=7)
@@ -47,7 +48,7 @@ def unsettled(store: Store | None, target: str) -> list[Transaction]:
     """The transactions whose temporaries are not leftovers."""
     if store is None:
         return []
-    return [*store.unfinished(target), *store.conflicts(target)]
+    return [*store.transactions.unfinished(target), *store.transactions.conflicts(target)]
 
 
 def clean(

@@ -11,7 +11,8 @@ from typing import Any
 from confmig.adapters.files.disk import Disk
 from confmig.adapters.workers.records import Transformed, Versions
 from confmig.core.bundle.manifest import Migration
-from confmig.core.planning.segments import DocumentFact, misfit
+from confmig.core.planning.facts import DocumentFact
+from confmig.core.planning.segments import misfit
 from confmig.core.policy import reasons
 from confmig.documents.model.path import show
 from confmig.documents.model.tree import kind_of
@@ -110,7 +111,7 @@ def _walk(view: View, size_cap: int, key: bytes) -> dict[str, dict[str, dict[str
         walks = [_Walk(document, disk) for document in view.documents]
     for migration in view.bundle.manifest.migrations:
         mine = [w for w in walks if w.document.config in migration.sets]
-        unfit = misfit(migration, view.documents)
+        unfit = misfit(migration, view.observation)
         if not migration.together:
             for walk in mine:
                 _take(view, migration, [walk], key)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from confmig.passes.reconcile import Pass
+from confmig.passes.result import Pass
 from confmig.reports.plan import plan_json, plan_text
 from confmig.reports.text import plain
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from confmig.adapters.state.store import stamp
+from confmig.adapters.state.connection import stamp
+from confmig.core.planning.facts import UNREADABLE, UNSTAMPED
 from confmig.core.planning.segments import Outlook
 from confmig.core.policy import reasons
 from confmig.passes.view import View
@@ -38,7 +39,7 @@ def documents_json(view: View) -> list[dict[str, Any]]:
             "version": d.version,
             "due": None if d.due is None else list(d.due),
             "digest": f"sha256:{d.digest}" if d.digest else None,
-            "recorded_version": view.recorded[d.path][0] if d.path in view.recorded else None,
+            "recorded_version": view.recorded[d.path].version if d.path in view.recorded else None,
             "problem": d.problem,
             "message": d.message,
             "fix": d.fix,
@@ -72,7 +73,7 @@ def plan_text(view: View) -> str:
         for d in view.documents
         if d.problem
     ]
-    if not view.documents:
+    if not view.observation.total:
         lines.append("  no file matches; check the root and the patterns of the manifest")
     elif not view.outlook:
         unknown = any(not d.healthy for d in view.documents)
@@ -97,13 +98,15 @@ def plan_text(view: View) -> str:
     return "\n".join(lines).rstrip()
 
 
+_STATES = {UNSTAMPED: "without a stamp", UNREADABLE: "unreadable"}
+
+
 def _documents(view: View) -> str:
     versions: dict[str, int] = {}
-    for d in view.documents:
-        key = "without a stamp" if d.due is not None else "unreadable"
-        key = key if d.version is None else f"at version {d.version}"
-        versions[key] = versions.get(key, 0) + 1
-    count = len(view.documents)
+    for (_, state), number in view.observation.counts.items():
+        shown = _STATES.get(state, f"at version {state}")
+        versions[shown] = versions.get(shown, 0) + number
+    count = view.observation.total
     listed = ", ".join(
         f"{n} {v}" if count > 1 else v.removeprefix("at ") for v, n in sorted(versions.items())
     )

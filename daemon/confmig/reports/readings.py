@@ -38,21 +38,19 @@ def readings(
         by_id = [(o.standing.migration.id, o.decision) for o in view.outlook]
         problems = [d.problem for d in view.documents if d.problem is not None]
         waiting |= {(name, *found) for found in attention.attention(by_id, problems)}
-        for d in view.documents:
-            state = "unreadable" if d.due is None else "unstamped"
-            key = (name, d.config, state if d.version is None else str(d.version))
-            documents[key] = documents.get(key, 0) + 1
+        for (config, state), number in view.observation.counts.items():
+            documents[(name, config, state)] = number
     for name, trouble in troubles.items():
         if trouble is not None and not _passes(trouble):
             waiting.add((name, "", "document_failed"))
-    conflicts = [name for name in targets if store.conflicts(name)]
+    conflicts = [name for name in targets if store.transactions.conflicts(name)]
     return Readings(
         pending,
         blocked(targets, conflicts, policies, troubles),
         documents,
-        store.outbox_size()[0] if delivery else 0,
-        store.rejected_count(),
-        store.last_success(),
+        store.events.waiting()[0] if delivery else 0,
+        store.events.rejected(),
+        store.transactions.last_success(),
         held,
         dict.fromkeys(attention.limited(waiting), 1),
     )

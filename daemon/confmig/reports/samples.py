@@ -49,4 +49,4 @@ def sample_views(bundle: Bundle, size_cap: int, now: datetime) -> Iterator[View]
             only = bundle.with_files({name: tuple(found) for name, found in paths.items()})
             label = f"{bundle.manifest.bundle}: {folder or '.'}"
             one = target.model_copy(update={"name": label})
-            yield view(one, only, policies.MISSING, disk, None, now)
+            yield view(one, only, policies.MISSING, disk, None, now, everything=True)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from confmig.adapters.state.store import Store, stamp
-from confmig.adapters.telemetry.providers import DELIVERY
+from confmig.adapters.state.connection import stamp
+from confmig.adapters.state.reported import Subject
+from confmig.adapters.state.store import Store
 from confmig.passes.view import View
 from confmig.reports.plan import documents_json, outlook_json, plan_json
 from confmig.reports.text import plain, table
@@ -16,7 +17,7 @@ from confmig.reports.text import plain, table
 def status_json(view: View, store: Store | None, *, delivery: bool) -> dict[str, Any]:
     """The state of one target. ``delivery``: whether events leave this machine."""
     name = view.target.name
-    recorded = {row["id"]: row for row in store.applied(name)} if store is not None else {}
+    recorded = {one.id: one for one in store.applied.all(name)} if store is not None else {}
     applied = []
     for standing in view.standings:
         migration = standing.migration
@@ -30,8 +31,8 @@ def status_json(view: View, store: Store | None, *, delivery: bool) -> dict[str,
                     "status": standing.status,
                     "documents_pending": [*standing.pending, *standing.failed],
                     **{
-                        k: recorded.get(migration.id, {}).get(k)
-                        for k in (
+                        key: getattr(recorded.get(migration.id), key, None)
+                        for key in (
                             "checksum",
                             "applied_at",
                             "duration",
@@ -42,7 +43,7 @@ def status_json(view: View, store: Store | None, *, delivery: bool) -> dict[str,
                     },
                 }
             )
-    waiting, oldest = store.outbox_size() if store is not None else (0, None)
+    waiting, oldest = store.events.waiting() if store is not None else (0, None)
     return {
         "target": name,
         "applied": applied,
@@ -58,34 +59,36 @@ def status_json(view: View, store: Store | None, *, delivery: bool) -> dict[str,
         "outbox": {
             "delivery": delivery,
             "pending": waiting,
-            "rejected": store.rejected_count() if store else 0,
+            "rejected": store.events.rejected() if store else 0,
             "oldest": stamp(datetime.fromtimestamp(oldest / 1e9, UTC)) if oldest else None,
-            "problem": (store.announced("", DELIVERY) or None) if store and delivery else None,
+            "problem": (store.reported.state("", Subject.DELIVERY) or None)
+            if store and delivery
+            else None,
         },
         "leftovers": list(view.leftovers),
     }
 
 
 def _last_checkpoint(store: Store | None, target: str) -> dict[str, Any] | None:
-    row = store.last(target) if store is not None else None
+    row = store.transactions.last(target) if store is not None else None
     if row is None:
         return None
-    first = row.plan["details"]["migrations"][0]
+    first = row.plan.details.migrations[0]
     status = {"DONE": "applied", "COMMITTED": "applied", "ABORTED": "failed", "CONFLICT": "failed"}
     ended = status.get(row.phase.value, "in_progress")
     return {
-        "migration_id": first["id"],
-        "order": first["order"],
-        "depends_on": first["depends_on"],
-        "migration_ids": [m["id"] for m in row.plan["details"]["migrations"]],
+        "migration_id": first.id,
+        "order": first.order,
+        "depends_on": list(first.depends_on),
+        "migration_ids": row.plan.migration_ids,
         "kind": row.kind,
         "transaction": row.id,
         "status": ended,
         "started_at": row.started_at,
         "completed_at": row.ended_at if ended == "applied" else None,
         "failed_at": row.ended_at if ended == "failed" else None,
-        "backup_path": row.checkpoint,
-        "error": row.error,
+        "backup_path": row.plan.checkpoint,
+        "error": row.error.to_json() if row.error else None,
     }
 
 
@@ -102,16 +105,17 @@ def _partial_failure(view: View) -> dict[str, Any]:
             "rollback_required": False,
         }
     row = view.conflicts[0]
-    first = row.plan["details"]["migrations"][0]
+    first = row.plan.details.migrations[0]
+    files = dict(view.found.get(row.id, {}))
     return {
         "active": True,
         "transaction": row.id,
-        "migration_id": first["id"],
-        "order": first["order"],
+        "migration_id": first.id,
+        "order": first.order,
         "failed_at": row.ended_at,
-        "error": row.error,
-        "files": (row.error or {}).get("files", {}),
-        "rollback_checkpoint_path": row.checkpoint,
+        "error": row.error.to_json() | {"files": files} if row.error else None,
+        "files": files,
+        "rollback_checkpoint_path": row.plan.checkpoint,
         "rollback_required": True,
     }
 

@@ -39,7 +39,10 @@ from confmig.errors import (
     Problem,
     Unfinished,
 )
-from confmig.passes.reconcile import Pass, Workspace, exit_code_of
+from confmig.passes.exit_codes import of_error
+from confmig.passes.reconcile import reconcile
+from confmig.passes.result import Pass
+from confmig.passes.workspace import Workspace
 from confmig.reports.events import event_text
 from confmig.reports.readings import blocked, readings
 from confmig.reports.text import plain
@@ -113,7 +116,7 @@ class _BackOff:
         self.until = now + self.wait * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
 
 
-class Agent:
+class Daemon:
     """The running daemon of one settings file. ``wait``: so many seconds another daemon that is
     ending may take."""
 
@@ -175,7 +178,7 @@ class Agent:
             if space is None:
                 return DONE
             with space:
-                space.delivery = where.delivers_events
+                space.conduct.delivery = where.delivers_events
                 return self._serve(space, telemetry, recorder)
         finally:
             self._end_probes()
@@ -225,8 +228,8 @@ class Agent:
         return None
 
     def _serve(self, space: Workspace, telemetry: Telemetry, recorder: Measured) -> int:
-        space.beat = self._beat
-        space.stopping = lambda: self._stopping
+        space.conduct.beat = self._beat
+        space.conduct.stopping = lambda: self._stopping
         self._probes(recorder)
         control = ControlServer(self._settings.state_dir, self._ask)
         control.start()
@@ -253,7 +256,7 @@ class Agent:
         )
         watcher.start()
         self._start_relay(telemetry)
-        self._said = space.store.outbox_head()
+        self._said = space.store.events.newest()
         roots = ", ".join(str(t.root) for t in self._targets)
         self._log(f"watching {roots}{self._probes_at()}")
         try:
@@ -401,14 +404,15 @@ class Agent:
                 again.append(waits.until)
                 continue
             try:
-                result = space.reconcile(target)
+                result = reconcile(space, target)
             except Unfinished as error:
                 self._log(f"{target.name}: {error}")
                 return error.exit_code  # recovery belongs to a new process
             except ConfmigError as error:
                 self._troubled(target, error)
                 if self._exit_on_block and isinstance(error, Invalid):
-                    return exit_code_of(error, space.store, target.name)
+                    conflicts = space.store.transactions.conflicts(target.name)
+                    return of_error(error, conflicts=bool(conflicts))
                 retry = self._retries.setdefault(target.name, _BackOff())
                 retry.failed(time.monotonic())  # a wake-up still looks at once
                 again.append(retry.until)
@@ -448,12 +452,12 @@ class Agent:
     def _after(self, space: Workspace) -> None:
         """Hand new events to the relay and, if asked, to people."""
         if self._console:
-            while rows := space.store.following(self._said):
+            while rows := space.store.events.following(self._said):
                 for row in rows:
                     self._out.line(event_text(row))
                 self._said = rows[-1]["seq"]
         if self._relay is not None and not self._relay_busy:
-            waiting = space.store.outbox()
+            waiting = space.store.events.outbox()
             if waiting:
                 self._relay_busy = True
                 self._relay.offer(waiting)
@@ -502,9 +506,9 @@ class Agent:
         names = [t.name for t in self._targets]
         found = readiness(names, self._passes, self._trouble, was_started=self._started)
         views = {name: result.view for name, result in self._passes.items()}
-        seen = readings(
-            space.store, names, views, space.policies, self._trouble, delivery=space.delivery
-        )
+        delivery = space.conduct.delivery
+        policies = space.policies()
+        seen = readings(space.store, names, views, policies, self._trouble, delivery=delivery)
         if telemetry.otel is not None:
             telemetry.otel.publish(seen)
         self._started = self._started or not found.started

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from confmig.core.planning.segments import Outlook
 from confmig.core.policy import reasons
 from confmig.errors import ConfmigError
-from confmig.passes.reconcile import Pass
+from confmig.passes.result import Pass
 from confmig.reports.text import local, plain
 from confmig.transactions.migrate import Outcome
 
@@ -85,8 +85,8 @@ class Narrator:
         for name, row in now.items():
             if name in last.conflicts:
                 continue
-            ids = ", ".join(m["id"] for m in row.plan["details"]["migrations"])
-            held = (row.error or {}).get("files", {})
+            ids = ", ".join(row.plan.migration_ids)
+            held = result.view.found.get(name, {})
             files = "; ".join(f"{plain(path)}: {image}" for path, image in held.items())
             lines.append(
                 f"BLOCKED: {row.kind} {name} ({ids}) ended half-way [blocked_by_partial_failure] "

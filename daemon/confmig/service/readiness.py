@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from confmig.core.planning.attention import attention
 from confmig.errors import DEFERRED, DONE, INVALID, PARTIAL_FAILURE, ConfmigError
-from confmig.passes.reconcile import Pass
+from confmig.passes.result import Pass
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,26 +17,27 @@ from __future__ import annotations
 
 import errno
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
 from confmig.adapters.files.disk import Disk, about
 from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.records import Directory, FilePlan, Files
 from confmig.core.transaction.phases import Image
 from confmig.errors import Refused
-from confmig.transactions.file_exchange import Drifted, Rescue, busy, held, linger, told
-from confmig.transactions.plan import Directory, FilePlan
+from confmig.transactions.exchange import Drifted, Rescue
+from confmig.transactions.file_exchange import busy, held, linger, told
 
 _LEASES = 1000
 """Each needs a descriptor while the directories are exchanged."""
 
 
-class WholeDirectory:
-    """A ``Swap`` of all files with one exchange."""
+class DirectoryExchange:
+    """All files with one exchange. It guards at most 1,000 files, and holds their plans."""
 
     def __init__(
         self,
-        files: Sequence[FilePlan],
+        files: Files,
         directory: Directory,
         checkpoints: Checkpoints,
         disk: Disk,
@@ -44,7 +45,7 @@ class WholeDirectory:
         beat: Callable[[], None],
         pause: Callable[[float], None],
     ) -> None:
-        self.files = files
+        self.files = list(files)
         self.directory = directory
         self.checkpoints = checkpoints
         self.disk = disk
@@ -114,7 +115,7 @@ class WholeDirectory:
     def remove(self, *, staging: bool = False) -> None:
         if not staging:
             self.beat()
-            linger(self.disk, [f.temporary for f in self.files], self.pause)
+            linger(self.disk, lambda: [f.temporary for f in self.files], self.pause)
             self._keep_foreign()
         self._clear()
         self._sync()

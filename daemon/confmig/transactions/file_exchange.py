@@ -4,28 +4,26 @@ A file is exchanged with its stage, in one step of the kernel, and what came out
 it is neither ours nor the image we expected, somebody wrote in between, and it is exchanged again
 so that their edit stands. Nobody's bytes are ever unlinked: what is no recorded image goes to
 ``rescue/``. A file that is a mount of its own cannot be exchanged; it is rewritten in place
-(``adapters.rewrite``) if the operator allows it.
-
-``whole`` has the other way: all files of a directory at once.
+(``adapters.files.rewrite``) if the operator allows it.
 """
 
 from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol
 
 from confmig.adapters.files.disk import Disk, Held, Snapshot, about, digest_of
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.metadata import Metadata
 from confmig.adapters.files.rewrite import check, rewrite
 from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.records import FilePlan, Files
 from confmig.core.transaction.phases import Image
 from confmig.core.transaction.torn import is_torn
-from confmig.errors import Busy, ConfmigError, Refused
-from confmig.transactions.plan import FilePlan
+from confmig.errors import Busy, ConfmigError
+from confmig.transactions.exchange import Drifted, Rescue
 
 _SWAPS = 8
 MANY = 32
@@ -37,45 +35,6 @@ _LOOK = 0.02
 _UNREADABLE = "unreadable"
 
 
-class Drifted(Refused):
-    """A target was changed by somebody between plan and commit; their edit stands."""
-
-
-Rescue = Callable[[str, str, bytes], None]
-"""Keeps somebody's bytes durably, with an event: the path they were for, a name, the bytes."""
-
-
-class Swap(Protocol):
-    """A way to change the files of one plan."""
-
-    def ready(self) -> None:
-        """Raises what stands in the way and can be known before anything is begun."""
-
-    def stage(self) -> None:
-        """Make the new images, durably, where no reader looks."""
-
-    def exchange(self) -> None:
-        """Put them in place, durably; raises ``Drifted`` if a file is not what was read."""
-
-    def return_edits(self) -> None:
-        """A crash may have come between an exchange and the look at what came out: if that was
-        somebody's edit, it goes back to its place before anything else is decided."""
-
-    def image(self, file: FilePlan) -> Image:
-        """What a file holds."""
-
-    def finish(self) -> None:
-        """Give the files that are old their new image, durably; as ``exchange``."""
-
-    def put_back(self) -> None:
-        """Give the files that are new their old image, durably. Somebody's edit of our image is
-        left alone."""
-
-    def remove(self, *, staging: bool = False) -> None:
-        """Remove what is ours, durably, after a wait for late writers, whose bytes are kept.
-        ``staging``: no target was touched, so that what is half-written is ours, too."""
-
-
 def told(disk: Disk, path: str) -> str | None:
     """The hash of a file that may be somebody's. One that we may not read is not ours."""
     try:
@@ -84,13 +43,13 @@ def told(disk: Disk, path: str) -> str | None:
         return _UNREADABLE
 
 
-class EachFile:
+class FileExchange:
     """Every file by an exchange of its own. ``crashed``: a process may have ended in the midst of
     it, so that a mounted file may be half-written, or written and not durable."""
 
     def __init__(
         self,
-        files: Sequence[FilePlan],
+        files: Files,
         checkpoints: Checkpoints,
         disk: Disk,
         rescue: Rescue,
@@ -177,11 +136,10 @@ class EachFile:
         self._sync(gone_is_fine=True)
 
     def remove(self, *, staging: bool = False) -> None:
-        files = self._exchanged()
         if not staging:
             self.beat()
-            linger(self.disk, [f.temporary for f in files], self.pause)
-        for file in files:
+            linger(self.disk, lambda: (f.temporary for f in self._exchanged()), self.pause)
+        for file in self._exchanged():
             self.beat()
             self._remove(file, staging)
         self._sync(gone_is_fine=True)
@@ -273,8 +231,8 @@ class EachFile:
         old, new = self.checkpoints.image(file.old), self.checkpoints.image(file.new)
         return is_torn(held, old, new) or is_torn(held, new, old)
 
-    def _exchanged(self) -> list[FilePlan]:
-        return [f for f in self.files if not f.mounted]
+    def _exchanged(self) -> Iterator[FilePlan]:
+        return (f for f in self.files if not f.mounted)
 
     def _keep(self, file: FilePlan) -> None:
         data = self.disk.content(file.temporary)
@@ -325,11 +283,13 @@ def busy(path: str, writer: str | None = None) -> Busy:
     )
 
 
-def linger(disk: Disk, temporaries: Iterable[str], pause: Callable[[float], None]) -> None:
-    """Wait up to ``LINGER`` for those who still write into files that are to be removed."""
-    names = list(temporaries)
+def linger(
+    disk: Disk, temporaries: Callable[[], Iterable[str]], pause: Callable[[float], None]
+) -> None:
+    """Wait up to ``LINGER`` for those who still write into files that are to be removed;
+    ``temporaries`` gives their names."""
     waited = 0.0
-    while waited < LINGER and any(_may_write(disk, name) for name in names):
+    while waited < LINGER and any(_may_write(disk, name) for name in temporaries()):
         pause(_LOOK)
         waited += _LOOK
 
@@ -406,7 +366,7 @@ def replace_file(disk: Disk, snapshot: Snapshot, data: bytes, temporary: str) ->
     except BaseException:
         disk.unlink(temporary)  # the target was not touched
         raise
-    linger(disk, [temporary], time.sleep)
+    linger(disk, lambda: [temporary], time.sleep)
     if told(disk, temporary) in (snapshot.digest, new):
         disk.unlink(temporary)
     elif disk.exists(temporary):

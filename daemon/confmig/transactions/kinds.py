@@ -6,7 +6,7 @@ all of them. Recovery finds the kind of an interrupted transaction here, by its 
 
 from __future__ import annotations
 
-from confmig.adapters.state.store import Transaction
+from confmig.adapters.state.records import Transaction
 from confmig.transactions import migrate
 from confmig.transactions.rollback import kind as rollback
 from confmig.transactions.runner import Records

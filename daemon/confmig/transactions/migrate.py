@@ -6,27 +6,37 @@ Everything is computed and validated in memory first; what is then written is de
 
 from __future__ import annotations
 
-import json
 import time
 import uuid
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from confmig import __version__
-from confmig.adapters.files.disk import Disk, Snapshot, digest_of
-from confmig.adapters.state.checkpoints import Checkpoints
-from confmig.adapters.state.store import Store, stamp
+from confmig.adapters.files.disk import Disk, Snapshot
+from confmig.adapters.files.system_errors import as_error
+from confmig.adapters.state.checkpoints import Checkpoints, CheckpointWriter
+from confmig.adapters.state.connection import stamp
+from confmig.adapters.state.records import (
+    Applied,
+    FilePlan,
+    Files,
+    MigrateDetails,
+    MigrationRecord,
+    TransactionPlan,
+)
+from confmig.adapters.state.store import Store
 from confmig.adapters.workers.protocol import Bundle
 from confmig.adapters.workers.records import Transformed
-from confmig.core.bundle.history import Released, released
+from confmig.core.bundle.history import released
 from confmig.core.planning.segments import Segment
 from confmig.core.transaction.phases import Phase
 from confmig.errors import Busy, ConfmigError, Unfinished
-from confmig.transactions.file_exchange import Drifted
-from confmig.transactions.plan import FilePlan, Plan, lay_out
-from confmig.transactions.runner import CleanUpFailed, Conflict, Records, Transactor, as_error
+from confmig.transactions.exchange import Drifted
+from confmig.transactions.plan import lay_out
+from confmig.transactions.runner import CleanUpFailed, Conflict, Records, Transactor
 from confmig_otel import events as ev
 from confmig_otel import spans
 
@@ -80,14 +90,14 @@ def apply(
     segment: Segment,
     digests: dict[str, str],
     approvals: tuple[str, ...],
-    late: Callable[[str, str], bool],
+    late: Callable[[str], bool],
     sources: Mapping[str, bytes] | None = None,
 ) -> Outcome:
     """Run one segment to its end.
 
     ``digests`` are the hashes the plan was made from: a file that differs by now has drifted.
     ``sources`` has other bytes to migrate than those that a file holds, by path.
-    ``late(path, migration)`` tells whether the migration is applied elsewhere, so that a failing
+    ``late(migration)`` tells whether the migration is applied elsewhere, so that a failing
     document holds only itself. Raises ``Unfinished`` only.
     """
     began = time.monotonic()
@@ -130,54 +140,150 @@ def _apply(
     segment: Segment,
     digests: dict[str, str],
     approvals: tuple[str, ...],
-    late: Callable[[str, str], bool],
+    late: Callable[[str], bool],
     now: datetime,
     span: spans.Span,
     sources: Mapping[str, bytes],
 ) -> Outcome:
     transaction = new_id(now)
-    work: list[tuple[Snapshot, Transformed]] = []
-    with job.recorder.span(spans.PHASE, "transform", {ev.PHASE: "transform"}):
-        for paths in segment.groups:
-            job.beat()
-            steps = list(dict.fromkeys(m for p in paths for m in segment.steps[p]))
-            steps.sort(key=lambda m: m.order)
-            path = paths[0]
-            try:
-                snapshots = {}
-                for path in paths:
-                    snapshots[path] = snapshot = job.disk.read(path)
-                    if snapshot.digest != digests[path]:
-                        raise Drifted(
-                            "target_drifted",
-                            "the file was changed since it was planned",
-                            place=path,
-                        )
-                results = job.bundle.transform(
-                    {segment.configs[p]: sources.get(p, s.data) for p, s in snapshots.items()},
-                    [m.id for m in steps],
-                    job.store.install_key,
-                )
-                work += [(s, results[segment.configs[p]]) for p, s in snapshots.items()]
-            except Drifted as error:
-                return Outcome("drifted", segment, error=error, document=path)
-            except (ConfmigError, OSError) as raised:
-                fault = as_error(raised)
-                named = [p for p in paths if segment.configs[p] in fault.documents]
-                path = named[0] if named else paths[0]
-                fault.documents = (path, *(p for p in paths if p != path))
-                files = " + ".join(paths)
-                inside = fault.place if fault.place not in paths else ""
-                fault.place = f"{files}: {inside}" if inside else files
-                failed = fault.migration or steps[0].id
-                kind = "document_failed" if late(path, failed) else "failed"
-                return Outcome(kind, segment, error=fault, document=path, migration=failed)
+    ids = [m.id for m in segment.migrations]
+    remarks: list[str] = []
+    files: list[FilePlan] = []
+    # an image before and one after; what was migrated instead of what the file held is one more
+    expected = 2 * len(segment.steps) + len(sources)
+    with job.checkpoints.begin(transaction, job.target, ids, expected, now) as checkpoint:
+        with job.recorder.span(spans.PHASE, "transform", {ev.PHASE: "transform"}):
+            for paths in segment.groups:
+                job.beat()
+                try:
+                    done = _transformed(job, segment, paths, digests, sources)
+                except Drifted as error:
+                    return Outcome("drifted", segment, error=error, document=error.place)
+                except (ConfmigError, OSError) as error:
+                    return _refused(segment, paths, as_error(error), late)
+                try:
+                    for snapshot, result in done:
+                        remarks += [f"{snapshot.path}: {text}" for text in result.remarks]
+                        files += _planned(job, segment, checkpoint, snapshot, result, sources)
+                except Unfinished:
+                    raise
+                except (ConfmigError, OSError) as error:
+                    return Outcome(
+                        "failed", segment, transaction, as_error(error), migration=ids[0]
+                    )
+        return _run(
+            job,
+            segment,
+            checkpoint,
+            files,
+            _details(job, segment, approvals, now, span),
+            transaction,
+            tuple(remarks),
+        )
+
+
+def _transformed(
+    job: Job,
+    segment: Segment,
+    paths: Sequence[str],
+    digests: Mapping[str, str],
+    sources: Mapping[str, bytes],
+) -> list[tuple[Snapshot, Transformed]]:
+    """The documents of one group after their steps, in memory."""
+    steps = {m for path in paths for m in segment.steps[path]}
+    snapshots = {}
+    for path in paths:
+        snapshots[path] = snapshot = job.disk.read(path)
+        if snapshot.digest != digests[path]:
+            raise Drifted("target_drifted", "the file was changed since it was planned", place=path)
+    results = job.bundle.transform(
+        {segment.configs[p]: sources.get(p, s.data) for p, s in snapshots.items()},
+        [m.id for m in sorted(steps, key=lambda m: m.order)],
+        job.store.install_key,
+    )
+    return [(s, results[segment.configs[p]]) for p, s in snapshots.items()]
+
+
+def _refused(
+    segment: Segment,
+    paths: Sequence[str],
+    error: ConfmigError,
+    late: Callable[[str], bool],
+) -> Outcome:
+    """A group that cannot be migrated: which document, and in which migration."""
+    named = [p for p in paths if segment.configs[p] in error.documents]
+    path = named[0] if named else paths[0]
+    error.documents = (path, *(p for p in paths if p != path))
+    files = " + ".join(paths)
+    inside = error.place if error.place not in paths else ""
+    error.place = f"{files}: {inside}" if inside else files
+    first = min((m for p in paths for m in segment.steps[p]), key=lambda m: m.order)
+    failed = error.migration or first.id
+    kind = "document_failed" if late(failed) else "failed"
+    return Outcome(kind, segment, error=error, document=path, migration=failed)
+
+
+def _planned(
+    job: Job,
+    segment: Segment,
+    checkpoint: CheckpointWriter,
+    snapshot: Snapshot,
+    result: Transformed,
+    sources: Mapping[str, bytes],
+) -> list[FilePlan]:
+    """The plan of a document that changes, with its images in the checkpoint."""
+    if result.data is None:
+        return []
+    config = job.bundle.manifest.configs[segment.configs[snapshot.path]]
+    source = sources.get(snapshot.path)
+    return [
+        FilePlan(
+            path=snapshot.path,
+            temporary="",
+            config=config.name,
+            format=config.format,
+            old=checkpoint.image(snapshot.data),
+            new=checkpoint.image(result.data),
+            before=result.before,
+            after=result.after,
+            migrations=tuple(s.migration for s in result.steps),
+            metadata=snapshot.metadata,
+            mounted=snapshot.mounted,
+            source=checkpoint.image(source) if source is not None else None,
+            old_size=len(snapshot.data),
+            new_size=len(result.data),
+        )
+    ]
+
+
+def _run(
+    job: Job,
+    segment: Segment,
+    checkpoint: CheckpointWriter,
+    files: Sequence[FilePlan],
+    details: MigrateDetails,
+    transaction: str,
+    remarks: tuple[str, ...],
+) -> Outcome:
+    """Make the checkpoint durable, and run the transaction to its end."""
     try:
         with job.recorder.span(spans.PHASE, "checkpoint", {ev.PHASE: "checkpoint"}):
-            plan = _plan(job, segment, transaction, work, approvals, now, sources, span.context)
+            placed, directory = lay_out(job.disk, transaction, files)
+            for file in placed:
+                checkpoint.file(file)
+            plan = TransactionPlan(
+                transaction,
+                job.target,
+                "apply",
+                segment.kind,
+                checkpoint.close(),
+                details,
+                len(placed),
+                directory=directory,
+            )
         with job.recorder.span(spans.PHASE, "commit", {ev.PHASE: "commit"}):
             Transactor(job.store, job.checkpoints, job.disk, job.clock, beat=job.beat).run(
-                plan, RECORDS
+                plan, placed, RECORDS
             )
     except Unfinished:
         raise
@@ -188,154 +294,71 @@ def _apply(
     except Conflict as error:
         return Outcome("partial", segment, transaction, error)
     except CleanUpFailed as error:
-        changed = tuple(f.path for f in plan.files)
-        return Outcome(
-            "unclean", segment, transaction, error, changed=changed, remarks=_remarks(work)
-        )
+        changed = tuple(f.path for f in placed)
+        return Outcome("unclean", segment, transaction, error, changed=changed, remarks=remarks)
     except (ConfmigError, OSError) as error:
         return Outcome(
             "failed", segment, transaction, as_error(error), migration=segment.migrations[0].id
         )
-    changed = tuple(f.path for f in plan.files)
-    return Outcome("committed", segment, transaction, changed=changed, remarks=_remarks(work))
+    changed = tuple(f.path for f in placed)
+    return Outcome("committed", segment, transaction, changed=changed, remarks=remarks)
 
 
-def _remarks(work: list[tuple[Snapshot, Transformed]]) -> tuple[str, ...]:
-    return tuple(f"{s.path}: {text}" for s, result in work for text in result.remarks)
-
-
-def _plan(
-    job: Job,
-    segment: Segment,
-    transaction: str,
-    work: list[tuple[Snapshot, Transformed]],
-    approvals: tuple[str, ...],
-    now: datetime,
-    sources: Mapping[str, bytes],
-    trace: tuple[str, str] | None,
-) -> Plan:
-    files: list[FilePlan] = []
-    images: list[bytes] = []
-    described: list[dict[str, Any]] = []
-    for snapshot, result in work:
-        if result.data is None:
-            continue
-        config = job.bundle.manifest.configs[segment.configs[snapshot.path]]
-        source = sources.get(snapshot.path)
-        file = FilePlan(
-            path=snapshot.path,
-            temporary="",
-            config=config.name,
-            format=config.format,
-            old=snapshot.digest,
-            new=digest_of(result.data),
-            before=result.before,
-            after=result.after,
-            migrations=tuple(s.migration for s in result.steps),
-            metadata=snapshot.metadata,
-            mounted=snapshot.mounted,
-            source=digest_of(source) if source is not None else None,
-        )
-        files.append(file)
-        images += [snapshot.data, result.data, *([source] if source is not None else [])]
-        described.append(_describe(file))
-    placed, directory = lay_out(job.disk, transaction, files)
-    job.checkpoints.put(images, transaction)
-    checkpoint = job.checkpoints.save(
-        transaction,
-        {
-            "format": 1,
-            "transaction": transaction,
-            "target": job.target,
-            "created_at": stamp(now),
-            "program": __version__,
-            "files": described,
-        },
-    )
-    applied = job.store.applied(job.target)
-    details = {
-        "migrations": [
-            {
-                "id": m.id,
-                "order": m.order,
-                "depends_on": list(m.depends_on),
-                "class": m.kind,
-                "description": m.description,
-                "checksum": m.checksum,
-                "sets": dict(m.sets),
-            }
-            for m in segment.migrations
-        ],
-        "manifest": job.bundle.manifest.digest,
-        "released": [
-            r.to_json()
-            for r in released(
-                job.bundle.manifest,
-                max([m.order for m in segment.migrations] + [r["order"] for r in applied]),
+def _details(
+    job: Job, segment: Segment, approvals: tuple[str, ...], now: datetime, span: spans.Span
+) -> MigrateDetails:
+    manifest = job.bundle.manifest
+    orders = [m.order for m in segment.migrations]
+    orders += [a.order for a in job.store.applied.all(job.target)]
+    return MigrateDetails(
+        tuple(
+            MigrationRecord(
+                m.id, m.order, tuple(m.depends_on), m.kind, m.description, m.checksum, dict(m.sets)
             )
-        ],
-        "approvals": list(approvals),
-        "rollout": job.rollout,
-        "actor": job.actor,
-        "began": now.timestamp(),
-        "trace": trace,
-    }
-    return Plan(
-        transaction,
-        job.target,
-        "apply",
-        segment.kind,
-        placed,
-        checkpoint,
-        details,
-        directory=directory,
+            for m in segment.migrations
+        ),
+        manifest.digest,
+        released(manifest, max(orders)),
+        approvals,
+        job.rollout,
+        job.actor,
+        now.timestamp(),
+        span.context,
     )
 
 
-def _describe(file: FilePlan) -> dict[str, Any]:
-    """What a checkpoint keeps of one file: enough to restore it."""
-    return {
-        "path": file.path,
-        "config": file.config,
-        "format": file.format,
-        "old": file.old,
-        "new": file.new,
-        "before": file.before,
-        "after": file.after,
-        "migrations": list(file.migrations),
-    }
+# --- what the state and the events say of a migration
 
 
-# --- what the state and the events say of an apply
-
-
-def _common(plan: Plan) -> dict[str, Any]:
+def _common(plan: TransactionPlan) -> dict[str, Any]:
     details = plan.details
-    ids = [m["id"] for m in details["migrations"]]
+    assert isinstance(details, MigrateDetails)
+    ids = plan.migration_ids
     return {
         ev.TARGET: plan.target,
         ev.ID: ids[0],
         ev.IDS: ids,
         ev.CLASS: plan.class_,
         ev.TRANSACTION: plan.id,
-        ev.ROLLOUT: details["rollout"],
-        ev.MANIFEST_DIGEST: f"sha256:{details['manifest']}",
-        ev.DOCUMENTS: len(plan.files),
+        ev.ROLLOUT: details.rollout,
+        ev.MANIFEST_DIGEST: f"sha256:{details.manifest}",
+        ev.DOCUMENTS: plan.documents,
     }
 
 
-def _started(plan: Plan) -> list[ev.Event]:
+def _started(plan: TransactionPlan) -> list[ev.Event]:
     return [ev.event(ev.STARTED, _common(plan) | {ev.CHECKPOINT: plan.checkpoint})]
 
 
-def _commit(store: Store, plan: Plan, now: datetime) -> list[ev.Event]:
+def _commit(store: Store, plan: TransactionPlan, now: datetime) -> list[ev.Event]:
     """In the one commit: applied migrations, spent approvals, and the events."""
     details = plan.details
-    seconds = round(max(0.0, now.timestamp() - details["began"]), 6)
+    assert isinstance(details, MigrateDetails)
+    seconds = round(max(0.0, now.timestamp() - details.began), 6)
     record_applied(store, plan, now, seconds)
-    store.consume(details["approvals"], plan.id)
+    store.approvals.consume(details.approvals, plan.id)
     common = _common(plan)
-    events = _migrated(plan, common)
+    events = _migrated(store.transactions.files(plan), plan, common)
     events.append(
         ev.event(
             ev.COMPLETED,
@@ -350,53 +373,50 @@ def _commit(store: Store, plan: Plan, now: datetime) -> list[ev.Event]:
     return events
 
 
-def record_applied(store: Store, plan: Plan, now: datetime, seconds: float) -> None:
+def record_applied(store: Store, plan: TransactionPlan, now: datetime, seconds: float) -> None:
     """The migrations of a plan are applied, by it, and nothing holds them."""
-    for m in plan.details["migrations"]:
-        store.record_applied(
-            (
-                plan.target,
-                m["id"],
-                m["order"],
-                json.dumps(m["depends_on"]),
-                m["class"],
-                m["description"],
-                m["checksum"],
-                __version__,
-                plan.id,
-                stamp(now),
-                seconds,
-                plan.details["actor"],
-            )
+    details = plan.details
+    for m in details.migrations:
+        applied = Applied(
+            m.id,
+            m.order,
+            m.depends_on,
+            m.class_,
+            m.description,
+            m.checksum,
+            __version__,
+            plan.id,
+            stamp(now),
+            seconds,
+            details.actor,
         )
-        store.clear_hold(plan.target, m["id"])
-    if plan.details.get("released"):  # not in a plan of an older program
-        history = [Released.from_json(r) for r in plan.details["released"]]
-        store.record_released(plan.target, history)
+        store.applied.record(plan.target, applied)
+        store.holds.clear(plan.target, m.id)
+    if details.released:  # not in a plan of an older program
+        store.applied.record_released(plan.target, details.released)
 
 
-def _migrated(plan: Plan, common: dict[str, Any]) -> list[ev.Event]:
+def _migrated(files: Files, plan: TransactionPlan, common: dict[str, Any]) -> list[ev.Event]:
     """One ``config.migrated`` for each document and migration, or counts for very many."""
-    known = {m["id"]: m for m in plan.details["migrations"]}
+    known = {m.id: m for m in plan.details.migrations}
     shared = {k: common[k] for k in (ev.TARGET, ev.CLASS, ev.TRANSACTION, ev.MANIFEST_DIGEST)}
-    out = []
-    if sum(len(f.migrations) for f in plan.files) > MANY:
-        for name, m in known.items():
-            count = sum(name in f.migrations for f in plan.files)
-            out.append(
-                ev.event(
-                    ev.MIGRATED,
-                    shared
-                    | {
-                        ev.ID: name,
-                        ev.ORDER: m["order"],
-                        ev.TO: ", ".join(map(str, dict.fromkeys(m["sets"].values()))),
-                        ev.DOCUMENTS: count,
-                    },
-                )
+    counts = Counter(name for f in files for name in f.migrations)
+    if counts.total() > MANY:
+        return [
+            ev.event(
+                ev.MIGRATED,
+                shared
+                | {
+                    ev.ID: m.id,
+                    ev.ORDER: m.order,
+                    ev.TO: ", ".join(map(str, dict.fromkeys(m.sets.values()))),
+                    ev.DOCUMENTS: counts[m.id],
+                },
             )
-        return out
-    for file in plan.files:
+            for m in known.values()
+        ]
+    out = []
+    for file in files:
         before = file.before
         for name in file.migrations:
             m = known[name]
@@ -407,21 +427,23 @@ def _migrated(plan: Plan, common: dict[str, Any]) -> list[ev.Event]:
                     shared
                     | {
                         ev.ID: name,
-                        ev.ORDER: m["order"],
+                        ev.ORDER: m.order,
                         ev.PATH: file.path,
                         ev.FORMAT: file.format,
                         ev.SCHEMA: file.config,
                         ev.FROM: str(before),
-                        ev.TO: str(m["sets"][file.config]),
+                        ev.TO: str(m.sets[file.config]),
                         ev.DIGEST: f"sha256:{file.new}" if last else None,
                     },
                 )
             )
-            before = m["sets"][file.config]
+            before = m.sets[file.config]
     return out
 
 
-def _failed(plan: Plan, error: ConfmigError, phase: Phase, during: str) -> list[ev.Event]:
+def _failed(
+    plan: TransactionPlan, error: ConfmigError, phase: Phase, during: str
+) -> list[ev.Event]:
     outcome = "partial" if phase is Phase.CONFLICT else "failed"
     return [ev.event(ev.FAILED, _common(plan) | failure(error, during.lower(), outcome))]
 

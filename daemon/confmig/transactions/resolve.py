@@ -15,7 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
-from confmig.adapters.state.store import Transaction
+from confmig.adapters.state.records import FilePlan, Transaction
 from confmig.adapters.workers.protocol import Bundle
 from confmig.adapters.workers.records import HalfDone
 from confmig.core.planning.segments import Segment, bound
@@ -23,10 +23,9 @@ from confmig.core.transaction.phases import Image, Phase, settled
 from confmig.errors import ConfmigError, Refused
 from confmig.transactions import migrate as forward
 from confmig.transactions.kinds import records_of
-from confmig.transactions.plan import FilePlan, Plan
 from confmig.transactions.rollback import kind as backward
 from confmig.transactions.rollback import selection
-from confmig.transactions.rollback.merge import Restored, restore
+from confmig.transactions.rollback.merge import restore
 from confmig.transactions.runner import Transactor
 
 MODES = ("restore", "resume", "verify_and_clear", "accept_changed")
@@ -58,7 +57,8 @@ class Resolution:
     ) -> None:
         self._job = job
         self._row = row
-        self._plan = Plan.of(row)
+        self._plan = row.plan
+        self._files = job.store.transactions.files(row.plan)
         self._versions = versions
         self._transactor = Transactor(
             job.store, job.checkpoints, job.disk, job.clock, beat=job.beat
@@ -70,7 +70,7 @@ class Resolution:
     def outcome(self, mode: str) -> Outcome:
         """What a way out would do. Nothing is written."""
         look: dict[str, Callable[[], Outcome]] = {
-            "restore": lambda: Outcome({r.part.path: r.data for r in self._restored()}),
+            "restore": lambda: Outcome(self._restored()),
             "resume": self._resumed,
             "verify_and_clear": self._cleared,
             "accept_changed": lambda: Outcome({}, lost=self.lost()),
@@ -98,20 +98,21 @@ class Resolution:
         ]
         return self._known_bundle().lost(files)
 
-    def _restored(self) -> list[Restored]:
+    def _restored(self) -> dict[str, bytes]:
         """The files that are new, as they become old again."""
-        return restore(self._job, selection.undo_one(self._job, self._row, self._held))
+        found = restore(self._job, selection.undo_one(self._job, self._row, self._held))
+        return {r.part.path: r.image(self._job.checkpoints) for r in found}
 
     def _resumed(self) -> Outcome:
         if Image.EDITED_OLD not in self._held.values():
-            mounts = [f for f in self._plan.files if f.mounted]
+            mounts = [f for f in self._files if f.mounted]
             if any(self._held[f.path] is Image.EDITED_NEW for f in mounts):
                 raise Refused("files_mixed", "nothing tells whether an edited mount is old or new")
             olds = (Image.OLD, Image.TORN)
-            files = {f.path: f for f in self._plan.files if self._held[f.path] in olds}
+            files = {f.path: f for f in self._files if self._held[f.path] in olds}
             return Outcome({path: self._image(f.new) for path, f in files.items()})
         bundle = self._known_bundle()
-        old = {r.part.path: r.data for r in self._restored()}
+        old = self._restored()
         out = {}
         for group in self._groups():
             sources = {f.config: old.get(f.path, self._today(f)) for f in group}
@@ -156,7 +157,7 @@ class Resolution:
             forward.new_id(mine.clock()),
             mine.beat,
         )
-        done = forward.apply(job, segment, digests, (), lambda path, migration: False)
+        done = forward.apply(job, segment, digests, (), lambda migration: False)
         if done.error is not None:
             raise done.error
         return Phase.COMMITTED
@@ -198,17 +199,15 @@ class Resolution:
 
     def _segment(self) -> Segment:
         bundle = self._known_bundle()
-        selection.same_migrations(bundle, self._row.plan["details"]["migrations"])
-        steps = {
-            f.path: tuple(bundle.manifest.by_id[m] for m in f.migrations) for f in self._plan.files
-        }
-        configs = {f.path: f.config for f in self._plan.files}
+        selection.same_migrations(bundle, self._plan.details.migrations)
+        steps = {f.path: tuple(bundle.manifest.by_id[m] for m in f.migrations) for f in self._files}
+        configs = {f.path: f.config for f in self._files}
         return Segment(self._plan.class_, steps, configs)
 
     def _groups(self) -> Iterator[list[FilePlan]]:
         """The files, those together that a migration of several configurations binds."""
         known = self._known_bundle().manifest.by_id
-        files = {f.path: f for f in self._plan.files}
+        files = {f.path: f for f in self._files}
         steps = {p: [known[m] for m in f.migrations if m in known] for p, f in files.items()}
         for group in dict.fromkeys(bound(steps).values()):
             yield [files[path] for path in group]

@@ -1,8 +1,7 @@
 """The numbered effects of a transaction: intent, stage, exchange, one commit, clean up.
 
-Both a forward apply and a rollback are the same thing here: for each file an old and a new image.
-How the files get them is a ``Swap`` (``swap``: each by itself; ``whole``: their directory). What
-must be durable is stated before what may be done:
+Both a migration and a rollback are the same thing here: for each file an old and a new image. How
+the files get them is an ``Exchange``. What must be durable is stated before what may be done:
 
 1. images and checkpoint file are durable            (``Checkpoints``, before this module)
 2. intent: plan, hashes, metadata and the names of all temporary files   phase STAGING
@@ -14,16 +13,17 @@ must be durable is stated before what may be done:
 
 from __future__ import annotations
 
-import errno
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 from confmig.adapters.files.disk import Disk
+from confmig.adapters.files.system_errors import as_error
 from confmig.adapters.state.checkpoints import Checkpoints
-from confmig.adapters.state.store import Store, Transaction, stamp
+from confmig.adapters.state.documents import Recorded
+from confmig.adapters.state.records import Failure, Files, Transaction, TransactionPlan
+from confmig.adapters.state.store import Store
 from confmig.core.transaction.phases import (
     Image,
     Phase,
@@ -34,9 +34,9 @@ from confmig.core.transaction.phases import (
     settled,
 )
 from confmig.errors import LATE_FAILURE, ConfmigError, Fault, PartialFailure, Unfinished
-from confmig.transactions.directory_exchange import WholeDirectory
-from confmig.transactions.file_exchange import Drifted, EachFile, Swap
-from confmig.transactions.plan import Plan
+from confmig.transactions.directory_exchange import DirectoryExchange
+from confmig.transactions.exchange import Drifted, Exchange
+from confmig.transactions.file_exchange import FileExchange
 from confmig_otel import events as ev
 
 
@@ -58,9 +58,9 @@ class Records:
     ``failed`` give the events of its intent and of its end without effect.
     """
 
-    commit: Callable[[Store, Plan, datetime], list[ev.Event]]
-    started: Callable[[Plan], list[ev.Event]]
-    failed: Callable[[Plan, ConfmigError, Phase, str], list[ev.Event]]
+    commit: Callable[[Store, TransactionPlan, datetime], list[ev.Event]]
+    started: Callable[[TransactionPlan], list[ev.Event]]
+    failed: Callable[[TransactionPlan, ConfmigError, Phase, str], list[ev.Event]]
 
 
 class Transactor:
@@ -83,48 +83,52 @@ class Transactor:
         self.beat = beat
         self.pause = pause
 
-    def swap(self, plan: Plan, *, crashed: bool = False) -> Swap:
-        """The way of a plan's files. ``crashed``: see ``EachFile``."""
+    def exchange(
+        self, plan: TransactionPlan, files: Files | None = None, *, crashed: bool = False
+    ) -> Exchange:
+        """How a plan's files change; without ``files``, those that are recorded. ``crashed``: see
+        ``FileExchange``."""
 
         def keep(path: str, name: str, data: bytes) -> None:
             kept = self.checkpoints.save_rescue(name, data)
             with self.store.commit():  # before the bytes go elsewhere, and once
-                if self.store.announce(plan.target, f"rescue:{kept}", "told"):
+                if self.store.reported.remember_rescue(plan.target, kept):
                     event = drift(plan.target, path, "late_write")
-                    self.store.add_events([event], self.clock())
+                    self.store.events.add([event], self.clock())
 
+        files = files if files is not None else self.store.transactions.files(plan)
         if plan.directory is not None:
-            return WholeDirectory(
-                plan.files, plan.directory, self.checkpoints, self.disk, keep, self.beat, self.pause
+            return DirectoryExchange(
+                files, plan.directory, self.checkpoints, self.disk, keep, self.beat, self.pause
             )
-        return EachFile(
-            plan.files, self.checkpoints, self.disk, keep, self.beat, self.pause, crashed=crashed
+        return FileExchange(
+            files, self.checkpoints, self.disk, keep, self.beat, self.pause, crashed=crashed
         )
 
     # --- forward
 
-    def run(self, plan: Plan, records: Records) -> None:
+    def run(self, plan: TransactionPlan, files: Files, records: Records) -> None:
         """Run a transaction to DONE. Images and checkpoint are durable already.
 
         Raises ``Drifted`` (nothing changed, plan again), ``Refused`` or ``Fault`` (nothing
         changed), ``Conflict`` (the target is blocked) or ``Unfinished`` (recover in a new
         process).
         """
-        swap = self.swap(plan)
-        swap.ready()
-        self.intend(plan, records)
+        exchange = self.exchange(plan, files)
+        exchange.ready()
+        self.intend(plan, files, records)
         try:
-            swap.stage()
+            exchange.stage()
             self.prepare(plan)
-            swap.exchange()
+            exchange.exchange()
         except Unfinished:
             raise
         except (ConfmigError, OSError) as error:
-            self._undo_or_leave(plan, swap, records, as_error(error))
+            self._undo_or_leave(plan, exchange, records, as_error(error))
             raise as_error(error) from error
         self.commit(plan, records)
         try:
-            self.clean_up(plan, swap)
+            self.clean_up(plan, exchange)
         except Unfinished:
             raise
         except (ConfmigError, OSError) as error:
@@ -135,10 +139,12 @@ class Transactor:
                 fix="run again: the next run removes them first",
             ) from error
 
-    def _undo_or_leave(self, plan: Plan, swap: Swap, records: Records, error: ConfmigError) -> None:
+    def _undo_or_leave(
+        self, plan: TransactionPlan, exchange: Exchange, records: Records, error: ConfmigError
+    ) -> None:
         """Undo; if that fails too, leave all to recovery in a new process."""
         try:
-            self.undo(plan, swap, records, error)
+            self.undo(plan, exchange, records, error)
         except (Conflict, Unfinished):
             raise
         except (ConfmigError, OSError) as second:
@@ -146,260 +152,244 @@ class Transactor:
                 "undo_failed",
                 f"{error.message}; and undoing it failed: {as_error(second).message}",
                 place=as_error(second).place,
-                fix="mend the disk, then run again: the transaction is settled first",
+                fix="repair the disk, then run again: the transaction is settled first",
             ) from second
 
-    def intend(self, plan: Plan, records: Records) -> None:
+    def intend(self, plan: TransactionPlan, files: Files, records: Records) -> None:
         """Step 2: what is about to happen becomes durable, all temporary names included."""
         now = self.clock()
-        if self.store.unfinished(plan.target):
+        if self.store.transactions.unfinished(plan.target):
             raise Unfinished(
                 "unfinished_transaction",
                 "an earlier transaction of this target is not settled yet",
                 fix="run again: it is settled first",
             )
         with self.store.commit():
-            self.store.begin(
-                Transaction(
-                    plan.id,
-                    0,
-                    plan.target,
-                    plan.kind,
-                    plan.class_,
-                    Phase.STAGING,
-                    plan.as_json(),
-                    plan.checkpoint,
-                    plan.reverses,
-                    None,
-                    stamp(now),
-                    None,
-                    None,
-                )
-            )
-            self.store.add_events(records.started(plan), now, plan.trace)
+            self.store.transactions.begin(plan, files, now)
+            self.store.events.add(records.started(plan), now, plan.details.trace)
 
-    def prepare(self, plan: Plan) -> None:
+    def prepare(self, plan: TransactionPlan) -> None:
         """The images are staged: from here on recovery may go forward."""
-        if plan.files:
+        if plan.documents:
             with self.store.commit():
-                self.store.move(plan.id, Phase.PREPARED)
+                self.store.transactions.move(plan.id, Phase.PREPARED)
 
-    def commit(self, plan: Plan, records: Records) -> None:
+    def commit(self, plan: TransactionPlan, records: Records) -> None:
         """Step 5: facts, migrations and events, in one commit."""
         now = self.clock()
+        transactions = self.store.transactions
         with self.store.commit():
-            if not plan.files:
-                self.store.move(plan.id, Phase.PREPARED)
-            for file in plan.files:
-                self.store.record_document(
-                    plan.target, file.config, file.path, file.after, file.new, plan.id
-                )
-            self.store.add_events(records.commit(self.store, plan, now), now, plan.trace)
-            self.store.move(plan.id, Phase.COMMITTED, now=now)
+            if not plan.documents:
+                transactions.move(plan.id, Phase.PREPARED)
+            for file in transactions.files(plan):
+                left = Recorded(file.after, file.new, plan.id)
+                self.store.documents.record(plan.target, file.config, file.path, left)
+            self.store.events.add(records.commit(self.store, plan, now), now, plan.details.trace)
+            transactions.move(plan.id, Phase.COMMITTED, now=now)
 
-    def clean_up(self, plan: Plan, swap: Swap) -> None:
+    def clean_up(self, plan: TransactionPlan, exchange: Exchange) -> None:
         """Step 6: remove the swapped-out files; a late writer's bytes are kept, with an event."""
-        swap.remove()
+        exchange.remove()
         with self.store.commit():
-            self.store.move(plan.id, Phase.DONE)
+            self.store.transactions.move(plan.id, Phase.DONE)
 
     # --- backward
 
-    def undo(self, plan: Plan, swap: Swap, records: Records, error: ConfmigError) -> Phase:
+    def undo(
+        self, plan: TransactionPlan, exchange: Exchange, records: Records, error: ConfmigError
+    ) -> Phase:
         """Put back what was exchanged, remove the stages, and end in ABORTED or CONFLICT.
 
-        Somebody's edit on top of our image is left alone.
+        An edit of our image by another process is left alone.
         """
+        transactions = self.store.transactions
         before = self._phase(plan)
         phase = Phase.ABORTED
-        held: dict[str, Image] = {}
         if before is not Phase.STAGING:  # in STAGING no target was touched
-            swap.return_edits()
-            swap.put_back()
-            held = {f.path: swap.image(f) for f in plan.files}
-            phase = after_undo(list(held.values()))
-        swap.remove(staging=before is Phase.STAGING)
+            exchange.return_edits()
+            exchange.put_back()
+            phase = after_undo(image for _, image in self._images(plan, exchange))
+        found = list(self._images(plan, exchange)) if phase is Phase.CONFLICT else []
+        exchange.remove(staging=before is Phase.STAGING)
         check_move(before, phase)
         now = self.clock()
         with self.store.commit():
-            said = describe(error)
-            if phase is Phase.CONFLICT:
-                said["files"] = {path: image.value for path, image in held.items()}
-            self.store.move(plan.id, phase, now=now, error=said)
-            self.store.add_events(records.failed(plan, error, phase, before.value), now, plan.trace)
+            transactions.note_found(plan.id, found)
+            transactions.move(plan.id, phase, now=now, error=describe(error))
+            events = records.failed(plan, error, phase, before.value)
+            self.store.events.add(events, now, plan.details.trace)
         if phase is Phase.CONFLICT:
-            listed = "; ".join(f"{path}: {image.value}" for path, image in held.items())
             raise Conflict(
                 "partial_failure",
-                f"some files are new, some are old, and one was edited meanwhile: {listed}",
+                "some files are new, some are old, and one was edited meanwhile: "
+                + _listed({path: image.value for path, image in found}),
                 fix=f"`confmig resolve {plan.id} --dry-run` shows what each way out does",
             )
         return phase
 
     def recover(self, row: Transaction, records: Records) -> Phase:
         """Finish or undo a transaction that a crash interrupted. Twice is a no-op."""
-        plan = Plan.of(row)
-        swap = self.swap(plan, crashed=True)
+        plan = row.plan
+        exchange = self.exchange(plan, crashed=True)
         if row.phase is Phase.PREPARED:
-            swap.return_edits()
-        move = recovery(row.phase, [swap.image(f) for f in plan.files])
+            exchange.return_edits()
+        move = recovery(row.phase, (image for _, image in self._images(plan, exchange)))
         if move is Recovery.CLEAN_UP:
-            self.clean_up(plan, swap)
+            self.clean_up(plan, exchange)
             return Phase.DONE
         interrupted = Fault("interrupted", "the process ended before the commit")
         if move is Recovery.ROLL_FORWARD:
             try:
-                swap.finish()
+                exchange.finish()
             except (Drifted, FileNotFoundError, NotADirectoryError):
-                return self.undo(plan, swap, records, interrupted)
+                return self.undo(plan, exchange, records, interrupted)
             self.commit(plan, records)
-            self.clean_up(plan, swap)
+            self.clean_up(plan, exchange)
             return Phase.DONE
-        return self.undo(plan, swap, records, interrupted)
+        return self.undo(plan, exchange, records, interrupted)
+
+    # --- conflicts
 
     def settle(self, row: Transaction, records: Records) -> Phase:
         """End a conflict whose files are all old or all new by now.
         Raises ``Conflict`` (``files_mixed``) if they are not."""
-        plan = Plan.of(row)
-        swap = self._after_conflict(plan)
-        phase = settled([swap.image(f) for f in plan.files])
+        plan = row.plan
+        exchange = self._after_conflict(plan)
+        phase = settled(image for _, image in self._images(plan, exchange))
         if phase is None:
-            raise self._mixed(row, plan, "the files are neither all old nor all new")
+            raise self._mixed(row, "the files are neither all old nor all new")
         if phase is Phase.COMMITTED:
-            swap.finish()  # there is nothing to do but to make it durable
+            exchange.finish()  # there is nothing to do but to make it durable
             self.commit(plan, records)
-            self.clean_up(plan, swap)
+            self.clean_up(plan, exchange)
         else:
-            swap.put_back()
-            self._abort(plan, swap)
+            exchange.put_back()
+            self._abort(plan, exchange)
         return phase
 
     def resume(self, row: Transaction, records: Records) -> Phase:
         """Give the files that are old their new image, and commit. An edit of a new image stays.
         Raises ``Conflict`` (``files_mixed``) if an old image was edited."""
-        plan = Plan.of(row)
-        swap = self._after_conflict(plan)
+        plan = row.plan
+        exchange = self._after_conflict(plan)
         held = self.held(row)
         if Image.EDITED_OLD in held.values():
-            raise self._mixed(row, plan, "a file that is old still was edited")
-        if any(f.mounted and held[f.path] is Image.EDITED_NEW for f in plan.files):
-            raise self._mixed(row, plan, "nothing tells whether an edited mount is old or new")
-        swap.finish()
+            raise self._mixed(row, "a file that is old still was edited")
+        files = self.store.transactions.files(plan)
+        if any(f.mounted and held[f.path] is Image.EDITED_NEW for f in files):
+            raise self._mixed(row, "nothing tells whether an edited mount is old or new")
+        exchange.finish()
         self.commit(plan, records)
-        self.clean_up(plan, swap)
+        self.clean_up(plan, exchange)
         return Phase.COMMITTED
 
     def restore(self, row: Transaction) -> Phase:
         """Give the files that are new their old image back. An edit of an old image stays. Raises
         ``Conflict`` (``files_mixed``) if a new image was edited."""
-        plan = Plan.of(row)
-        swap = self._after_conflict(plan)
+        plan = row.plan
+        exchange = self._after_conflict(plan)
         if Image.EDITED_NEW in self.held(row).values():
-            raise self._mixed(row, plan, "a file that is new already was edited")
-        swap.put_back()
+            raise self._mixed(row, "a file that is new already was edited")
+        exchange.put_back()
         if set(self.held(row).values()) & {Image.NEW, Image.TORN, Image.EDITED_NEW}:
-            raise self._mixed(row, plan, "a file was edited meanwhile")
-        self._abort(plan, swap)
+            raise self._mixed(row, "a file was edited meanwhile")
+        self._abort(plan, exchange)
         return Phase.ABORTED
 
     def accept(self, row: Transaction, versions: Mapping[str, tuple[int, str]]) -> Phase:
         """The files are right as they are. ``versions`` has the version and
         hash of each that can be read; that is what is recorded."""
-        plan = Plan.of(row)
+        plan = row.plan
 
         def record() -> None:
-            for file in plan.files:
+            for file in self.store.transactions.files(plan):
                 if file.path in versions:
-                    version, digest = versions[file.path]
-                    self.store.record_document(
-                        plan.target, file.config, file.path, version, digest, plan.id
-                    )
+                    left = Recorded(*versions[file.path], plan.id)
+                    self.store.documents.record(plan.target, file.config, file.path, left)
 
         self._abort(plan, self._after_conflict(plan), record)
         return Phase.ABORTED
 
     def held(self, row: Transaction) -> dict[str, Image]:
-        """What each file of a conflict holds now. What was edited is known from the time of the
-        conflict, when the temporaries were still there."""
-        plan = Plan.of(row)
-        swap = self.swap(plan, crashed=True)
-        then = (row.error or {}).get("files", {})
+        """What each file of a conflict holds now, by path. What was edited is known from the time
+        of the conflict, when the temporaries were still there."""
+        plan = row.plan
+        exchange = self.exchange(plan, crashed=True)
         out = {}
-        for file in plan.files:
-            image = swap.image(file)
-            if image in (Image.EDITED_OLD, Image.EDITED_NEW) and file.path in then:
-                # what is in the temporary now may tell more, but not of a mounted file
-                ours = then[file.path] in (Image.NEW, Image.EDITED_NEW)
-                seen = image is Image.EDITED_NEW and not file.mounted
-                image = Image.EDITED_NEW if ours or seen else Image.EDITED_OLD
+        for file in self.store.transactions.files(plan):
+            image = exchange.image(file)
+            if image in (Image.EDITED_OLD, Image.EDITED_NEW):
+                then = self.store.transactions.found_of(plan.id, file.path)
+                if then is not None:
+                    # what is in the temporary now may tell more, but not of a mounted file
+                    ours = then in (Image.NEW, Image.EDITED_NEW)
+                    seen = image is Image.EDITED_NEW and not file.mounted
+                    image = Image.EDITED_NEW if ours or seen else Image.EDITED_OLD
             out[file.path] = image
         return out
 
     def tidy(self, row: Transaction) -> Transaction:
         """Before something else than a resolution ends a conflict: what a resolution that was cut
         off left is put in its place or kept, and what the files hold is noted."""
-        plan = Plan.of(row)
-        swap = self._after_conflict(plan)
-        held = {path: image.value for path, image in self.held(row).items()}
-        swap.remove()
+        plan = row.plan
+        exchange = self._after_conflict(plan)
+        held = self.held(row)
+        exchange.remove()
         with self.store.commit():
-            self.store.note_error(plan.id, (row.error or {}) | {"files": held})
-        found = self.store.transaction(plan.id)
+            self.store.transactions.note_found(plan.id, held.items())
+        found = self.store.transactions.get(plan.id)
         assert found is not None
         return found
 
-    def _after_conflict(self, plan: Plan) -> Swap:
-        """The way of a conflict's files; a resolution before this one may have been cut off."""
-        swap = self.swap(plan, crashed=True)
-        swap.return_edits()
-        return swap
+    def _images(self, plan: TransactionPlan, exchange: Exchange) -> Iterator[tuple[str, Image]]:
+        """What each file holds, by path."""
+        for file in self.store.transactions.files(plan):
+            yield file.path, exchange.image(file)
 
-    def _mixed(self, row: Transaction, plan: Plan, why: str) -> Conflict:
-        listed = "; ".join(f"{path}: {image.value}" for path, image in self.held(row).items())
+    def _after_conflict(self, plan: TransactionPlan) -> Exchange:
+        """The exchange of a conflict's files; a resolution before may have been cut off."""
+        exchange = self.exchange(plan, crashed=True)
+        exchange.return_edits()
+        return exchange
+
+    def _mixed(self, row: Transaction, why: str) -> Conflict:
+        held = {path: image.value for path, image in self.held(row).items()}
         return Conflict(
             "files_mixed",
-            f"{why}: {listed}",
-            fix=f"`confmig resolve {plan.id} --dry-run` shows what each does; the images are "
-            f"named in {plan.checkpoint}",
+            f"{why}: {_listed(held)}",
+            fix=f"`confmig resolve {row.id} --dry-run` shows what each does; the images are "
+            f"named in {row.plan.checkpoint}",
         )
 
-    def _abort(self, plan: Plan, swap: Swap, record: Callable[[], None] = lambda: None) -> None:
+    def _abort(
+        self, plan: TransactionPlan, exchange: Exchange, record: Callable[[], None] = lambda: None
+    ) -> None:
         """End a conflict without effect, but for what ``record`` writes."""
-        swap.remove()
+        exchange.remove()
         now = self.clock()
         with self.store.commit():
             record()
-            self.store.move(plan.id, Phase.ABORTED, now=now)
+            self.store.transactions.move(plan.id, Phase.ABORTED, now=now)
 
-    def _phase(self, plan: Plan) -> Phase:
-        row = self.store.transaction(plan.id)
+    def _phase(self, plan: TransactionPlan) -> Phase:
+        row = self.store.transactions.get(plan.id)
         assert row is not None
         return row.phase
 
 
-def as_error(error: ConfmigError | OSError) -> ConfmigError:
-    """An operating system's error in our words."""
-    if isinstance(error, ConfmigError):
-        return error
-    fixes = {
-        errno.ENOSPC: "make room on the disk, then run again",
-        errno.EDQUOT: "make room in the quota, then run again",
-        errno.EMFILE: "allow more open files, then run again",
-        errno.EACCES: "check the rights of the file and its directory",
-        errno.EPERM: "check owner and attributes of the file and its directory",
-        errno.EROFS: "mount it writable",
-    }
-    return Fault(
-        "io_error",
-        f"the system said: {error.strerror or error}",
-        place=str(error.filename or ""),
-        fix=fixes.get(error.errno or 0, "look at the disk and the directory, then run again"),
-    )
+_MOST = 20
+"""Files that one message lists."""
 
 
-def describe(error: ConfmigError) -> dict[str, Any]:
+def _listed(held: Mapping[str, str]) -> str:
+    """What files hold, for people."""
+    shown = "; ".join(f"{path}: {image}" for path, image in list(held.items())[:_MOST])
+    return shown + (f"; and {len(held) - _MOST} more" if len(held) > _MOST else "")
+
+
+def describe(error: ConfmigError) -> Failure:
     """An error as the state keeps it."""
-    return {"type": error.code, "message": error.message, "place": error.place, "fix": error.fix}
+    return Failure(error.code, error.message, error.place, error.fix)
 
 
 def drift(target: str, path: str, reason: str) -> ev.Event:

@@ -15,6 +15,8 @@ import pytest
 from confmig.adapters.state import audit
 from confmig.adapters.state import format as state_format
 from confmig.adapters.state.backup import backup, restore
+from confmig.adapters.state.records import Failure
+from confmig.adapters.state.reported import Subject
 from confmig.adapters.state.store import Store
 from confmig.errors import Refused
 from confmig_otel import events as ev
@@ -39,29 +41,59 @@ def revived(folder: Path, number: int) -> World:
     text = (golden / "state.sql").read_text().replace("{WORLD}", str(world.folder))
     with closing(sqlite3.connect(world.state / "state.db")) as db:
         db.executescript(text)
+        if number > 1:  # the paths in the events are other ones here
+            audit.chain(db, 0)
+            db.commit()
     return world
 
 
-def test_a_state_of_format_1_is_upgraded_and_goes_on(tmp_path: Path) -> None:
-    world = revived(tmp_path, 1)
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_a_state_of_an_older_format_is_upgraded_finished_and_rolled_back(
+    tmp_path: Path, number: int
+) -> None:
+    world = revived(tmp_path, number)
     assert (world.version("a.yaml"), world.version("b.yaml")) == (3, 2)
-    assert world.run("status").code == 0  # readers take it as it is
-    assert world.query("SELECT value FROM meta WHERE key='format'") == [("1",)]
+    before = world.run("status", "--json")
+    assert before.code == 0, before  # readers upgrade a copy of it
+    assert before.json["last_checkpoint"]["status"] == "in_progress"
+    listed = world.run("history", "--json").json["transactions"]
+    assert world.query("SELECT value FROM meta WHERE key='format'") == [(str(number),)]
     done = world.once()
     assert done.code == 0, done
-    assert world.query("SELECT value FROM meta WHERE key='format'") == [("3",)]
+    assert world.query("SELECT value FROM meta WHERE key='format'") == [("4",)]
     assert (world.version("a.yaml"), world.version("b.yaml")) == (3, 3)  # rolled forward
+    again = world.run("history", "--json").json["transactions"]
+    changing = ("phase", "ended_at", "reversed_by")
+    for one, other in zip(listed, again, strict=True):
+        assert {k: one[k] for k in one if k not in changing} == {
+            k: other[k] for k in other if k not in changing
+        }
+    assert again[0]["phase"] == "DONE"
     done = world.run("history", "--verify", "--json")
     assert done.code == 0, done
     assert done.json["events"] == len(world.events())
+    assert done.json["checkpoints"] == len(listed)
     done = world.run("rollback", "--to", "none")
     assert done.code == 0, done
     for name in "ab":
         assert (world.config / f"{name}.yaml").read_text() == document(name)
+    assert world.run("history", "--verify").code == 0
 
 
-def test_an_upgraded_state_has_the_tables_of_a_new_one(tmp_path: Path) -> None:
-    world = revived(tmp_path, 1)
+@pytest.mark.parametrize("number", [2, 3])
+def test_a_rollback_of_an_older_format_can_be_rolled_back(tmp_path: Path, number: int) -> None:
+    """The golden states have one: of the first transaction, before it ran again."""
+    world = revived(tmp_path, number)
+    assert world.once().code == 0
+    rows = world.run("history", "--json").json["transactions"]
+    [undone] = [r for r in rows if r["kind"] == "rollback"]
+    assert undone["phase"] == "DONE"
+    assert [r["reversed_by"] for r in rows if r["id"] < undone["id"]] == [undone["id"]]
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_an_upgraded_state_has_the_tables_of_a_new_one(tmp_path: Path, number: int) -> None:
+    world = revived(tmp_path, number)
     Store.open(world.state).close()
     fresh = tmp_path / "fresh"
     fresh.mkdir()
@@ -73,6 +105,48 @@ def test_an_upgraded_state_has_the_tables_of_a_new_one(tmp_path: Path) -> None:
             return {n: {c[1] for c in db.execute(f"PRAGMA table_info({n})")} for n in names}
 
     assert tables(world.state) == tables(fresh)
+
+
+def test_what_an_older_format_reported_is_not_reported_again(tmp_path: Path) -> None:
+    """One table with prefixes becomes a table for each kind."""
+    world = revived(tmp_path, 3)
+    at = "2026-11-23T00:00:00+00:00"
+    with closing(sqlite3.connect(world.state / "state.db")) as db:
+        db.execute("DELETE FROM announced")
+        db.executemany(
+            "INSERT INTO announced VALUES(?,?,?)",
+            [
+                ("app", "policy", "present:x"),
+                ("", "delivery", "down"),
+                ("app", "deferred:online", json.dumps({"outside_window": ["0001_listen"]})),
+                ("app", "regressed:sub/a.yaml", json.dumps([["t1", at]])),
+                ("app", "settled:b.yaml", "key"),
+                ("app", "failure:0001_listen:a:b.yaml", "k1"),
+                ("app", "late:0002_feature:c.yaml", "k2"),
+                ("app", "rescue:/state/rescue/x", "told"),
+                ("app", "migration:0001_listen", "gone"),
+            ],
+        )
+        db.execute("UPDATE transactions SET error=? WHERE phase='PREPARED'", (
+            json.dumps({"type": "x", "message": "m", "place": "p", "fix": "f",
+                        "files": {"a.yaml": "new", "b.yaml": "old"}}),
+        ))  # fmt: skip
+        db.commit()
+    with Store.open(world.state) as store:
+        reported = store.reported
+        assert reported.state("app", Subject.POLICY) == "present:x"
+        assert reported.state("", Subject.DELIVERY) == "down"
+        assert reported.deferred("app", "online") == {"outside_window": ["0001_listen"]}
+        [regression] = reported.regressions("app")["sub/a.yaml"]
+        assert (regression.transaction, regression.at.isoformat()) == ("t1", at)
+        assert reported.settled("app") == {"b.yaml": "key"}
+        assert reported.failures("app", late=False) == {("0001_listen", "a:b.yaml"): "k1"}
+        assert reported.failures("app", late=True) == {("0002_feature", "c.yaml"): "k2"}
+        with store.commit():
+            assert not reported.remember_rescue("app", "/state/rescue/x")
+        [row] = store.transactions.unfinished("app")
+        assert row.error == Failure("x", "m", "p", "f")
+        assert store.transactions.found(row.id) == {"a.yaml": "new", "b.yaml": "old"}
 
 
 def test_an_upgrade_that_dies_leaves_the_old_format(
@@ -109,16 +183,16 @@ def with_events(folder: Path, count: int) -> Store:
     for number in range(count):
         with store.commit():
             event = ev.event(ev.DRIFT, {ev.TARGET: "t", ev.PATH: f"ä{number}", ev.REASON: "x"})
-            store.add_events([event, event], NOW)
+            store.events.add([event, event], NOW)
     return store
 
 
 def test_the_record_is_whole(tmp_path: Path) -> None:
     with with_events(tmp_path, 5) as store:
-        assert audit.verify(store.db) == audit.Verdict(10, None)
+        assert audit.verify(store.connection.db) == audit.Verdict(10, None)
         with store.commit():
-            store.mark_delivered([1, 2, 3], NOW)  # delivery is no part of what was said
-        assert audit.verify(store.db) == audit.Verdict(10, None)
+            store.events.mark_delivered([1, 2, 3], NOW)  # delivery is no part of what was said
+        assert audit.verify(store.connection.db) == audit.Verdict(10, None)
 
 
 @pytest.mark.parametrize(
@@ -138,26 +212,26 @@ def test_what_was_changed_afterwards_is_found_at_its_place(
     tmp_path: Path, tamper: str, at: int
 ) -> None:
     with with_events(tmp_path, 5) as store:
-        store.db.execute(tamper)
-        assert audit.verify(store.db).broken_at == at
+        store.connection.db.execute(tamper)
+        assert audit.verify(store.connection.db).broken_at == at
 
 
 def test_pruned_events_leave_an_anchor(tmp_path: Path) -> None:
     with with_events(tmp_path, 5) as store:
         with store.commit():
-            assert audit.prune(store.db, 0, undelivered=True) == 0
-            assert audit.prune(store.db, 1 << 62, undelivered=False) == 0  # they wait
-            store.mark_delivered([1, 2, 3, 5], NOW)
-            assert audit.prune(store.db, 1 << 62, undelivered=False) == 3
-        assert audit.verify(store.db) == audit.Verdict(7, None)
+            assert audit.prune(store.connection.db, 0, undelivered=True) == 0
+            assert audit.prune(store.connection.db, 1 << 62, undelivered=False) == 0  # they wait
+            store.events.mark_delivered([1, 2, 3, 5], NOW)
+            assert audit.prune(store.connection.db, 1 << 62, undelivered=False) == 3
+        assert audit.verify(store.connection.db) == audit.Verdict(7, None)
         with store.commit():
-            assert audit.prune(store.db, 1 << 62, undelivered=True) == 7
-        assert audit.verify(store.db) == audit.Verdict(0, None)
+            assert audit.prune(store.connection.db, 1 << 62, undelivered=True) == 7
+        assert audit.verify(store.connection.db) == audit.Verdict(0, None)
         with store.commit():
-            store.add_events([ev.event(ev.DRIFT, {ev.TARGET: "t"})], NOW)
-        assert audit.verify(store.db) == audit.Verdict(1, None)
-        store.db.execute("UPDATE events SET attributes='{}'")
-        assert audit.verify(store.db).broken_at == 11
+            store.events.add([ev.event(ev.DRIFT, {ev.TARGET: "t"})], NOW)
+        assert audit.verify(store.connection.db) == audit.Verdict(1, None)
+        store.connection.db.execute("UPDATE events SET attributes='{}'")
+        assert audit.verify(store.connection.db).broken_at == 11
 
 
 def test_a_damaged_image_is_found(tmp_path: Path) -> None:

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from confmig.adapters.files.disk import digest_of
+from confmig.adapters.files.metadata import Metadata
 from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.records import FilePlan
 from confmig.adapters.state.retention import Keep, prune
-from confmig.adapters.state.store import Store, Transaction, stamp
+from confmig.adapters.state.store import Store
 from confmig.core.transaction.phases import Phase
 from tests.e2e.world import FREE, TWO, World, document, write_bundle
+from tests.support.planned import planned, store_images
 
 NOW = datetime(2026, 11, 23, tzinfo=UTC)
 ALL = Keep(1000, 1000, 1 << 40)
@@ -33,24 +35,25 @@ class Past:
         self.days += 1
         name = f"tx{self.days:02}"
         images = {p: (f"{p}{self.days - 1}".encode(), f"{p}{self.days}".encode()) for p in paths}
-        data = [image for pair in images.values() for image in pair]
-        if self.packed:
-            self.checkpoints._pack({digest_of(d): d for d in data}, name)
-        else:
-            self.checkpoints.put(data, name)
-        path = self.checkpoints.save(name, {"transaction": name})
-        files: list[dict[str, Any]] = [
-            {"path": p, "old": digest_of(old), "new": digest_of(new)}
-            for p, (old, new) in images.items()
-        ]
-        at = stamp(NOW - timedelta(days=100 - self.days))
-        with self.store.commit():
-            self.store.begin(
-                Transaction(
-                    name, 0, "t", "apply", "online", phase, {"files": files}, path,
-                    None, None, at, at, None,
+        at = NOW - timedelta(days=100 - self.days)
+        expected = 1000 if self.packed else 2 * len(paths)
+        with self.checkpoints.begin(name, "t", ("0001_x",), expected, at) as checkpoint:
+            files = [
+                FilePlan(
+                    path, "", "app", "yaml", checkpoint.image(old), checkpoint.image(new), 0, 1,
+                    ("0001_x",), Metadata(0o644, 0, 0), old_size=len(old), new_size=len(new),
                 )
-            )  # fmt: skip
+                for path, (old, new) in images.items()
+            ]  # fmt: skip
+            for file in files:
+                checkpoint.file(file)
+            described = checkpoint.close()
+        plan = planned(name, "t", files, checkpoint=described)
+        with self.store.commit():
+            self.store.transactions.begin(plan, files, at)
+            self.store.connection.write(
+                "UPDATE transactions SET phase=? WHERE id=?", (phase.value, name)
+            )
         return name
 
     def kept(self) -> list[str]:
@@ -60,11 +63,10 @@ class Past:
         return prune(self.store, self.checkpoints, keep, NOW, delivery=False).checkpoints
 
     def readable(self) -> bool:
-        rows = [r for r in self.store.newest(-1, None) if self.checkpoints.exists(r.checkpoint)]
-        for row in rows:
-            for file in row.plan["files"]:
-                self.checkpoints.image(file["old"])
-                self.checkpoints.image(file["new"])
+        for row in self.store.transactions.newest():
+            if self.checkpoints.exists(row.plan.checkpoint):
+                for digest in self.store.transactions.image_hashes(row.id):
+                    self.checkpoints.image(digest)
         return True
 
 
@@ -97,7 +99,7 @@ def test_what_fills_the_space_goes(tmp_path: Path) -> None:
     past.prune(Keep(1000, 1000, 5))
     assert past.kept() == ["tx04", "tx05"]
     assert past.readable()
-    images = sum(1 for _ in past.checkpoints.objects.iterdir())
+    images = sum(1 for _ in past.checkpoints.images.objects.iterdir())
     assert images == 3  # what the two need: one of them is shared
 
 
@@ -116,9 +118,11 @@ def test_unsettled_ones_are_never_pruned(tmp_path: Path) -> None:
 def test_images_that_a_crash_left_go_with_the_next_pruning(tmp_path: Path) -> None:
     past = Past(tmp_path)
     past.transaction("a")
-    past.checkpoints.put([b"left over"], "dead")
+    store_images(past.checkpoints, [b"left over"])
     past.prune(ALL)
-    assert not (past.checkpoints.objects / digest_of(b"left over")).exists()
+    assert (past.checkpoints.images.objects / digest_of(b"left over")).exists()  # it costs a look
+    prune(past.store, past.checkpoints, ALL, NOW, delivery=False, failed=True)
+    assert not (past.checkpoints.images.objects / digest_of(b"left over")).exists()
     assert past.readable()
 
 

@@ -2,20 +2,38 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from confmig.adapters.state.store import Hold, Store, Transaction, stamp
+from confmig.adapters.files.metadata import Metadata
+from confmig.adapters.state.connection import stamp
+from confmig.adapters.state.documents import Recorded
+from confmig.adapters.state.records import (
+    Details,
+    Failure,
+    FilePlan,
+    Placed,
+    RollbackDetails,
+    details_of,
+    numbers,
+    ranges,
+)
+from confmig.adapters.state.reported import Subject
+from confmig.adapters.state.store import Store
+from confmig.core.bundle.history import Released
+from confmig.core.planning.holds import Hold
+from confmig.core.planning.regressions import Regression
 from confmig.core.policy.decide import Approval
 from confmig.core.transaction.phases import Phase
 from confmig.errors import ConfmigError, Fault, Refused
 from confmig_otel import events as ev
+from tests.support.planned import details, planned
 
 NOW = datetime(2026, 11, 22, 8, 0, 0, 5, tzinfo=UTC)
 
@@ -26,11 +44,8 @@ def store(tmp_path: Path) -> Iterator[Store]:
         yield one
 
 
-def row(name: str, phase: Phase = Phase.STAGING, target: str = "app") -> Transaction:
-    plan: dict[str, Any] = {"files": [], "details": {}}
-    return Transaction(
-        name, 0, target, "apply", "online", phase, plan, "c", None, None, stamp(NOW), None, None
-    )
+def begin(store: Store, name: str, target: str = "app") -> None:
+    store.transactions.begin(planned(name, target, ()), (), NOW)
 
 
 class Boom(Exception):
@@ -58,42 +73,43 @@ def test_what_is_inside_one_commit_is_together_or_not_at_all(store: Store) -> No
     with pytest.raises(Boom):
         fails(
             store,
-            lambda: store.begin(row("t1")),
-            lambda: store.add_events([told(1)], NOW),
-            lambda: store.record_document("app", "app", "a.yaml", 1, "d", "t1"),
+            partial(begin, store, "t1"),
+            lambda: store.events.add([told(1)], NOW),
+            lambda: store.documents.record("app", "app", "a.yaml", Recorded(1, "d", "t1")),
         )
-    assert store.transaction("t1") is None
-    assert store.outbox() == []
-    assert store.documents("app") == {}
+    assert store.transactions.get("t1") is None
+    assert store.events.outbox() == []
+    assert store.documents.all("app") == {}
     with store.commit():
-        store.begin(row("t1"))
-    assert store.transaction("t1") is not None
+        begin(store, "t1")
+    assert store.transactions.get("t1") is not None
 
 
 def test_nothing_is_written_outside_a_commit(store: Store) -> None:
-    for write in (
-        lambda: store.begin(row("t1")),
-        lambda: store.add_events([told(1)], NOW),
-        lambda: store.record_document("app", "app", "a.yaml", 1, "d", "t1"),
-        lambda: store.move("t1", Phase.PREPARED),
-        lambda: store.set_hold("app", Hold("m", "rolled_back", "", "", stamp(NOW))),
-        lambda: store.consume(["x"], "t1"),
-        lambda: store.announce("app", "x", "y"),
-    ):
+    writes: tuple[Callable[[], object], ...] = (
+        partial(begin, store, "t1"),
+        lambda: store.events.add([told(1)], NOW),
+        lambda: store.documents.record("app", "app", "a.yaml", Recorded(1, "d", "t1")),
+        lambda: store.transactions.move("t1", Phase.PREPARED),
+        lambda: store.holds.set("app", Hold("m", "rolled_back", "", "", stamp(NOW))),
+        lambda: store.approvals.consume(["x"], "t1"),
+        lambda: store.reported.remember("app", Subject.POLICY, "y"),
+    )
+    for write in writes:
         with pytest.raises(RuntimeError):
             write()
 
 
 def test_a_move_that_is_not_in_the_table_is_a_bug(store: Store) -> None:
     with store.commit():
-        store.begin(row("t1"))
+        begin(store, "t1")
     with pytest.raises(RuntimeError), store.commit():
-        store.move("t1", Phase.COMMITTED)
+        store.transactions.move("t1", Phase.COMMITTED)
     with store.commit():
-        store.move("t1", Phase.PREPARED)
-        store.move("t1", Phase.COMMITTED, now=NOW)
-        store.move("t1", Phase.DONE)
-    found = store.transaction("t1")
+        store.transactions.move("t1", Phase.PREPARED)
+        store.transactions.move("t1", Phase.COMMITTED, now=NOW)
+        store.transactions.move("t1", Phase.DONE)
+    found = store.transactions.get("t1")
     assert found is not None
     assert (found.phase, found.ended_at) == (Phase.DONE, stamp(NOW))
 
@@ -101,87 +117,169 @@ def test_a_move_that_is_not_in_the_table_is_a_bug(store: Store) -> None:
 def test_unfinished_and_conflicts_belong_to_their_target(store: Store) -> None:
     with store.commit():
         for name, target in (("t1", "app"), ("t2", "other"), ("t3", "app")):
-            store.begin(row(name, target=target))
-            store.move(name, Phase.PREPARED)
-        store.move("t3", Phase.CONFLICT, now=NOW, error={"type": "x"})
-    assert [t.id for t in store.unfinished("app")] == ["t1"]
-    assert [t.id for t in store.conflicts("app")] == ["t3"]
-    assert store.conflicts("other") == []
-    last = store.last("app")
+            begin(store, name, target)
+            store.transactions.move(name, Phase.PREPARED)
+        store.transactions.move("t3", Phase.CONFLICT, now=NOW, error=Failure("x", "", "", ""))
+    assert [t.id for t in store.transactions.unfinished("app")] == ["t1"]
+    assert [t.id for t in store.transactions.conflicts("app")] == ["t3"]
+    assert store.transactions.conflicts("other") == []
+    last = store.transactions.last("app")
     assert last is not None
-    assert (last.id, last.error) == ("t3", {"type": "x"})
+    assert (last.id, last.error) == ("t3", Failure("x", "", "", ""))
 
 
 def test_events_have_unique_ids_that_are_never_used_again(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
         with store.commit():
-            store.add_events([told(1), told(2)], NOW, ("0" * 31 + "1", "0" * 15 + "2"))
+            store.events.add([told(1), told(2)], NOW, ("0" * 31 + "1", "0" * 15 + "2"))
         with pytest.raises(Boom):
-            fails(store, partial(store.add_events, [told(3)], NOW))
+            fails(store, partial(store.events.add, [told(3)], NOW))
         with store.commit():
-            store.mark_delivered([1], NOW)
-            store.db.execute("DELETE FROM events WHERE seq=2")
+            store.events.mark_delivered([1], NOW)
+            store.connection.db.execute("DELETE FROM events WHERE seq=2")
     with Store.open(tmp_path) as store:
         with store.commit():
-            store.add_events([told(4)], NOW)
-        [waiting] = store.outbox()
+            store.events.add([told(4)], NOW)
+        [waiting] = store.events.outbox()
         assert waiting.seq == 3
         assert waiting.uid == f"{store.install_id}-3"
         assert waiting.time_ns == int(NOW.timestamp() * 1_000_000) * 1000
-        assert [e["seq"] for e in store.history()] == [1, 3]
+        assert [e["seq"] for e in store.events.history()] == [1, 3]
 
 
 def test_the_outbox_counts_what_waits(store: Store) -> None:
     with store.commit():
-        store.add_events([told(n) for n in range(5)], NOW)
+        store.events.add([told(n) for n in range(5)], NOW)
     with store.commit():
-        store.mark_delivered([1, 2], NOW)
-        store.mark_rejected([3], "http_400")
-    assert [r.seq for r in store.outbox()] == [4, 5]
-    assert store.outbox_size()[0] == 2
-    assert store.rejected_count() == 1
-    assert store.outbox_head() == 5
+        store.events.mark_delivered([1, 2], NOW)
+        store.events.mark_rejected([3], "http_400")
+    assert [r.seq for r in store.events.outbox()] == [4, 5]
+    assert store.events.waiting()[0] == 2
+    assert store.events.rejected() == 1
+    assert store.events.newest() == 5
 
 
 def test_an_approval_is_spent_once(store: Store) -> None:
     yes = Approval("y", "app", "0001_x", "sum", "policy", 7, NOW + timedelta(hours=1))
     with store.commit():
-        store.approve(yes, "because", NOW)
-    assert store.approvals("app") == (yes,)
-    assert store.approvals("other") == ()
+        store.approvals.add(yes, "because", NOW)
+    assert store.approvals.unspent("app") == (yes,)
+    assert store.approvals.unspent("other") == ()
     with pytest.raises(Boom):
-        fails(store, lambda: store.consume(["y"], "t1"))
-    assert store.approvals("app") == (yes,)
+        fails(store, lambda: store.approvals.consume(["y"], "t1"))
+    assert store.approvals.unspent("app") == (yes,)
     with store.commit():
-        store.consume(["y"], "t1")
-    assert store.approvals("app") == ()
+        store.approvals.consume(["y"], "t1")
+    assert store.approvals.unspent("app") == ()
 
 
-def test_what_was_said_is_remembered(store: Store) -> None:
+def test_what_was_reported_is_remembered(store: Store) -> None:
+    reported = store.reported
+    assert reported.state("app", Subject.POLICY) == ""
     with store.commit():
-        assert store.announce("app", "policy", "a")
-        assert not store.announce("app", "policy", "a")
-        assert store.announce("app", "policy", "b")
-        assert store.announce("other", "policy", "b")
+        reported.remember("app", Subject.POLICY, "a")
+        reported.remember("other", Subject.POLICY, "b")
+        reported.remember_deferred("app", "online", {"x": ["m1", "m2"], "a": ["m3"]})
+        reported.remember_deferred("app", "online", {"x": ["m2"]})
+        reported.remember_settled("app", {"f": "key"})
+        assert reported.remember_failure("app", "m", "f", "k", late=True)
+        assert not reported.remember_failure("app", "m", "f", "k", late=True)
+        assert reported.remember_failure("app", "m", "f", "k", late=False)
+        assert reported.remember_failure("app", "m", "f", "other", late=True)
+        assert reported.remember_rescue("app", "file")
+        assert not reported.remember_rescue("app", "file")
+    assert reported.state("app", Subject.POLICY) == "a"
+    assert reported.deferred("app", "online") == {"x": ["m2"]}
+    assert reported.deferred("app", "post_deploy") == {}
+    assert reported.settled("app") == {"f": "key"}
+    assert reported.failures("app", late=True) == {("m", "f"): "other"}
+
+
+def test_regressions_are_remembered_by_document(store: Store) -> None:
+    times = (Regression("t1", NOW), Regression("t2", NOW + timedelta(minutes=1)))
+    with store.commit():
+        store.reported.remember_regressions("app", "a.yaml", times)
+    assert store.reported.regressions("app") == {"a.yaml": times}
+    with store.commit():
+        store.reported.remember_regressions("app", "a.yaml", times[1:])
+    assert store.reported.regressions("app") == {"a.yaml": times[1:]}
+
+
+def test_the_files_of_a_transaction_come_back_in_order_and_backwards(store: Store) -> None:
+    """More than one chunk of them."""
+    metadata = Metadata(0o640, 1, 2, {"user.x": "00"})
+    files = [
+        FilePlan(
+            f"{n}.yaml", f".t-{n}", "app", "yaml", f"old{n}", f"new{n}", n, n + 3,
+            ("0001_a", "0002_b", "0004_d"), metadata, n == 7, "src" if n == 3 else None, n, n + 1,
+        )
+        for n in range(1203)
+    ]  # fmt: skip
+    names = ("0001_a", "0002_b", "0003_c", "0004_d")
+    plan = planned("t1", "app", files, migrations=names)
+    with store.commit():
+        store.transactions.begin(plan, files, NOW)
+    found = store.transactions.get("t1")
+    assert found is not None
+    rows = store.transactions.files(found.plan)
+    assert (len(rows), list(rows)) == (1203, files)
+    assert list(reversed(rows)) == files[::-1]
+    assert rows.named("600.yaml") == files[600]
+    assert rows.named("x.yaml") is None
+    assert found.plan.details == plan.details
+    assert store.transactions.paths("t1") == [f.path for f in files]
+    assert set(store.transactions.image_hashes("t1")) == {
+        *(f.old for f in files), *(f.new for f in files), "src",
+    }  # fmt: skip
+
+
+def test_a_recorded_plan_never_gives_privileges(store: Store) -> None:
+    metadata = Metadata(0o4755, 0, 0)
+    file = FilePlan("a", "t", "app", "yaml", "o", "n", 0, 1, ("0001_x",), metadata)
+    plan = planned("t1", "app", (file,))
+    with store.commit():
+        store.transactions.begin(plan, plan.files, NOW)
+    with pytest.raises(Refused) as caught:
+        list(store.transactions.files(plan))
+    assert caught.value.code == "state_untrusted"
+
+
+@pytest.mark.parametrize("kind", ["apply", "rollback"])
+def test_details_come_back_as_they_were(kind: str) -> None:
+    made: Details = details("0001_x", "0002_y")
+    if kind == "rollback":
+        made = RollbackDetails(
+            made.migrations, "m", (Released(1, "0001_x", "s", {"app": 1}),), "uid:1", 1.5, "c",
+            ("t1", "t2"), hold=False, redo=True, placed=(Placed("app", "a.yaml", 2, "d"),),
+            trace=("1", "2"),
+        )  # fmt: skip
+    data = json.loads(json.dumps(made.to_json()))
+    assert data["format"] == 1
+    assert details_of(kind, data) == made
+
+
+@pytest.mark.parametrize("listed", [[], [0], [0, 1, 2], [0, 2, 3, 7], list(range(40))])
+def test_ascending_numbers_are_short_text(listed: list[int]) -> None:
+    assert numbers(ranges(listed)) == listed
 
 
 def test_readers_read_beside_the_writer(tmp_path: Path) -> None:
     assert Store.read_only(tmp_path) is None
     with Store.open(tmp_path) as store:
         with store.commit():
-            store.begin(row("t1"))
+            begin(store, "t1")
             reader = Store.read_only(tmp_path)
             assert reader is not None
-            assert reader.transaction("t1") is None
-        assert reader.transaction("t1") is not None
+            assert reader.transactions.get("t1") is None
+        assert reader.transactions.get("t1") is not None
         with pytest.raises((sqlite3.Error, ConfmigError)), reader.commit():
-            reader.begin(row("t2"))
+            begin(reader, "t2")
         reader.close()
 
 
 def test_a_newer_format_is_refused(tmp_path: Path) -> None:
     with Store.open(tmp_path) as store:
-        store.db.execute("UPDATE meta SET value='999' WHERE key='format'")
+        store.connection.db.execute("UPDATE meta SET value='999' WHERE key='format'")
     for open_ in (Store.open, Store.read_only):
         with pytest.raises(Refused) as caught:
             open_(tmp_path)

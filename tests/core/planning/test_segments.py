@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import pytest
@@ -10,15 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from confmig.core.bundle.manifest import Manifest, Migration
-from confmig.core.planning.segments import (
-    DocumentFact,
-    Segment,
-    forecast,
-    misfit,
-    next_segment,
-    placed,
-    standings,
-)
+from confmig.core.planning import segments
+from confmig.core.planning.facts import DocumentFact, Observation, Observer, observation, placed
+from confmig.core.planning.segments import Outlook, Segment, Standing
 from confmig.core.policy import reasons
 from confmig.core.policy.decide import Decision
 from tests.core.builders import manifest, migration
@@ -30,6 +24,49 @@ def doc(
     version: int | None, path: str = "a", config: str = "app", problem: str | None = None
 ) -> DocumentFact:
     return DocumentFact(config, path, version, f"digest-{path}", problem)
+
+
+def seen(bundle: Manifest, documents: Sequence[DocumentFact]) -> tuple[Observation, Observation]:
+    """The documents with the facts of all, and as a pass observes them."""
+    observer = Observer(bundle)
+    for document in sorted(documents, key=lambda d: d.path):
+        observer.add(document, changed=False)
+    return observation(bundle, documents), observer.result()
+
+
+def standings(bundle: Manifest, documents: Sequence[DocumentFact]) -> list[Standing]:
+    full, few = seen(bundle, documents)
+    assert segments.standings(bundle, few) == segments.standings(bundle, full)
+    return segments.standings(bundle, few)
+
+
+def next_segment(
+    bundle: Manifest,
+    documents: Sequence[DocumentFact],
+    allowed: Callable[[Migration], bool],
+    excluded: frozenset[str] = frozenset(),
+) -> Segment | None:
+    found = [segments.next_segment(bundle, o, allowed, excluded) for o in seen(bundle, documents)]
+    assert found[0] == found[1]
+    return found[0]
+
+
+def misfit(
+    wanted: Migration, documents: Sequence[DocumentFact], bundle: Manifest | None = None
+) -> str | None:
+    found = [segments.misfit(wanted, o) for o in seen(bundle or manifest(wanted), documents)]
+    assert found[0] == found[1]
+    return found[0]
+
+
+def forecast(
+    bundle: Manifest,
+    documents: Sequence[DocumentFact],
+    decide: Callable[[Migration, tuple[str, ...]], Decision],
+) -> list[Outlook]:
+    found = [segments.forecast(bundle, o, decide) for o in seen(bundle, documents)]
+    assert found[0] == found[1]
+    return found[0]
 
 
 def always(_: Migration) -> bool:

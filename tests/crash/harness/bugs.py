@@ -12,30 +12,31 @@ from pathlib import Path
 from typing import Any
 
 from confmig.adapters.files.disk import Disk
-from confmig.adapters.state.store import Transaction
+from confmig.adapters.state.records import Transaction, TransactionPlan
 from confmig.core.transaction.phases import Image, Phase
 from confmig.errors import ConfmigError
-from confmig.transactions.file_exchange import Swap
-from confmig.transactions.plan import Plan
+from confmig.transactions.exchange import Exchange
 from confmig.transactions.runner import Records, Transactor, describe
 
 _recover = Transactor.recover
 
 
-def _half_way(self: Transactor, plan: Plan, row: Transaction) -> bool:
-    swap = self.swap(plan)
-    return row.phase is Phase.PREPARED and Image.NEW in [swap.image(f) for f in plan.files]
+def _half_way(self: Transactor, plan: TransactionPlan, row: Transaction) -> bool:
+    swap = self.exchange(plan)
+    return row.phase is Phase.PREPARED and Image.NEW in [
+        swap.image(f) for f in self.store.transactions.files(plan)
+    ]
 
 
 def _temporaries_first(self: Transactor, row: Transaction, records: Records) -> Phase:
     """The temporaries go before the targets are settled; without them, these are overwritten."""
-    plan = Plan.of(row)
+    plan = row.plan
     if not _half_way(self, plan, row):
         return _recover(self, row, records)
-    swap = self.swap(plan)
-    for file in plan.files:
+    swap = self.exchange(plan)
+    for file in self.store.transactions.files(plan):
         self.disk.unlink(file.temporary)
-    for file in plan.files:
+    for file in self.store.transactions.files(plan):
         if swap.image(file) is Image.OLD:
             with open(Path(self.disk.root) / file.path, "r+b", buffering=0) as target:
                 target.truncate()
@@ -47,11 +48,11 @@ def _temporaries_first(self: Transactor, row: Transaction, records: Records) -> 
 
 def _state_first(self: Transactor, row: Transaction, records: Records) -> Phase:
     """What is half done is recorded as done, and then done."""
-    plan = Plan.of(row)
+    plan = row.plan
     if not _half_way(self, plan, row):
         return _recover(self, row, records)
     self.commit(plan, records)
-    swap = self.swap(plan)
+    swap = self.exchange(plan)
     swap.finish()
     self.clean_up(plan, swap)
     return Phase.DONE
@@ -59,12 +60,12 @@ def _state_first(self: Transactor, row: Transaction, records: Records) -> Phase:
 
 def _settled_first(self: Transactor, row: Transaction, records: Records) -> Phase:
     """An aborted staging is recorded as settled before its temporaries are gone."""
-    plan = Plan.of(row)
+    plan = row.plan
     if row.phase is not Phase.STAGING:
         return _recover(self, row, records)
     with self.store.commit():
-        self.store.move(plan.id, Phase.ABORTED, now=self.clock())
-    self.swap(plan).remove(staging=True)
+        self.store.transactions.move(plan.id, Phase.ABORTED, now=self.clock())
+    self.exchange(plan).remove(staging=True)
     return Phase.ABORTED
 
 
@@ -77,13 +78,15 @@ def _renamed_twice(disk: Disk, a: str, b: str) -> None:
 
 
 def _not_undone(
-    self: Transactor, plan: Plan, swap: Swap, records: Records, error: ConfmigError
+    self: Transactor, plan: TransactionPlan, swap: Exchange, records: Records, error: ConfmigError
 ) -> Phase:
     """An undo that forgets the targets."""
-    for file in plan.files:
+    for file in self.store.transactions.files(plan):
         self.disk.unlink(file.temporary)
     with self.store.commit():
-        self.store.move(plan.id, Phase.ABORTED, now=self.clock(), error=describe(error))
+        self.store.transactions.move(
+            plan.id, Phase.ABORTED, now=self.clock(), error=describe(error)
+        )
     return Phase.ABORTED
 
 

@@ -35,13 +35,14 @@ from typing import Self
 
 from confmig.adapters.files.disk import PREFIX, Disk, digest_of
 from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.records import FilePlan, TransactionPlan
 from confmig.adapters.state.store import Store
 from confmig.core.transaction.phases import Phase
 from confmig.errors import Busy, ConfmigError, Unfinished
-from confmig.transactions.file_exchange import Drifted
-from confmig.transactions.plan import FilePlan, Plan
+from confmig.transactions.exchange import Drifted
 from confmig.transactions.runner import Records, Transactor
 from confmig_otel import events as ev
+from tests.support.planned import Planned, planned, store_images
 
 ROOT = Path(__file__).resolve().parents[3]
 NAME = "app.yaml"
@@ -140,7 +141,9 @@ class Service:
 # --- the transactions -----------------------------------------------------------------------
 
 
-def _failed(plan: Plan, error: ConfmigError, phase: Phase, during: str) -> list[ev.Event]:
+def _failed(
+    plan: TransactionPlan, error: ConfmigError, phase: Phase, during: str
+) -> list[ev.Event]:
     return [ev.event(ev.FAILED, {ev.TRANSACTION: plan.id, ev.ERROR_TYPE: error.code})]
 
 
@@ -173,7 +176,7 @@ class World:
             self.store, self.checkpoints, self.disk, lambda: NOW, beat=beat, pause=pause
         )
 
-    def plan(self, olds: Mapping[str, bytes] | None = None) -> Plan:
+    def plan(self, olds: Mapping[str, bytes] | None = None) -> Planned:
         """A transaction that flips the mark of each document; its images are stored."""
         self.number += 1
         files = []
@@ -181,7 +184,7 @@ class World:
             snapshot = self.disk.read(name)
             old = (olds or {}).get(name, snapshot.data)
             new = flipped(old)
-            self.checkpoints.put([old, new], f"t{self.number}")
+            store_images(self.checkpoints, [old, new], f"t{self.number}")
             files.append(
                 FilePlan(
                     path=name,
@@ -197,8 +200,9 @@ class World:
                 )
             )
         kind = "rollback" if self.number % 2 == 0 else "apply"
-        details = {"migrations": [{"id": "0001_flip"}]}
-        return Plan(f"t{self.number}", "home", kind, "online", tuple(files), "", details)
+        return planned(
+            f"t{self.number}", "home", tuple(files), kind=kind, migrations=("0001_flip",)
+        )
 
     def read(self, name: str = NAME) -> bytes:
         """A document as it is."""
@@ -220,7 +224,7 @@ class World:
 
     def late_writes(self) -> int:
         """How many events tell of bytes that were rescued."""
-        return self._told(self.store.history(limit=10_000))
+        return self._told(self.store.events.history(limit=10_000))
 
     def _told(self, events: list[dict[str, object]]) -> int:
         return sum(
@@ -339,10 +343,10 @@ class _Round:
         """The round, to its verdict."""
         world = self.world
         plan = world.plan()
-        after = world.store.outbox_head()
+        after = world.store.events.newest()
         self._go()
         try:
-            world.transactor(self._beat).run(plan, RECORDS)
+            world.transactor(self._beat).run(plan, plan.files, RECORDS)
             self.ended = "committed"
         except (Drifted, Busy):
             self.ended = "drifted"
@@ -353,9 +357,9 @@ class _Round:
         self._beats = max(self._beats, self._sets_off)
         self._go()
         self.last = self.service.completed()
-        for row in world.store.unfinished("home"):
+        for row in world.store.transactions.unfinished("home"):
             world.transactor().recover(row, RECORDS)
-        self._judge(plan, world.store.following(after))
+        self._judge(plan, world.store.events.following(after))
         self._tidy()
 
     def _beat(self) -> None:
@@ -368,7 +372,7 @@ class _Round:
             self.service.go(self._first, self._updates, self._wait, self._hold)
             self._first = 0
 
-    def _judge(self, plan: Plan, events: list[dict[str, object]]) -> None:
+    def _judge(self, plan: Planned, events: list[dict[str, object]]) -> None:
         world = self.world
         self._now, self._rescued, self._left = world.read(), world.rescued(), world.left()
         if holds(self._now, self.last):
@@ -392,7 +396,7 @@ class _Round:
                 self.problems.append(f"drifted, but told {names}")
             if digest_of(self._now) == plan.files[0].new:
                 self.problems.append("drifted, but the document is ours")
-        if world.store.conflicts("home"):
+        if world.store.transactions.conflicts("home"):
             self.problems.append("a conflict")
 
     def described(self) -> str:
@@ -405,7 +409,7 @@ class _Round:
     def _tidy(self) -> None:
         """The next round begins with nothing lying about and with a whole document."""
         world = self.world
-        for folder in (world.checkpoints.rescue, world.checkpoints.objects):
+        for folder in (world.checkpoints.rescue, world.checkpoints.images.objects):
             for file in folder.iterdir():
                 file.unlink()
         if not holds(self._now, self.last):

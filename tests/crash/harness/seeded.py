@@ -13,15 +13,16 @@ import stat
 import sys
 from collections.abc import Callable
 
+from confmig.adapters.state.records import FilePlan, Files, TransactionPlan
 from confmig.cli import run
-from confmig.transactions.file_exchange import Drifted, EachFile, Swap
-from confmig.transactions.plan import FilePlan, Plan
+from confmig.transactions.exchange import Drifted, Exchange
+from confmig.transactions.file_exchange import FileExchange
 from confmig.transactions.runner import Records, Transactor
 
 
-def _state_first(self: Transactor, plan: Plan, records: Records) -> None:
-    self.intend(plan, records)
-    swap = self.swap(plan)
+def _state_first(self: Transactor, plan: TransactionPlan, files: Files, records: Records) -> None:
+    self.intend(plan, files, records)
+    swap = self.exchange(plan)
     swap.stage()
     self.prepare(plan)
     self.commit(plan, records)
@@ -47,18 +48,19 @@ def _no_fsync(is_such: Callable[[int], bool]) -> Callable[[], None]:
 _clean_up = Transactor.clean_up
 
 
-def _done_unsynced(self: Transactor, plan: Plan, swap: Swap) -> None:
+def _done_unsynced(self: Transactor, plan: TransactionPlan, swap: Exchange) -> None:
     """DONE is recorded while the temporaries may still come back."""
-    swap._sync = lambda **_: None  # type: ignore[attr-defined]
+    assert isinstance(swap, FileExchange)
+    swap._sync = lambda **_: None  # type: ignore[method-assign]
     _clean_up(self, plan, swap)
 
 
-def _checked(self: EachFile, file: FilePlan) -> None:
+def _checked(self: FileExchange, file: FilePlan) -> None:
     if self.disk.digest(file.path) != file.old:
         raise Drifted("target_drifted", "changed while it was being migrated", place=file.path)
 
 
-def _in_place(self: EachFile, file: FilePlan) -> None:
+def _in_place(self: FileExchange, file: FilePlan) -> None:
     """The new image is written over the old one."""
     _checked(self, file)
     with open(os.path.join(self.disk.root, file.path), "wb", buffering=0) as target:
@@ -66,7 +68,7 @@ def _in_place(self: EachFile, file: FilePlan) -> None:
         os.fsync(target.fileno())
 
 
-def _plain_rename(self: EachFile, file: FilePlan) -> None:
+def _plain_rename(self: FileExchange, file: FilePlan) -> None:
     """The stage is renamed over the target: nobody sees what came out."""
     _checked(self, file)
     root = self.disk.root
@@ -81,8 +83,8 @@ BUGS: dict[str, Callable[[], None]] = {
     "no file fsync": _no_fsync(stat.S_ISREG),
     "no directory fsync": _no_fsync(stat.S_ISDIR),
     "state before exchange": _method(Transactor, "run", _state_first),
-    "in-place write": _method(EachFile, "swap_in", _in_place),
-    "plain rename": _method(EachFile, "swap_in", _plain_rename),
+    "in-place write": _method(FileExchange, "swap_in", _in_place),
+    "plain rename": _method(FileExchange, "swap_in", _plain_rename),
     "no fsync before DONE": _method(Transactor, "clean_up", _done_unsynced),
 }
 

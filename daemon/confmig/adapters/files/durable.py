@@ -58,3 +58,27 @@ def make_folder(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     for part in made:
         sync_folder(part.parent)
+
+
+def write_once(folder: Path, name: str, data: bytes) -> bool:
+    """Write a private file (0600) that never changes, durable but for its name; False if it is
+    there already."""
+    target = folder / name
+    if target.exists():
+        return False
+    temporary = folder / f"tmp-{name}"
+    fd = os.open(
+        temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600
+    )
+    try:
+        view = memoryview(data)
+        while view:
+            view = view[os.write(fd, view) :]
+        fsync(fd)
+    except BaseException:
+        temporary.unlink(missing_ok=True)  # half of it is nothing
+        raise
+    finally:
+        os.close(fd)
+    temporary.rename(target)
+    return True

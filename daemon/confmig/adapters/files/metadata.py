@@ -5,8 +5,10 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
+from typing import Any
 
 CAPABILITIES = "security.capability"
 
@@ -24,6 +26,15 @@ class Metadata:
     def gives_privileges(self) -> bool:
         """Whether a file with it runs with other rights than those of who starts it."""
         return bool(self.mode & (stat.S_ISUID | stat.S_ISGID)) or CAPABILITIES in self.xattrs
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"mode": self.mode, "uid": self.uid, "gid": self.gid, "xattrs": self.xattrs}
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Metadata:
+        """The inverse of ``to_json``."""
+        return cls(data["mode"], data["uid"], data["gid"], dict(data["xattrs"]))
 
 
 def has_capabilities(fd: int) -> bool:

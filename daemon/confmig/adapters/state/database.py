@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import sqlite3
 from pathlib import Path
 from urllib.parse import quote
 
+from confmig.adapters.files.system_errors import NO_ROOM
 from confmig.adapters.state import format as state_format
+from confmig.adapters.state import upgrades
 
 _INDEX = 32_768
 
@@ -25,8 +26,9 @@ def to_write(folder: Path) -> tuple[sqlite3.Connection, int | None]:
     db = sqlite3.connect(path, isolation_level=None)
     try:
         db.execute("PRAGMA synchronous=FULL")
-        db.execute("PRAGMA foreign_keys=ON")
-        state_format.upgrade(db)
+        # a container may have no directory for temporary files; they hold hashes only
+        db.execute("PRAGMA temp_store=MEMORY")
+        upgrades.upgrade(db)
         return db, _allocated_index(path)
     except (sqlite3.DatabaseError, OSError) as error:
         db.close()
@@ -51,13 +53,23 @@ def to_read(folder: Path) -> sqlite3.Connection | None:
         where = f"file:{quote(str(path.absolute()))}?{how}"
         db = sqlite3.connect(where, uri=True, isolation_level=None)
         try:
-            state_format.check(db)
+            if state_format.check(db) == state_format.FORMAT:
+                return db
+            return _upgraded_copy(db)
         except BaseException:
             db.close()
             raise
-        return db
     except (sqlite3.DatabaseError, OSError) as error:
         raise state_format.unreadable(path, error) from None
+
+
+def _upgraded_copy(db: sqlite3.Connection) -> sqlite3.Connection:
+    """A state of an older format, in memory, as a writer would upgrade it."""
+    copy = sqlite3.connect(":memory:", isolation_level=None)
+    db.backup(copy)
+    db.close()
+    upgrades.upgrade(copy)
+    return copy
 
 
 def _allocated_index(path: Path) -> int | None:
@@ -70,7 +82,7 @@ def _allocated_index(path: Path) -> int | None:
     try:
         os.posix_fallocate(fd, 0, _INDEX)
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_ROOM:
             os.close(fd)
             raise
     return fd

@@ -1,8 +1,8 @@
 """The format of the state file: how it is made, checked and brought up to date.
 
 A new file is made aside and renamed into place: whole or not at all. One of an older format is
-upgraded in one SQLite transaction when a writer opens it; readers take an older one as it is. One
-of a newer format is refused.
+upgraded (``upgrades``) in one SQLite transaction when a writer opens it; readers upgrade a copy in
+memory. One of a newer format is refused.
 
 ====== ==========================================================================================
 format what changed
@@ -11,24 +11,24 @@ format what changed
 2      events are hash-chained (``hash``); a plan's migrations say ``sets`` (several configurations)
        and a rollback's plan says all that it ``reverses``
 3      the list of released migrations is kept (``released``)
+4      one row for each file of a transaction (``transaction_files``) and typed tables for what was
+       last reported, in place of one JSON text and of one table with prefixes
 ====== ==========================================================================================
 """
 
 from __future__ import annotations
 
 import errno
-import json
 import os
 import secrets
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 from confmig.adapters.files.durable import sync_folder
-from confmig.adapters.state import audit
+from confmig.adapters.files.system_errors import NO_ROOM
 from confmig.errors import Fault, Refused
 
-FORMAT = 3
+FORMAT = 4
 SCHEMA = """
 CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT;
 CREATE TABLE documents(
@@ -44,9 +44,17 @@ CREATE TABLE released(
   target TEXT NOT NULL, ord INTEGER NOT NULL, id TEXT NOT NULL, checksum TEXT NOT NULL,
   sets TEXT NOT NULL, PRIMARY KEY(target, ord)) STRICT;
 CREATE TABLE transactions(
-  id TEXT PRIMARY KEY, seq INTEGER NOT NULL UNIQUE, target TEXT NOT NULL, kind TEXT NOT NULL,
-  class TEXT NOT NULL, phase TEXT NOT NULL, plan TEXT NOT NULL, checkpoint TEXT NOT NULL,
-  reverses TEXT, reversed_by TEXT, started_at TEXT NOT NULL, ended_at TEXT, error TEXT) STRICT;
+  id TEXT PRIMARY KEY, target TEXT NOT NULL, kind TEXT NOT NULL, class TEXT NOT NULL,
+  checkpoint TEXT NOT NULL, details TEXT NOT NULL, documents INTEGER NOT NULL, reverses TEXT,
+  directory TEXT, seq INTEGER NOT NULL UNIQUE, phase TEXT NOT NULL, reversed_by TEXT,
+  started_at TEXT NOT NULL, ended_at TEXT, error TEXT) STRICT;
+CREATE TABLE transaction_files(
+  tx TEXT NOT NULL, n INTEGER NOT NULL, path TEXT NOT NULL, temporary TEXT NOT NULL,
+  config TEXT NOT NULL, format TEXT NOT NULL, old TEXT NOT NULL, new TEXT NOT NULL,
+  before INTEGER NOT NULL, after INTEGER NOT NULL, steps TEXT NOT NULL, mode INTEGER NOT NULL,
+  uid INTEGER NOT NULL, gid INTEGER NOT NULL, xattrs TEXT NOT NULL, mounted INTEGER NOT NULL,
+  source TEXT, old_size INTEGER, new_size INTEGER, found TEXT,
+  PRIMARY KEY(tx, n)) STRICT, WITHOUT ROWID;
 CREATE TABLE events(
   seq INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT UNIQUE, name TEXT NOT NULL,
   time_ns INTEGER NOT NULL, severity INTEGER NOT NULL, attributes TEXT NOT NULL,
@@ -59,9 +67,22 @@ CREATE TABLE approvals(
 CREATE TABLE holds(
   target TEXT NOT NULL, migration TEXT NOT NULL, reason TEXT NOT NULL, key TEXT NOT NULL,
   detail TEXT NOT NULL, since TEXT NOT NULL, PRIMARY KEY(target, migration)) STRICT;
-CREATE TABLE announced(
+CREATE TABLE reported(
   target TEXT NOT NULL, subject TEXT NOT NULL, state TEXT NOT NULL,
   PRIMARY KEY(target, subject)) STRICT;
+CREATE TABLE deferred(
+  target TEXT NOT NULL, class TEXT NOT NULL, reason TEXT NOT NULL, migrations TEXT NOT NULL,
+  PRIMARY KEY(target, class, reason)) STRICT;
+CREATE TABLE regressions(
+  target TEXT NOT NULL, path TEXT NOT NULL, tx TEXT NOT NULL, at TEXT NOT NULL,
+  PRIMARY KEY(target, path, tx)) STRICT;
+CREATE TABLE settled(
+  target TEXT NOT NULL, path TEXT NOT NULL, key TEXT NOT NULL, PRIMARY KEY(target, path)) STRICT;
+CREATE TABLE failures(
+  target TEXT NOT NULL, migration TEXT NOT NULL, path TEXT NOT NULL, late INTEGER NOT NULL,
+  key TEXT NOT NULL, PRIMARY KEY(target, migration, path, late)) STRICT;
+CREATE TABLE rescued(
+  target TEXT NOT NULL, file TEXT NOT NULL, PRIMARY KEY(target, file)) STRICT;
 """
 
 
@@ -105,67 +126,6 @@ def check(db: sqlite3.Connection) -> int:
     return int(row[0])
 
 
-def upgrade(db: sqlite3.Connection) -> None:
-    """Bring a file up to date, in one transaction."""
-    found = check(db)
-    if found == FORMAT:
-        return
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        for number in range(found, FORMAT):
-            _UPGRADES[number](db)
-        db.execute("UPDATE meta SET value=? WHERE key='format'", (str(FORMAT),))
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
-
-
-def _from_1(db: sqlite3.Connection) -> None:
-    db.execute("ALTER TABLE events ADD COLUMN hash TEXT")
-    audit.chain(db, 0)
-    for name, kind, reverses, text in db.execute(
-        "SELECT id, kind, reverses, plan FROM transactions"
-    ).fetchall():
-        plan = json.loads(text)
-        for migration in plan["details"]["migrations"]:
-            if "sets" not in migration:
-                migration["sets"] = _sets(plan, migration)
-        if kind == "rollback":
-            plan["details"].setdefault("reverses", [reverses])
-            plan["details"].setdefault("redo", False)
-        db.execute("UPDATE transactions SET plan=? WHERE id=?", (json.dumps(plan), name))
-
-
-def _sets(plan: dict[str, Any], migration: dict[str, Any]) -> dict[str, int]:
-    """Which configuration a migration of format 1 set: that of the files it changed."""
-    version = migration.pop("version")
-    configs = [f["config"] for f in plan["files"] if migration["id"] in f["migrations"]]
-    return dict.fromkeys(configs[:1], version)
-
-
-def _from_2(db: sqlite3.Connection) -> None:
-    """The list of what is applied stands in for the whole list, which was not recorded."""
-    db.execute(
-        "CREATE TABLE released("
-        "target TEXT NOT NULL, ord INTEGER NOT NULL, id TEXT NOT NULL, checksum TEXT NOT NULL, "
-        "sets TEXT NOT NULL, PRIMARY KEY(target, ord)) STRICT"
-    )
-    for target, order, name, checksum, transaction in db.execute(
-        "SELECT target, ord, id, checksum, tx FROM applied"
-    ).fetchall():
-        found = db.execute("SELECT plan FROM transactions WHERE id=?", (transaction,)).fetchone()
-        migrations = json.loads(found[0])["details"]["migrations"] if found else []
-        sets: dict[str, int] = next((m["sets"] for m in migrations if m["id"] == name), {})
-        db.execute(
-            "INSERT OR REPLACE INTO released VALUES(?,?,?,?,?)",
-            (target, order, name, checksum, json.dumps(sets)),
-        )
-
-
-_UPGRADES = {1: _from_1, 2: _from_2}
-
-
 def _is_read_only(path: Path) -> bool:
     try:
         return bool(os.statvfs(path.parent).f_flag & os.ST_RDONLY)
@@ -178,7 +138,7 @@ def unreadable(path: Path, error: sqlite3.Error | OSError) -> Fault:
     restored."""
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     said = error.strerror if isinstance(error, OSError) else str(error)
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+    if isinstance(error, OSError) and (error.errno in NO_ROOM or error.errno == errno.EIO):
         code = sqlite3.SQLITE_FULL
     elif code == sqlite3.SQLITE_CANTOPEN and _is_read_only(path):
         code = sqlite3.SQLITE_READONLY

@@ -8,13 +8,16 @@ needs: a crash in between leaves images too many, and the next pruning takes the
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from confmig.adapters.state import audit
 from confmig.adapters.state.checkpoints import Checkpoints
-from confmig.adapters.state.store import Store, Transaction, stamp
+from confmig.adapters.state.connection import stamp
+from confmig.adapters.state.records import TransactionPlan
+from confmig.adapters.state.store import Store
 from confmig.core.transaction.phases import Phase
 
 
@@ -37,44 +40,115 @@ class Pruned:
 
 
 def prune(
-    store: Store, checkpoints: Checkpoints, keep: Keep, now: datetime, *, delivery: bool
+    store: Store,
+    checkpoints: Checkpoints,
+    keep: Keep,
+    now: datetime,
+    *,
+    delivery: bool,
+    failed: bool = False,
 ) -> Pruned:
-    """Let go what need not be kept. ``delivery``: events that wait for a receiver stay."""
-    every = store.newest(-1, None)
-    checkpoints.forget_unknown({r.checkpoint for r in every})
-    rows = [r for r in every if checkpoints.exists(r.checkpoint)]
-    gone = _excess(rows, keep, now, checkpoints)
-    for row in gone:
-        checkpoints.forget(row.checkpoint)
-    needed = {d for r in rows if r not in gone for d in r.images}
-    images = checkpoints.drop_images(needed)
+    """Remove what need not be kept. ``delivery``: events that wait for a receiver stay. ``failed``:
+    a transaction was given up, so that it may have left images."""
+    transactions = store.transactions
+    unknown = checkpoints.forget_unknown(lambda name: transactions.get(name) is not None)
+    gone = 0
+    for plan in _excess(store, checkpoints, keep, now):
+        checkpoints.forget(plan.checkpoint)
+        gone += 1
+    images = _drop_images(store, checkpoints) if gone or unknown or failed else 0
     before = now - timedelta(days=keep.days)
     with store.commit():
-        events = audit.prune(store.db, int(before.timestamp()) * 10**9, undelivered=not delivery)
-    return Pruned(len(gone), images, events)
+        events = audit.prune(
+            store.connection.db, int(before.timestamp()) * 10**9, undelivered=not delivery
+        )
+    return Pruned(gone, images, events)
 
 
 def _excess(
-    rows: Iterable[Transaction], keep: Keep, now: datetime, checkpoints: Checkpoints
-) -> list[Transaction]:
-    """The transactions (given newest first) whose checkpoints go."""
+    store: Store, checkpoints: Checkpoints, keep: Keep, now: datetime
+) -> Iterator[TransactionPlan]:
+    """The transactions whose checkpoints go. SQLite compares the documents, row by row."""
+    read = store.connection.read
     oldest = stamp(now - timedelta(days=keep.days))
-    covered: set[tuple[str, str]] = set()
-    counted: set[str] = set()
     size = kept = 0
-    out = []
-    for row in rows:
-        documents = {(row.target, f["path"]) for f in row.plan["files"]}
-        last = not documents <= covered if row.phase is Phase.DONE else False
-        unsettled = row.phase not in (Phase.DONE, Phase.ABORTED)
-        within = kept < keep.count and row.started_at >= oldest and size < keep.size
-        if not (last or unsettled or within):
-            out.append(row)
-            continue
-        if row.phase is Phase.DONE:
-            covered |= documents
-        kept += 1
-        for digest in row.images - counted:
-            counted.add(digest)
-            size += checkpoints.size_of(digest)
-    return out
+    with (
+        _temporary_table(store, "covered", "target, path"),
+        _temporary_table(store, "counted", "digest"),
+    ):
+        for row in store.transactions.newest():
+            plan = row.plan
+            if not checkpoints.exists(plan.checkpoint):
+                continue
+            done = row.phase is Phase.DONE
+            last = done and _has_uncovered(store, plan)
+            unsettled = row.phase not in (Phase.DONE, Phase.ABORTED)
+            within = kept < keep.count and row.started_at >= oldest and size < keep.size
+            if not (last or unsettled or within):
+                yield plan
+                continue
+            if done:
+                read(
+                    "INSERT OR IGNORE INTO covered SELECT ?, path FROM transaction_files "
+                    "WHERE tx=?",
+                    (plan.target, plan.id),
+                )
+            kept += 1
+            size += _uncounted(store, checkpoints, plan)
+
+
+def _has_uncovered(store: Store, plan: TransactionPlan) -> bool:
+    """Whether no newer transaction that stays has one of the documents."""
+    found = store.connection.read(
+        "SELECT 1 FROM transaction_files f WHERE f.tx=? AND NOT EXISTS "
+        "(SELECT 1 FROM covered c WHERE c.target=? AND c.path=f.path) LIMIT 1",
+        (plan.id, plan.target),
+    )
+    return found.fetchone() is not None
+
+
+def _uncounted(store: Store, checkpoints: Checkpoints, plan: TransactionPlan) -> int:
+    """The bytes of a transaction's images that no newer transaction that stays has."""
+    read, size = store.connection.read, 0
+    for digest, bytes_ in read(
+        "SELECT old, old_size FROM transaction_files WHERE tx=:tx UNION ALL "
+        "SELECT new, new_size FROM transaction_files WHERE tx=:tx UNION ALL "
+        "SELECT source, NULL FROM transaction_files WHERE tx=:tx AND source IS NOT NULL",
+        {"tx": plan.id},
+    ):
+        if read("INSERT OR IGNORE INTO counted VALUES(?)", (digest,)).rowcount:
+            # a program of an older format did not record sizes
+            size += bytes_ if bytes_ is not None else checkpoints.images.size_of(digest)
+    return size
+
+
+def _drop_images(store: Store, checkpoints: Checkpoints) -> int:
+    """Remove the images that no checkpoint needs any more."""
+    read = store.connection.read
+    with _temporary_table(store, "needed", "digest"):
+        for row in store.transactions.newest():
+            if not checkpoints.exists(row.plan.checkpoint):
+                continue
+            for column in ("old", "new", "source"):
+                read(
+                    f"INSERT OR IGNORE INTO needed SELECT {column} FROM transaction_files "
+                    f"WHERE tx=? AND {column} IS NOT NULL",
+                    (row.plan.id,),
+                )
+
+        def needed(digest: str) -> bool:
+            found = read("SELECT 1 FROM needed WHERE digest=?", (digest,))
+            return found.fetchone() is not None
+
+        return checkpoints.images.drop(needed)
+
+
+@contextmanager
+def _temporary_table(store: Store, name: str, columns: str) -> Iterator[None]:
+    """A table that only this connection sees; it is not part of the state."""
+    read = store.connection.read
+    read(f"CREATE TEMP TABLE {name}({columns}, PRIMARY KEY({columns})) WITHOUT ROWID")
+    try:
+        yield
+    finally:
+        read(f"DROP TABLE {name}")

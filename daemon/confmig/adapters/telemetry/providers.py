@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from confmig import __version__
+from confmig.adapters.state.reported import Subject
 from confmig.adapters.state.store import Store
 from confmig.adapters.telemetry.endpoint import url_problem
 from confmig.errors import Invalid, Problem
@@ -23,10 +24,6 @@ from confmig_otel import spans
 if TYPE_CHECKING:
     from confmig_otel.export import Destination, OtelRecorder
     from confmig_otel.relay import Accept, Deliverer, Delivery
-
-
-DELIVERY = "delivery"
-"""What was last reported about the delivery of events, under no target."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,14 +161,14 @@ class Telemetry:
 
         What stays is delivered by the next run: it is on disk.
         """
-        if not self.plan.delivers_events or not store.outbox_size()[0]:
+        if not self.plan.delivers_events or not store.events.waiting()[0]:
             return Left(0)
         deliverer = self.deliverer()
         assert deliverer is not None
         deadline = time.monotonic() + seconds
         advice = ""
         try:
-            while rows := store.outbox():
+            while rows := store.events.outbox():
                 result = deliverer.deliver(rows, max(0.0, deadline - time.monotonic()))
                 settle(store, result, clock())
                 advice = result.advice
@@ -179,7 +176,7 @@ class Telemetry:
                     break
         finally:
             deliverer.close()
-        return Left(store.outbox_size()[0], advice)
+        return Left(store.events.waiting()[0], advice)
 
     def end(self) -> None:
         """Begin to flush spans and metrics, in a thread of its own."""
@@ -205,12 +202,12 @@ class Left:
 
 def settle(store: Store, result: Delivery, now: datetime) -> bool:
     """Record what a delivery proved; True if the problem of delivery is another than before."""
-    news = (store.announced("", DELIVERY) or "") != result.advice
-    if not result.delivered and not result.rejected and not news:
+    changed = store.reported.state("", Subject.DELIVERY) != result.advice
+    if not result.delivered and not result.rejected and not changed:
         return False
     with store.commit():
-        store.announce("", DELIVERY, result.advice)
-        store.mark_delivered(result.delivered, now)
+        store.reported.remember("", Subject.DELIVERY, result.advice)
+        store.events.mark_delivered(result.delivered, now)
         for seq, why in result.rejected:
-            store.mark_rejected([seq], why)
-    return news
+            store.events.mark_rejected([seq], why)
+    return changed

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from confmig.core.planning.facts import DocumentFact
+
 LIMIT = 3
 SPAN = timedelta(hours=1)
 
@@ -34,3 +36,24 @@ def noted(
 def is_held(history: tuple[Regression, ...], now: datetime) -> bool:
     """Whether the document is left alone for now."""
     return len([r for r in history if now - r.at < SPAN]) >= LIMIT
+
+
+def regressed(
+    fact: DocumentFact,
+    version: int,
+    transaction: str,
+    history: tuple[Regression, ...],
+    now: datetime,
+) -> DocumentFact:
+    """The document, held if it keeps falling below what was recorded: ``version``, by
+    ``transaction``."""
+    if not fact.healthy or fact.version is None or fact.version >= version:
+        return fact
+    times = noted(history, transaction, now)
+    if not is_held(times, now):
+        return fact
+    return fact.failing(
+        "version_regressed",
+        f"{len(times)} times within an hour another program put it back below version {version}",
+        "upgrade the service that writes the old version; within an hour it is tried again",
+    )

@@ -1,49 +1,20 @@
 """What is pending, and what may run next. Pure: documents, decisions and a manifest in.
 
-Facts are per document: a document says its version by its own stamp, so one that arrives late or
-comes back from an old backup is caught up. A migration's status in a target is derived from the
-documents. One transaction covers one *class segment*: for each document its longest allowed
-prefix of steps of one class.
+A migration's status in a target is derived from the documents (``facts``). One
+transaction covers one *class segment*: for each document its longest allowed prefix of steps of one
+class.
 """
 
 from __future__ import annotations
 
 from collections import Counter, deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 from confmig.core.bundle.manifest import Manifest, Migration
+from confmig.core.planning.facts import Observation
 from confmig.core.policy.decide import Decision
-
-
-@dataclass(frozen=True, slots=True)
-class DocumentFact:
-    """One document as it is now. ``version`` is None if it cannot be read, or carries no stamp:
-    then ``due`` are the migrations (ids, in order) that would change something in it. ``problem``
-    is a code, ``message`` says more (never a value) and ``fix`` what to do. ``empty``: the file
-    holds nothing."""
-
-    config: str
-    path: str
-    version: int | None
-    digest: str
-    problem: str | None = None
-    message: str = ""
-    due: tuple[str, ...] | None = None
-    fix: str = ""
-    empty: bool = False
-
-    @property
-    def healthy(self) -> bool:
-        return (self.version is not None or self.due is not None) and self.problem is None
-
-    def has(self, migration: Migration) -> bool:
-        """Whether the document is past the migration, or never needs it."""
-        if self.due is not None:
-            return migration.id not in self.due
-        return self.version is not None and self.version >= migration.sets[self.config]
-
 
 Status = Literal["applied", "pending", "no_documents"]
 
@@ -100,51 +71,23 @@ def bound(steps: Mapping[str, Sequence[Migration]]) -> dict[str, tuple[str, ...]
     return groups
 
 
-def standings(manifest: Manifest, documents: Sequence[DocumentFact]) -> list[Standing]:
+def standings(manifest: Manifest, seen: Observation) -> list[Standing]:
     """Every migration with its derived status, in order."""
     out = []
     for migration in manifest.migrations:
-        mine = [d for d in documents if d.config in migration.sets]
+        mine = [d for d in seen.facts if d.config in migration.sets]
         failed = tuple(d.path for d in mine if not d.healthy)
         pending = tuple(d.path for d in mine if d.healthy and not d.has(migration))
-        status: Status = "no_documents" if len(failed) == len(mine) else "applied"
+        status: Status = "no_documents" if len(failed) == seen.of(migration.sets) else "applied"
         if pending:
             status = "pending"
         out.append(Standing(migration, status, pending, failed))
     return out
 
 
-def placed(manifest: Manifest, document: DocumentFact) -> DocumentFact:
-    """The document with a problem if its version lies outside the bundle's chain.
-
-    Newer than the bundle: left alone and reported. Older than its first step: nothing leads
-    from there.
-    """
-    if document.version is None or document.problem is not None:
-        return document
-    first, last = manifest.floor(document.config), manifest.newest(document.config)
-    if last == 0:
-        return document
-    if document.version > last:
-        message = f"version {document.version} is newer than the bundle's {last}"
-        return replace(document, problem="document_newer", message=message)
-    if document.version < first:
-        message, fix = below_floor(document.version, first)
-        return replace(document, problem="document_below_floor", message=message, fix=fix)
-    return document
-
-
-def below_floor(version: int, floor: int) -> tuple[str, str]:
-    """What to say of a version that the bundle cannot migrate any more, and what to do."""
-    return (
-        f"version {version} is below {floor}, the lowest that this bundle can migrate",
-        f"first run the last release of the bundle that still has the migrations up to {floor}",
-    )
-
-
 def next_segment(
     manifest: Manifest,
-    documents: Sequence[DocumentFact],
+    seen: Observation,
     allowed: Callable[[Migration], bool],
     excluded: frozenset[str] = frozenset(),
 ) -> Segment | None:
@@ -153,7 +96,7 @@ def next_segment(
     ``allowed`` is the gate's answer for one migration; ``excluded`` are documents that failed in
     this pass. The class is that of the first migration in order that some document may take.
     """
-    healthy = [d for d in documents if d.healthy and d.path not in excluded]
+    healthy = [d for d in seen.facts if d.healthy and d.path not in excluded]
     configs = {d.path: d.config for d in healthy}
     ahead = {d.path: deque(m.id for m in manifest.chain(d.config) if not d.has(m)) for d in healthy}
     waiting = Counter(name for steps in ahead.values() for name in steps)
@@ -165,9 +108,7 @@ def next_segment(
         takers = [p for p, names in ahead.items() if names and names[0] == migration.id]
         if not takers or not allowed(migration):
             continue
-        if migration.together and (
-            len(takers) < len(migration.sets) or misfit(migration, documents)
-        ):
+        if migration.together and (len(takers) < len(migration.sets) or misfit(migration, seen)):
             continue
         if any(waiting[name] for name in migration.depends_on):
             continue
@@ -185,7 +126,7 @@ def next_segment(
     )
 
 
-def misfit(migration: Migration, documents: Sequence[DocumentFact]) -> str | None:
+def misfit(migration: Migration, seen: Observation) -> str | None:
     """Why a migration of several configurations cannot run on these documents, as a reason code.
 
     Each configuration must have exactly one document (``config_ambiguous``), and they must take
@@ -193,7 +134,7 @@ def misfit(migration: Migration, documents: Sequence[DocumentFact]) -> str | Non
     """
     if not migration.together:
         return None
-    mine = [d for d in documents if d.config in migration.sets]
+    mine = [d for d in seen.facts if d.config in migration.sets]
     if sorted(d.config for d in mine) != sorted(migration.sets):
         return "config_ambiguous"
     if any(not d.healthy for d in mine):
@@ -215,7 +156,7 @@ class Outlook:
 
 def forecast(
     manifest: Manifest,
-    documents: Sequence[DocumentFact],
+    seen: Observation,
     decide: Callable[[Migration, tuple[str, ...]], Decision],
 ) -> list[Outlook]:
     """Every pending migration in order, with its decision.
@@ -225,7 +166,7 @@ def forecast(
     migration and the reasons that follow from the others.
     """
     out: list[Outlook] = []
-    for standing in standings(manifest, documents):
+    for standing in standings(manifest, seen):
         migration = standing.migration
         if standing.status != "pending":
             continue
@@ -236,7 +177,7 @@ def forecast(
         # a document that is not behind a held migration may go on alone, unless it is bound
         alone = not migration.together and not behind.issuperset(standing.pending)
         waits = [] if alone else chain
-        why = misfit(migration, documents)
+        why = misfit(migration, seen)
         inherited = [why] if why is not None else []
         for other in dict.fromkeys(o.standing.migration.id for o in [*needed, *waits]):
             reasons = next(o for o in held if o.standing.migration.id == other).decision.reasons

@@ -13,7 +13,7 @@ finishes one or undoes one. Time is never used for ordering.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from enum import StrEnum
 
 
@@ -65,7 +65,7 @@ class Recovery(StrEnum):
     UNDO = "undo"
 
 
-def recovery(phase: Phase, images: Sequence[Image]) -> Recovery:
+def recovery(phase: Phase, images: Iterable[Image]) -> Recovery:
     """The move of recovery for an unfinished transaction.
 
     PREPARED: all known and one new, or begun: roll forward; none applied: abort, the next pass
@@ -77,28 +77,28 @@ def recovery(phase: Phase, images: Sequence[Image]) -> Recovery:
         return Recovery.ABORT
     if phase is not Phase.PREPARED:
         raise RuntimeError(f"nothing to recover in phase {phase}")
-    if Image.EDITED_OLD in images or Image.EDITED_NEW in images:
+    found = set(images)
+    if found & {Image.EDITED_OLD, Image.EDITED_NEW}:
         return Recovery.UNDO
-    begun = Image.NEW in images or Image.TORN in images
-    return Recovery.ROLL_FORWARD if begun else Recovery.ABORT
+    return Recovery.ROLL_FORWARD if found & {Image.NEW, Image.TORN} else Recovery.ABORT
 
 
-def after_undo(images: Sequence[Image]) -> Phase:
+def after_undo(images: Iterable[Image]) -> Phase:
     """Where a transaction ends that was undone: targets of both schemas are a conflict.
 
     Someone's edit on top of our new image cannot be undone without losing it. If that is all
     there is, nothing is mixed: the document's own stamp says what it is.
     """
-    new = [i in (Image.NEW, Image.EDITED_NEW) for i in images]
-    mixed = any(new) and not all(new)
-    half_done = Image.NEW in images or Image.TORN in images
+    found = set(images)
+    new = found & {Image.NEW, Image.EDITED_NEW}
+    mixed = bool(new) and found != new
+    half_done = bool(found & {Image.NEW, Image.TORN})
     return Phase.CONFLICT if mixed or half_done else Phase.ABORTED
 
 
-def settled(images: Sequence[Image]) -> Phase | None:
+def settled(images: Iterable[Image]) -> Phase | None:
     """Where ``resolve --verify-and-clear`` may end a conflict: all old or all new, else None."""
-    if all(i is Image.OLD for i in images):
+    found = set(images)
+    if found <= {Image.OLD}:
         return Phase.ABORTED
-    if all(i is Image.NEW for i in images):
-        return Phase.COMMITTED
-    return None
+    return Phase.COMMITTED if found == {Image.NEW} else None

@@ -7,8 +7,8 @@ from datetime import timedelta
 from confmig.core.policy.decide import Approval
 from confmig.core.policy.model import duration
 from confmig.errors import Refused
-from confmig.passes.reconcile import Workspace
-from confmig.passes.view import load_policy
+from confmig.passes.load_policy import load_policy
+from confmig.passes.workspace import Workspace
 from confmig.service.requests.request import Request, Result, bundle_of, guard
 from confmig.settings import Target
 from confmig.transactions.migrate import new_id
@@ -55,8 +55,8 @@ def approve(space: Workspace, target: Target, request: Request) -> Result:
         ev.POLICY_DIGEST: f"sha256:{policy.digest}",
     }
     with space.store.commit():
-        space.store.approve(approval, request["reason"], now)
-        space.store.add_events([ev.event(ev.APPROVED, attributes)], now)
+        space.store.approvals.add(approval, request["reason"], now)
+        space.store.events.add([ev.event(ev.APPROVED, attributes)], now)
     return {
         "approval": approval.id,
         "id": migration.id,

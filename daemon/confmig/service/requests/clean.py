@@ -6,8 +6,8 @@ from dataclasses import asdict
 from typing import Any
 
 from confmig.passes import leftovers
-from confmig.passes.reconcile import Workspace, translated
-from confmig.passes.view import observe
+from confmig.passes.observe import observe
+from confmig.passes.workspace import Workspace, translated
 from confmig.service.requests.request import Request, Result, bundle_of
 from confmig.settings import Target
 
@@ -29,7 +29,8 @@ def _cleaned(space: Workspace, target: Target, *, dry_run: bool) -> list[dict[st
         patterns = [p for c in bundle.manifest.configs.values() for p in c.files]
         live = leftovers.unsettled(space.store, target.name)
         found = leftovers.find(disk, patterns, live)
-        digests = [d.digest for d in observe(disk, bundle) if d.digest]
         now = space.clock()
+        seen = observe(disk, bundle, "", now, everything=True)
+        digests = [d.digest for d in seen.facts if d.digest]
         done = leftovers.clean(disk, space.checkpoints, found, digests, now, dry_run=dry_run)
     return [{"target": target.name, **asdict(one)} for one in done]

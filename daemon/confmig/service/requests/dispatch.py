@@ -7,7 +7,7 @@ no daemon holds the state. Both call ``execute``, so both do the same.
 from __future__ import annotations
 
 from confmig.errors import BUG, ConfmigError, Refused, Unfinished
-from confmig.passes.reconcile import Workspace
+from confmig.passes.workspace import Workspace
 from confmig.reports.messages import error_json
 from confmig.service.requests.approve import approve
 from confmig.service.requests.clean import clean

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from confmig.errors import Refused
-from confmig.passes.reconcile import Workspace
+from confmig.passes.workspace import Workspace
 from confmig.service.requests.request import Request, Result
 
 
@@ -13,5 +13,5 @@ def redeliver(space: Workspace, request: Request) -> Result:
     if not isinstance(since, int) or not isinstance(until, int):
         raise Refused("request_invalid", "since_ns and until_ns must be numbers")
     with space.store.commit():
-        count = space.store.requeue(since, until)
+        count = space.store.events.requeue(since, until)
     return {"replayed": count}

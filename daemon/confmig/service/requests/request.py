@@ -7,7 +7,7 @@ from typing import Any, Protocol
 from confmig.adapters.files.disk import Disk
 from confmig.adapters.workers.protocol import Bundle
 from confmig.errors import ConfmigError, PartialFailure
-from confmig.passes.reconcile import Workspace
+from confmig.passes.workspace import Workspace
 from confmig.settings import Target
 from confmig.transactions.rollback import selection
 
@@ -32,7 +32,7 @@ class AnyTarget(Protocol):
 
 def guard(space: Workspace, target: Target) -> None:
     """Raises ``PartialFailure`` while one is unresolved in the target."""
-    conflicts = space.store.conflicts(target.name)
+    conflicts = space.store.transactions.conflicts(target.name)
     if conflicts:
         row = conflicts[0]
         raise PartialFailure(
@@ -59,7 +59,7 @@ def job_of(space: Workspace, target: Target, disk: Disk, *, discard: bool) -> se
         space.actor,
         _bundle_if_valid(space, target),
         discard,
-        space.beat,
+        space.conduct.beat,
     )
 
 

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from confmig.adapters.files.disk import Disk
+from confmig.adapters.state.reported import Subject
 from confmig.adapters.workers.protocol import Bundle
 from confmig.core.bundle import history
 from confmig.core.bundle.manifest import Migration
 from confmig.core.transaction.phases import Phase
 from confmig.errors import Invalid, Refused
-from confmig.passes.reconcile import Workspace, translated
-from confmig.passes.view import observe
+from confmig.passes.observe import observe
+from confmig.passes.workspace import Workspace, translated
 from confmig.reports.diffs import masked_diffs
 from confmig.service.requests.request import Request, Result, bundle_of, job_of
 from confmig.settings import Target
@@ -53,8 +54,8 @@ def _resolve(
     with translated(space.settings.state_dir), space.open(target) as disk:
         if not dry_run:
             space.recover(target, disk)
-        row = space.store.transaction(transaction)
-        if row is None or row.target != target.name:
+        row = space.store.transactions.get(transaction)
+        if row is None or row.plan.target != target.name:
             raise Refused(
                 "transaction_unknown",
                 f"there is no transaction {transaction} in {target.name}",
@@ -68,13 +69,13 @@ def _resolve(
         job = job_of(space, target, disk, discard=discard)
 
         def versions(bundle: Bundle) -> Mapping[str, tuple[int, str]]:
-            seen = observe(disk, bundle)
-            return {d.path: (d.version, d.digest) for d in seen if d.version is not None}
+            seen = observe(disk, bundle, "", space.clock(), everything=True)
+            return {d.path: (d.version, d.digest) for d in seen.facts if d.version is not None}
 
         found = resolutions.Resolution(job, row, versions)
         if dry_run:
             modes = [mode] if mode is not None else list(resolutions.MODES)
-            configs = {f["path"]: f["config"] for f in row.plan["files"]}
+            configs = {f.path: f.config for f in space.store.transactions.files(row.plan)}
             choices = {m: _choice(found.outcome(m), job.bundle, configs, disk) for m in modes}
             return {"transaction": transaction, "choices": choices}
         assert mode is not None
@@ -113,8 +114,8 @@ def unblocked(
         ev.RESOLUTION_REASON: reason,
     }
     with space.store.commit():
-        space.store.announce(target.name, "blocked", "")
-        space.store.add_events([ev.event(ev.UNBLOCKED, attributes)], space.clock())
+        space.store.reported.remember(target.name, Subject.BLOCKED, "")
+        space.store.events.add([ev.event(ev.UNBLOCKED, attributes)], space.clock())
 
 
 def _accept_history(space: Workspace, target: Target, reason: str) -> Result:
@@ -122,7 +123,7 @@ def _accept_history(space: Workspace, target: Target, reason: str) -> Result:
     change means nothing for files that are migrated already. Nothing runs."""
     with translated(space.settings.state_dir):
         bundle = bundle_of(space, target)
-        recorded = space.store.released(target.name)
+        recorded = space.store.applied.released(target.name)
         if not history.changes(recorded, bundle.manifest):
             raise Refused(
                 "nothing_changed", f"every applied migration of {target.name} is as it was"
@@ -143,11 +144,11 @@ def _accept_history(space: Workspace, target: Target, reason: str) -> Result:
         now = space.clock()
         with space.store.commit():
             for was, release in changed:
-                space.store.accept_applied(target.name, was, release)
-            space.store.record_released(target.name, [*kept, *accepted.list])
+                space.store.applied.accept(target.name, was, release)
+            space.store.applied.record_released(target.name, [*kept, *accepted.list])
             ids = [release.id for _, release in changed] or [r.id for r in accepted.list[-1:]]
             migrations = [bundle.manifest.by_id[i] for i in ids]
-            space.store.add_events([_accepted(target, m, reason, now) for m in migrations], now)
+            space.store.events.add([_accepted(target, m, reason, now) for m in migrations], now)
     return {"accepted": ids, "mode": "accept_changed"}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from confmig.core.transaction.phases import Phase
 from confmig.errors import Refused
-from confmig.passes.reconcile import Workspace, translated
+from confmig.passes.workspace import Workspace, translated
 from confmig.reports.diffs import masked_diffs
 from confmig.service.requests.request import Request, Result, job_of
 from confmig.service.requests.resolve import unblocked
@@ -22,7 +22,7 @@ def rollback(space: Workspace, target: Target, request: Request) -> Result:
     with translated(space.settings.state_dir), space.open(target) as disk:
         if not dry_run:
             space.recover(target, disk)
-        elif space.store.unfinished(target.name):
+        elif space.store.transactions.unfinished(target.name):
             raise Refused(
                 "unfinished_transaction",
                 f"a transaction of {target.name} was interrupted, and a dry run settles nothing",
@@ -35,11 +35,12 @@ def rollback(space: Workspace, target: Target, request: Request) -> Result:
             "reverses": undoing.row.id,
             "files": [r.part.path for r in restored],
             "how": {r.part.path: r.how for r in restored},
-            "migrations": [m["id"] for m in undoing.migrations],
-            "rollback_checkpoint_path": undoing.row.checkpoint,
+            "migrations": [m.id for m in undoing.migrations],
+            "rollback_checkpoint_path": undoing.row.plan.checkpoint,
         }
         if dry_run:
-            files = [(r.part.path, r.part.config, r.snapshot.data, r.data) for r in restored]
+            kept = space.checkpoints
+            files = [(r.part.path, r.part.config, r.current(kept), r.image(kept)) for r in restored]
             return answer | {"diff": masked_diffs(job.bundle, files)}
         plan = kind.rollback(job, undoing, restored, new_id(space.clock()))
         if undoing.row.phase is Phase.CONFLICT:

@@ -4,13 +4,16 @@ written here."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from confmig.adapters.files.disk import Snapshot
+from confmig.adapters.files.metadata import Metadata
+from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.workers.protocol import Bundle
 from confmig.adapters.workers.records import MergePart
-from confmig.core.planning.segments import below_floor, bound
+from confmig.core.planning.facts import below_floor
+from confmig.core.planning.segments import bound
 from confmig.errors import Refused
 from confmig.transactions.rollback.selection import Job, Part, Undoing, bundle_of, same_migrations
 
@@ -18,12 +21,24 @@ from confmig.transactions.rollback.selection import Job, Part, Undoing, bundle_o
 @dataclass(frozen=True, slots=True)
 class Restored:
     """One file as it will be: ``how`` is ``restored`` (to the byte), ``merged`` (with later
-    edits) or ``discarded`` (later edits go to ``rescue/``)."""
+    edits) or ``discarded`` (later edits go to ``rescue/``). ``digest`` and ``metadata`` are those
+    of the file now; ``edited`` and ``merged`` have bytes that are no stored image."""
 
     part: Part
-    snapshot: Snapshot
-    data: bytes
+    digest: str
+    metadata: Metadata
+    mounted: bool
     how: str
+    edited: bytes | None = None
+    merged: bytes | None = None
+
+    def current(self, checkpoints: Checkpoints) -> bytes:
+        """What the file holds now."""
+        return self.edited if self.edited is not None else checkpoints.image(self.digest)
+
+    def image(self, checkpoints: Checkpoints) -> bytes:
+        """What it becomes."""
+        return self.merged if self.merged is not None else self.part.image(checkpoints)
 
 
 def restore(job: Job, undoing: Undoing) -> list[Restored]:
@@ -32,49 +47,50 @@ def restore(job: Job, undoing: Undoing) -> list[Restored]:
     Raises ``Refused``: with its own code for files that cannot be read, and as
     ``rollback_conflict`` with every path and place that stands in the way.
     """
-    found = _read(job, undoing.parts)
     out: list[Restored] = []
+    unreadable: list[Refused] = []
     conflicts: dict[str, str] = {}
     for group in _groups(job, undoing):
         try:
-            out += _restored(job, undoing, [(part, found[part.path]) for part in group])
+            found = [(part, job.disk.read(part.path)) for part in group]
+        except Refused as error:
+            unreadable.append(error)
+            continue
+        try:
+            out += _restored(job, undoing, found)
         except Refused as error:
             if error.code == "document_below_floor":
                 raise
             conflicts[error.place or group[0].path] = error.message
+    if unreadable:
+        raise _unreadable(unreadable)
     if conflicts:
-        listed = ", ".join(f"{place} ({message})" for place, message in conflicts.items())
-        refused = Refused(
-            "rollback_conflict",
-            f"{len(conflicts)} file(s) changed after the migration: {listed}",
-            place=next(iter(conflicts)),
-            fix="put the edits aside and roll back again, or say --discard-later-edits: today's "
-            "files are kept in the state directory's rescue/ then",
-        )
-        refused.documents = tuple(conflicts)
-        raise refused
+        raise _conflict(conflicts)
     return out
 
 
-def _read(job: Job, parts: Sequence[Part]) -> dict[str, Snapshot]:
-    """What the files hold now, by path."""
-    found = {}
-    refusals = []
-    for part in parts:
-        try:
-            found[part.path] = job.disk.read(part.path)
-        except Refused as error:
-            refusals.append(error)
-    if refusals:
-        first = refusals[0]
-        others = "".join(f"; {e.place}: {e.message}" for e in refusals[1:])
-        raise Refused(
-            first.code,
-            f"{first.message}{others}",
-            place=first.place,
-            fix=first.fix or "put the file back, then roll back again",
-        )
-    return found
+def _unreadable(errors: Sequence[Refused]) -> Refused:
+    first = errors[0]
+    others = "".join(f"; {e.place}: {e.message}" for e in errors[1:])
+    return Refused(
+        first.code,
+        f"{first.message}{others}",
+        place=first.place,
+        fix=first.fix or "put the file back, then roll back again",
+    )
+
+
+def _conflict(places: Mapping[str, str]) -> Refused:
+    listed = ", ".join(f"{place} ({message})" for place, message in places.items())
+    refused = Refused(
+        "rollback_conflict",
+        f"{len(places)} file(s) changed after the migration: {listed}",
+        place=next(iter(places)),
+        fix="put the edits aside and roll back again, or say --discard-later-edits: today's "
+        "files are kept in the state directory's rescue/ then",
+    )
+    refused.documents = tuple(places)
+    return refused
 
 
 def _groups(job: Job, undoing: Undoing) -> list[list[Part]]:
@@ -94,14 +110,22 @@ def _bound(bundle: Bundle, parts: Sequence[Part]) -> list[tuple[str, ...]]:
     return list(dict.fromkeys(bound(steps).values()))
 
 
+def _as_is(part: Part, now: Snapshot, how: str, merged: bytes | None = None) -> Restored:
+    """A file, with its bytes only if they are no stored image."""
+    edited = now.data if now.digest != part.left or how == "discarded" else None
+    return Restored(part, now.digest, now.metadata, now.mounted, how, edited, merged)
+
+
 def _restored(job: Job, undoing: Undoing, group: list[tuple[Part, Snapshot]]) -> list[Restored]:
     """The files of one group."""
+    for part, _ in group:
+        part.image(job.checkpoints)  # the images are verified before anything is begun
     same = [s.digest == p.left for p, s in group]
     if all(same) and all(part.exact for part, _ in group):
-        return [Restored(p, s, p.old, "restored") for p, s in group]
+        return [_as_is(p, s, "restored") for p, s in group]
     if job.discard:
         hows = ["restored" if unchanged else "discarded" for unchanged in same]
-        return [Restored(p, s, p.old, how) for (p, s), how in zip(group, hows, strict=True)]
+        return [_as_is(p, s, how) for (p, s), how in zip(group, hows, strict=True)]
     ids = {m for part, _ in group for m in part.steps}
     if not ids:
         raise Refused(
@@ -119,15 +143,18 @@ def _restored(job: Job, undoing: Undoing, group: list[tuple[Part, Snapshot]]) ->
                 place=part.path,
                 fix=fix,
             )
-    same_migrations(bundle, [m for m in undoing.migrations if m["id"] in ids])
+    same_migrations(bundle, [m for m in undoing.migrations if m.id in ids])
     steps = [m.id for m in bundle.manifest.migrations if m.id in ids]
     paths = {part.path for part, _ in group}
     all_ = (*undoing.parts, *undoing.companions)
     mine = next(g for g in _bound(bundle, all_) if paths & set(g))
-    companions = {c.config: c.old for c in undoing.companions if c.path in mine}
+    companions = {c.config: c.image(job.checkpoints) for c in undoing.companions if c.path in mine}
     found = {part.path: (part, snapshot) for part, snapshot in group}
     merged = bundle.merge(
-        [MergePart(p.path, p.config, p.old, p.left, s.data, p.after) for p, s in group],
+        [
+            MergePart(p.path, p.config, p.image(job.checkpoints), p.left, s.data, p.after)
+            for p, s in group
+        ],
         companions,
         steps,
         job.store.install_key,
@@ -135,6 +162,8 @@ def _restored(job: Job, undoing: Undoing, group: list[tuple[Part, Snapshot]]) ->
         exact=len(undoing.reverses) == 1,
     )
     return [
-        Restored(*found[one.path], one.data, "restored" if one.exact else "merged")
+        _as_is(*found[one.path], "restored")
+        if one.exact
+        else _as_is(*found[one.path], "merged", one.data)
         for one in merged
     ]

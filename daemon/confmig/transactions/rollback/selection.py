@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import Any
 
 from confmig.adapters.files.disk import Disk, digest_of
 from confmig.adapters.state.checkpoints import Checkpoints
-from confmig.adapters.state.store import Store, Transaction
+from confmig.adapters.state.records import FilePlan, MigrationRecord, Transaction, TransactionPlan
+from confmig.adapters.state.store import Store
 from confmig.adapters.workers.protocol import Bundle
 from confmig.core.planning.segments import bound
 from confmig.core.transaction.phases import Image, Phase
 from confmig.errors import Refused
-from confmig.transactions.plan import FilePlan, Plan
 from confmig_otel import spans
 
 
@@ -39,8 +38,9 @@ class Job:
 @dataclass(frozen=True, slots=True)
 class Part:
     """One file of a rollback. ``steps`` are the migrations that are taken back; ``left`` is the
-    hash of what they left, ``old`` that of what they found. ``exact``: nobody edited the file
-    between them, so that ``old`` is what it becomes if it still holds what they left."""
+    hash of what they left. ``old`` is the image that they found, by its hash; ``computed`` has its
+    bytes if it was never stored (the middle of a chain). ``exact``: nobody edited the file between
+    them, so that it becomes ``old`` if it still holds what they left."""
 
     path: str
     config: str
@@ -49,8 +49,13 @@ class Part:
     after: int
     steps: tuple[str, ...]
     left: str
-    old: bytes
+    old: str
     exact: bool = True
+    computed: bytes | None = None
+
+    def image(self, checkpoints: Checkpoints) -> bytes:
+        """The bytes of ``old``."""
+        return self.computed if self.computed is not None else checkpoints.image(self.old)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ class Undoing:
 
     row: Transaction
     parts: tuple[Part, ...]
-    migrations: tuple[dict[str, Any], ...]
+    migrations: tuple[MigrationRecord, ...]
     reverses: tuple[str, ...]
     companions: tuple[Part, ...] = ()
 
@@ -69,18 +74,17 @@ class Undoing:
 def choose(store: Store, target: str, *, transaction: str | None = None) -> Transaction:
     """The transaction to undo: the named one, or the newest forward one not yet undone."""
     if transaction is not None:
-        row = store.transaction(transaction)
-        if row is None or row.target != target:
+        row = store.transactions.get(transaction)
+        if row is None or row.plan.target != target:
             raise Refused(
                 "transaction_unknown",
                 f"there is no transaction {transaction} in {target}",
                 fix="`confmig status` lists them",
             )
     else:
-        found = [r for r in store.committed(target) if r.kind == "apply" and r.reversed_by is None]
-        if not found:
+        row = next(_in_effect(store, target), None)
+        if row is None:
             raise Refused("nothing_to_roll_back", f"no transaction of {target} is left to undo")
-        row = found[0]
     return _undoable(row)
 
 
@@ -88,7 +92,14 @@ def choose_checkpoint(
     store: Store, checkpoints: Checkpoints, target: str, path: str
 ) -> Transaction:
     """The transaction that a checkpoint file belongs to."""
-    return choose(store, target, transaction=str(checkpoints.load(path)["transaction"]))
+    return choose(store, target, transaction=checkpoints.transaction_of(path))
+
+
+def _in_effect(store: Store, target: str) -> Iterator[Transaction]:
+    """The migrations' transactions that no rollback took back, the newest first."""
+    return (
+        r for r in store.transactions.committed(target) if r.kind == "apply" and not r.reversed_by
+    )
 
 
 def _undoable(row: Transaction) -> Transaction:
@@ -106,10 +117,10 @@ def _undoable(row: Transaction) -> Transaction:
 def undo_one(job: Job, row: Transaction, held: Mapping[str, Image] | None = None) -> Undoing:
     """Undo one transaction, a rollback too. ``held``: what each file of a conflict holds."""
     _kept(job, row)
-    done = Plan.of(row)
+    plan = row.plan
     parts = []
     companions = []
-    for file in done.files:
+    for file in job.store.transactions.files(plan):
         found = job.disk.digest(file.path)
         part = Part(
             file.path,
@@ -119,7 +130,7 @@ def undo_one(job: Job, row: Transaction, held: Mapping[str, Image] | None = None
             file.before,
             file.migrations if row.kind == "apply" else (),
             file.new,
-            job.checkpoints.image(file.origin),  # verified before anything is begun
+            file.origin,
         )
         if row.phase is Phase.CONFLICT:
             image = (held or {}).get(file.path)
@@ -137,32 +148,32 @@ def undo_one(job: Job, row: Transaction, held: Mapping[str, Image] | None = None
                 fix=f"roll back {by} first",
             )
         parts.append(part)
-    return Undoing(
-        row, tuple(parts), tuple(done.details["migrations"]), (row.id,), tuple(companions)
-    )
+    return Undoing(row, tuple(parts), plan.details.migrations, (row.id,), tuple(companions))
 
 
 def _taken_back(job: Job, file: FilePlan, found: str | None) -> bool:
     """Whether the rollback of a later transaction has left the file at the version before this one
     already (``late_append`` makes two transactions of one migration)."""
-    version, digest, by = job.store.documents(job.target).get(file.path, (0, "", ""))
-    row = job.store.transaction(by)
+    left = job.store.documents.get(job.target, file.path)
+    if left is None:
+        return False
+    row = job.store.transactions.get(left.transaction)
     back = row is not None and row.kind == "rollback" and row.phase is not Phase.ABORTED
-    return back and version == file.before and digest == found and digest != file.new
+    return back and left.version == file.before and left.digest == found != file.new
 
 
 def _changed_later(job: Job, undone: Transaction, path: str) -> str | None:
     """The later migration of a file, if there is one, edited since or not: it must be undone first.
     A rollback in between is none: what it left is this transaction's result again, or older."""
-    _, _, by = job.store.documents(job.target).get(path, (0, "", ""))
-    row = job.store.transaction(by)
+    left = job.store.documents.get(job.target, path)
+    row = job.store.transactions.get(left.transaction) if left is not None else None
     if row is None or row.seq <= undone.seq:  # a conflict records nothing of its own
         return None
-    return by if row.kind == "apply" and row.phase is not Phase.ABORTED else None
+    return row.id if row.kind == "apply" and row.phase is not Phase.ABORTED else None
 
 
 def _kept(job: Job, row: Transaction) -> None:
-    if not job.checkpoints.exists(row.checkpoint):
+    if not job.checkpoints.exists(row.plan.checkpoint):
         raise Refused(
             "checkpoint_pruned",
             f"the checkpoint of {row.id} is not kept any more",
@@ -181,31 +192,30 @@ def undo_to(job: Job, migration: str | None) -> Undoing:
         raise Refused("migration_unknown", f"{migration} is not in the bundle", place=migration)
     kept = bundle.manifest.by_id[migration].order if migration is not None else 0
     gone = {m.id for m in bundle.manifest.migrations if m.order > kept}
-    rows = [
-        r for r in job.store.committed(job.target) if r.kind == "apply" and r.reversed_by is None
-    ]
+    rows = list(_in_effect(job.store, job.target))
     # retired migrations are known from the record only
-    gone |= {m["id"] for r in rows for m in r.plan["details"]["migrations"] if m["order"] > kept}
-    rows = [r for r in rows if any(m["id"] in gone for m in r.plan["details"]["migrations"])]
+    gone |= {m.id for r in rows for m in r.plan.details.migrations if m.order > kept}
+    rows = [r for r in rows if gone & set(r.plan.migration_ids)]
     if not rows:
         raise Refused("nothing_to_roll_back", f"nothing of {job.target} is applied after it")
     for row in rows:
         _kept(job, row)
-    applied = {m["id"]: m for r in rows for m in r.plan["details"]["migrations"]}
+    applied = {m.id: m for r in rows for m in r.plan.details.migrations}
     retired = bundle.manifest.retired
-    known = [m for m in applied.values() if retired is None or not retired.has(m["id"])]
+    known = [m for m in applied.values() if retired is None or not retired.has(m.id)]
     same_migrations(bundle, known)
-    undone = sorted((m for i, m in applied.items() if i in gone), key=lambda m: m["order"])
-    history: dict[str, list[tuple[FilePlan, Plan]]] = {}
-    for row in rows:  # the newest first
-        plan = Plan.of(row)
-        for file in plan.files:
-            history.setdefault(file.path, []).append((file, plan))
-    parts = [
-        part
-        for path, files in sorted(history.items())
-        if (part := _part_to(job, bundle, path, files, frozenset(gone))) is not None
-    ]
+    undone = sorted((m for i, m in applied.items() if i in gone), key=lambda m: m.order)
+    paths = sorted({path for row in rows for path in job.store.transactions.paths(row.id)})
+    parts = []
+    for path in paths:
+        files = [  # the newest first
+            (file, row.plan)
+            for row in rows
+            if (file := job.store.transactions.files(row.plan).named(path)) is not None
+        ]
+        part = _part_to(job, bundle, path, files, frozenset(gone))
+        if part is not None:
+            parts.append(part)
     return Undoing(rows[-1], tuple(parts), tuple(undone), tuple(r.id for r in rows))
 
 
@@ -213,7 +223,7 @@ def _part_to(
     job: Job,
     bundle: Bundle,
     path: str,
-    files: list[tuple[FilePlan, Plan]],
+    files: list[tuple[FilePlan, TransactionPlan]],
     gone: frozenset[str],
 ) -> Part | None:
     """One document back to before the first of the migrations that go."""
@@ -223,25 +233,39 @@ def _part_to(
     first, plan = next(
         (file, plan) for file, plan in reversed(files) if any(m in gone for m in file.migrations)
     )
-    old, before = job.checkpoints.image(first.origin), first.before
+    old, before, computed = first.origin, first.before, None
     if any(m not in gone for m in first.migrations):
-        old, before = _part_way(job, bundle, first, plan, gone)
+        computed, before = _part_way(job, bundle, first, plan, gone)
+        old = digest_of(computed)
     latest = files[0][0]
     taken = files[: files.index((first, plan)) + 1]  # the newest first
     exact = all(later.old == sooner.new for (later, _), (sooner, _) in pairwise(taken))
     return Part(
-        path, first.config, first.format, latest.after, before, tuple(steps), latest.new, old, exact
+        path,
+        first.config,
+        first.format,
+        latest.after,
+        before,
+        tuple(steps),
+        latest.new,
+        old,
+        exact,
+        computed,
     )
 
 
 def _part_way(
-    job: Job, bundle: Bundle, file: FilePlan, plan: Plan, gone: frozenset[str]
+    job: Job, bundle: Bundle, file: FilePlan, plan: TransactionPlan, gone: frozenset[str]
 ) -> tuple[bytes, int]:
     """What a transaction would have left of a file, and at which version, had only the migrations
     run in it that stay."""
     known = bundle.manifest.by_id
-    steps = {f.path: [known[m] for m in f.migrations if m in known] for f in plan.files}
-    together = [f for f in plan.files if f.path in bound(steps)[file.path]]
+    files = job.store.transactions.files(plan)
+    together = [file]
+    if any(known[m].together for m in file.migrations if m in known):
+        steps = {f.path: [known[m] for m in f.migrations if m in known] for f in files}
+        mine = bound(steps)[file.path]
+        together = [f for f in files if f.path in mine]
     sources = {f.config: job.checkpoints.image(f.origin) for f in together}
     ids = {m for f in together for m in f.migrations}
     ran = [m.id for m in bundle.manifest.migrations if m.id in ids]
@@ -264,9 +288,9 @@ def bundle_of(job: Job) -> Bundle:
     return job.bundle
 
 
-def same_migrations(bundle: Bundle, recorded: Iterable[dict[str, Any]]) -> None:
+def same_migrations(bundle: Bundle, recorded: Iterable[MigrationRecord]) -> None:
     """Raises ``Refused`` unless the bundle has the migrations that ran."""
     for m in recorded:
-        known = bundle.manifest.by_id.get(m["id"])
-        if known is None or known.checksum != m["checksum"]:
-            raise Refused("rollback_conflict", f"the bundle has another {m['id']} than ran then")
+        known = bundle.manifest.by_id.get(m.id)
+        if known is None or known.checksum != m.checksum:
+            raise Refused("rollback_conflict", f"the bundle has another {m.id} than ran then")

@@ -1,0 +1,211 @@
+"""The open state of a settings file, for one writer: locks, store, checkpoints, and what passes
+remember of each target while the process runs."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+from confmig.adapters.files.disk import Disk
+from confmig.adapters.files.mounts import filesystem_of, is_network
+from confmig.adapters.files.system_errors import as_error
+from confmig.adapters.state import folder as state_folder
+from confmig.adapters.state import format as state_format
+from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.lock import DirectoryLock, RootLock
+from confmig.adapters.state.store import Store
+from confmig.adapters.workers.protocol import Bundle, Worker
+from confmig.core.bundle.manifest import CLASSES
+from confmig.core.planning.quiet import Quiet
+from confmig.core.policy.model import Policy
+from confmig.core.transaction.phases import Phase
+from confmig.errors import ConfmigError, Refused
+from confmig.passes.last_reported import LastReported
+from confmig.passes.view import View
+from confmig.settings import Settings, Target
+from confmig.transactions.kinds import records_of
+from confmig.transactions.runner import Conflict, Transactor
+from confmig_otel import spans
+
+Clock = Callable[[], datetime]
+
+
+@dataclass(slots=True)
+class TargetMemory:
+    """What passes remember of a target. ``gave_up``: the files that stopped the last pass, and the
+    seconds that were waited then."""
+
+    quiet: Quiet
+    view: View | None = None
+    policy: Policy | None = None
+    trouble: ConfmigError | None = None
+    gave_up: tuple[frozenset[tuple[str, str]], float] = (frozenset(), 0.0)
+
+
+@dataclass(slots=True)
+class Conduct:
+    """How passes behave; a daemon and a command differ in it.
+
+    ``patience``: seconds that a pass waits for files that are being written. ``classes``: the only
+    ones that it considers. ``everything``: its view has a fact of every document.
+    """
+
+    patience: float = 0.0
+    classes: frozenset[str] = frozenset(CLASSES)
+    everything: bool = False
+    delivery: bool = False
+    prints_events: bool = False
+    pause: Callable[[float], None] = time.sleep
+    monotonic: Callable[[], float] = time.monotonic
+    beat: Callable[[], None] = lambda: None
+    stopping: Callable[[], bool] = lambda: False
+
+
+class Workspace:
+    """The open state. ``conduct`` may be changed before the first pass."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        worker: Worker,
+        clock: Clock,
+        recorder: spans.Recorder,
+        actor: str,
+        say: Callable[[str], None] = lambda line: None,
+    ) -> None:
+        self.settings = settings
+        self.worker = worker
+        self.clock = clock
+        self.recorder = recorder
+        self.actor = actor
+        self.say = say
+        self.conduct = Conduct()
+        self._memories: dict[str, TargetMemory] = {}
+        state_folder.prepare(settings.state_dir, say)
+        kind = filesystem_of(settings.state_dir)
+        if is_network(kind):
+            raise Refused(
+                "state_on_network",
+                f"the state directory is on {kind}, where neither locks nor the log of SQLite "
+                "can be trusted",
+                place=str(settings.state_dir),
+                fix="put it on a local disk; the configuration may be elsewhere",
+            )
+        with translated(settings.state_dir):
+            self._lock = DirectoryLock(str(settings.state_dir), "state directory")
+            try:
+                self.checkpoints = Checkpoints(settings.state_dir)
+                self.checkpoints.prepare()
+                self.store = Store.open(settings.state_dir)
+            except BaseException:
+                self._lock.close()
+                raise
+
+    def __enter__(self) -> Workspace:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the state and release the lock."""
+        self.store.close()
+        self._lock.close()
+
+    def check_same_state(self) -> None:
+        """Raises ``Fault`` if the state directory is not the one that was opened."""
+        state_folder.check_same(self.settings.state_dir, self._lock.fd)
+
+    # --- what is remembered
+
+    def memory(self, target: str) -> TargetMemory:
+        """What passes remember of a target."""
+        if target not in self._memories:
+            rule, patience = self.settings.watch.rule(), self.conduct.patience
+            if patience:
+                # a little less than the pass waits, so that its last look knows the wait is over
+                rule = replace(rule, wait=min(rule.wait, 0.9 * patience))
+            self._memories[target] = TargetMemory(Quiet(rule))
+        return self._memories[target]
+
+    def views(self) -> dict[str, View]:
+        """The last view of each target that has one."""
+        return {name: m.view for name, m in self._memories.items() if m.view is not None}
+
+    def policies(self) -> dict[str, Policy]:
+        """The policy of each target as it was last read."""
+        return {name: m.policy for name, m in self._memories.items() if m.policy is not None}
+
+    def troubles(self) -> dict[str, ConfmigError | None]:
+        """The error that ended the last pass of a target."""
+        return {name: m.trouble for name, m in self._memories.items() if m.trouble is not None}
+
+    def last_reported(self, target: str) -> LastReported:
+        """What was last reported of a target."""
+        return LastReported(self.store, target, self.clock)
+
+    def outbox_full(self) -> bool:
+        """Whether so many events wait that migrations must stop. Never without delivery."""
+        if not self.conduct.delivery:
+            return False
+        return self.store.events.waiting()[0] >= self.settings.telemetry.outbox_limit
+
+    # --- a target
+
+    def load_bundle(self, target: Target) -> Bundle:
+        """The target's bundle. Raises ``Invalid`` with every problem in it."""
+        return self.worker.load(target.bundle, self.settings.limits.caps(), target.parameters)
+
+    def open(self, target: Target) -> Disk:
+        """A target's files, locked; a context manager."""
+        open_files = self.settings.watch.busy.then == "migrate"
+        ways = replace(target.ways(), open_files=open_files)
+        disk = Disk(str(target.root), size_cap=self.settings.limits.size, ways=ways)
+        try:
+            lock = RootLock(str(target.root), self.settings.state_dir, os.environ, self.say)
+        except BaseException:
+            disk.close()
+            raise
+        return _Locked(disk, lock)
+
+    def recover(self, target: Target, disk: Disk) -> None:
+        """Finish or undo what a crash left. Raises ``Conflict`` never: it is recorded."""
+        for row in self.store.transactions.unfinished(target.name):
+            transactor = Transactor(
+                self.store, self.checkpoints, disk, self.clock, beat=self.conduct.beat
+            )
+            try:
+                phase = transactor.recover(row, records_of(row))
+            except Conflict:
+                continue  # it is recorded, and every pass reports it
+            how = "finished" if phase is Phase.DONE else "undone"
+            self.say(f"{target.name}: {row.kind} {row.id} was interrupted and is {how} now")
+
+
+@contextmanager
+def translated(folder: Path) -> Iterator[None]:
+    """What the system or SQLite raise, as our errors: never a bug report for a full disk."""
+    try:
+        yield
+    except OSError as error:
+        raise as_error(error) from error
+    except sqlite3.Error as error:
+        raise state_format.unreadable(folder / "state.db", error) from error
+
+
+class _Locked(Disk):
+    """A disk that releases the directory's lock when it is closed."""
+
+    def __init__(self, disk: Disk, lock: RootLock) -> None:
+        self.__dict__.update(disk.__dict__)
+        self._lock = lock
+
+    def close(self) -> None:
+        super().close()
+        self._lock.close()
