@@ -22,8 +22,8 @@ from pydantic import (
 )
 
 from confmig.adapters.files import trust
-from confmig.adapters.files.disk import Ways
 from confmig.adapters.files.plain_file import read_plain
+from confmig.adapters.files.snapshot import Ways
 from confmig.adapters.telemetry.endpoint import url_problem
 from confmig.adapters.workers.protocol import Worker
 from confmig.core.planning.quiet import Rule

@@ -37,9 +37,11 @@ import pytest
 
 from confmig.adapters.files import lease as leases
 from confmig.adapters.files import rewrite as rewriting
-from confmig.adapters.files.disk import PREFIX, Disk, digest_of
+from confmig.adapters.files.content import digest_of
+from confmig.adapters.files.disk import Disk
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.metadata import Metadata
+from confmig.adapters.files.snapshot import PREFIX
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.records import FilePlan, Transaction
 from confmig.adapters.state.store import Store
@@ -690,7 +692,7 @@ def test_without_putting_back_half_a_file_stays(
         monkeypatch.setattr(rewriting, "_put_back", lambda fd, held, path: None)
     world.put("m.yaml", LARGE_GROWS.old)
     with Failing(world.root / "m.yaml", ("pwrite", 1))(), pytest.raises(OSError):
-        rewriting.rewrite(world.disk, "m.yaml", lambda held, _: LARGE_GROWS.new, time.sleep)
+        world.disk.rewrite("m.yaml", lambda held, _: LARGE_GROWS.new, time.sleep)
     assert (world.read("m.yaml") == LARGE_GROWS.old) is puts_back
 
 
@@ -852,7 +854,7 @@ def _hook_choose(hook: Callable[[], None]) -> None:
     real = rewriting.rewrite
 
     def rewrite(
-        disk: Disk,
+        fd: int,
         path: str,
         choose: Callable[[bytes, Metadata], bytes | None],
         pause: Callable[[float], None],
@@ -862,9 +864,9 @@ def _hook_choose(hook: Callable[[], None]) -> None:
             hook()
             return data
 
-        return real(disk, path, chosen, pause)
+        return real(fd, path, chosen, pause)
 
-    setattr(swap, "rewrite", rewrite)  # noqa: B010
+    setattr(rewriting, "rewrite", rewrite)  # noqa: B010
 
 
 def _opened_while_written(flags: int, before: Callable[[], None] = lambda: None) -> int:

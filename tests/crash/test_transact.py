@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from confmig.adapters.files.disk import Disk, digest_of
+from confmig.adapters.files.content import digest_of
+from confmig.adapters.files.disk import Disk
 from confmig.adapters.files.metadata import Metadata
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.records import FilePlan, Transaction, TransactionPlan

@@ -32,9 +32,10 @@ from typing import Any
 import pytest
 
 from confmig.adapters.files import disk as disk_module
-from confmig.adapters.files.disk import PREFIX, Disk, Ways
+from confmig.adapters.files.disk import Disk
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.metadata import Metadata
+from confmig.adapters.files.snapshot import PREFIX, Ways
 from confmig.adapters.state.records import FilePlan
 from confmig.core.transaction.phases import Phase
 from confmig.errors import Refused

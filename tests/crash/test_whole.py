@@ -26,7 +26,8 @@ from typing import Any, Self
 
 import pytest
 
-from confmig.adapters.files.disk import Disk, Ways
+from confmig.adapters.files.disk import Disk
+from confmig.adapters.files.snapshot import Ways
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.store import Store
 from confmig.core.transaction.phases import Phase

@@ -16,7 +16,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from confmig.adapters.files.disk import digest_of
+from confmig.adapters.files.content import digest_of
 from confmig.adapters.workers.protocol import Bundle
 from confmig.adapters.workers.records import Transformed, Versions
 from confmig.cli import output, session

@@ -15,9 +15,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from confmig.adapters.files.disk import PREFIX, Disk, Snapshot
+from confmig.adapters.files.disk import Disk
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.patterns import pattern
+from confmig.adapters.files.snapshot import PREFIX, Snapshot
 from confmig.adapters.files.system_errors import as_error
 from confmig.adapters.workers.protocol import Bundle
 from confmig.adapters.workers.records import Transformed

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from confmig.adapters.files.disk import digest_of
+from confmig.adapters.files.content import digest_of
 from confmig.adapters.workers.protocol import Bundle
 from confmig.adapters.workers.records import MergePart
 from confmig.errors import Refused

@@ -11,7 +11,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from confmig.adapters.files.disk import Disk, Snapshot
+from confmig.adapters.files.port import FileSystem
+from confmig.adapters.files.snapshot import Snapshot
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.connection import moment
 from confmig.adapters.state.records import FilePlan
@@ -40,7 +41,7 @@ def find(
     bundle: Bundle,
     store: Store,
     checkpoints: Checkpoints,
-    disk: Disk,
+    disk: FileSystem,
     changed: Mapping[str, str],
     now: datetime,
     quiet: Callable[[Snapshot], bool],
@@ -74,7 +75,7 @@ def _late(
     bundle: Bundle,
     store: Store,
     checkpoints: Checkpoints,
-    disk: Disk,
+    disk: FileSystem,
     file: FilePlan,
     quiet: Callable[[Snapshot], bool],
 ) -> Late | None:

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
 
-from confmig.adapters.files.disk import PREFIX, Disk
 from confmig.adapters.files.lease import Writers
+from confmig.adapters.files.port import FileSystem
+from confmig.adapters.files.snapshot import PREFIX
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.records import Transaction
 from confmig.adapters.state.store import Store
@@ -34,7 +35,7 @@ class Cleaned:
     kept: str = ""
 
 
-def find(disk: Disk, patterns: Sequence[str], live: Iterable[Transaction]) -> tuple[str, ...]:
+def find(disk: FileSystem, patterns: Sequence[str], live: Iterable[Transaction]) -> tuple[str, ...]:
     """The temporaries in a target that belong to no transaction of the state."""
     ids = {row.id for row in live}
     return tuple(
@@ -52,7 +53,7 @@ def unsettled(store: Store | None, target: str) -> list[Transaction]:
 
 
 def clean(
-    disk: Disk,
+    disk: FileSystem,
     checkpoints: Checkpoints,
     leftovers: Iterable[str],
     documents: Iterable[str],
@@ -79,16 +80,16 @@ def clean(
     return out
 
 
-def _inside(disk: Disk, path: str) -> dict[str, int]:
+def _inside(disk: FileSystem, path: str) -> dict[str, int]:
     return disk.entries(path) if disk.is_folder(path) else {}
 
 
-def _inside_files(disk: Disk, path: str) -> list[str]:
+def _inside_files(disk: FileSystem, path: str) -> list[str]:
     return [name for name, inode in _inside(disk, path).items() if inode]
 
 
 def _one(
-    disk: Disk,
+    disk: FileSystem,
     checkpoints: Checkpoints,
     path: str,
     documents: frozenset[str],

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from confmig.adapters.files.disk import Disk, Snapshot
 from confmig.adapters.files.lease import Writers
+from confmig.adapters.files.port import FileSystem
+from confmig.adapters.files.snapshot import Snapshot
 from confmig.adapters.state.documents import Recorded
 from confmig.adapters.workers.protocol import Bundle
 from confmig.core.planning.quiet import BUSY, Sight
@@ -22,7 +23,7 @@ class Looks:
     last look may be; ``waiting``: the files that are expected to be quiet soon."""
 
     def __init__(
-        self, space: Workspace, target: Target, bundle: Bundle, policy: Policy, disk: Disk
+        self, space: Workspace, target: Target, bundle: Bundle, policy: Policy, disk: FileSystem
     ) -> None:
         self._space = space
         self._target = target

@@ -10,8 +10,10 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from confmig.adapters.files.disk import Disk, Snapshot, digest_of
+from confmig.adapters.files.content import digest_of
 from confmig.adapters.files.lease import Writers
+from confmig.adapters.files.port import FileSystem
+from confmig.adapters.files.snapshot import Snapshot
 from confmig.adapters.state.documents import Recorded
 from confmig.adapters.state.store import Store
 from confmig.adapters.workers.protocol import Bundle
@@ -59,7 +61,7 @@ def open_for_writing(snapshot: Snapshot, recorded: Recorded | None = None) -> st
 
 
 def observe(
-    disk: Disk,
+    disk: FileSystem,
     bundle: Bundle,
     policy: str,
     now: datetime,
@@ -116,7 +118,7 @@ def _changed(
 
 
 def _read(
-    disk: Disk,
+    disk: FileSystem,
     bundle: Bundle,
     config: Config,
     path: str,

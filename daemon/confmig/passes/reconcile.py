@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from confmig.adapters.files.disk import Disk
+from confmig.adapters.files.port import FileSystem
 from confmig.adapters.state.retention import Keep, prune
 from confmig.adapters.workers.protocol import Bundle
 from confmig.core.bundle.manifest import Migration
@@ -27,7 +27,7 @@ from confmig.passes.result import Pass
 from confmig.passes.view import View, check_history
 from confmig.passes.workspace import Workspace, translated
 from confmig.settings import Target
-from confmig.transactions import migrate
+from confmig.targets.modes import MODES
 from confmig.transactions.migrate import Job, Outcome, new_id
 from confmig_otel import events as ev
 from confmig_otel import spans
@@ -112,7 +112,7 @@ class _Run:
     target: Target
     bundle: Bundle
     policy: Policy
-    disk: Disk
+    disk: FileSystem
     looks: Looks = field(init=False)
     outcomes: list[Outcome] = field(default_factory=list)
     excluded: set[str] = field(default_factory=set)
@@ -157,7 +157,8 @@ class _Run:
         # approvals are spent at the end
         used = tuple(a for m in segment.migrations for a in decisions[m.id].approvals)
         digests = {d.path: d.digest for d in seen.documents}
-        outcome = migrate.apply(self._job(), part, digests, used if ends else (), late)
+        apply = MODES[self.target.mode].apply
+        outcome = apply(self._job(), part, digests, used if ends else (), late)
         self.outcomes.append(outcome)
         self.rollout = "" if ends else self.rollout
         return self._goes_on(seen, outcome) and not self.space.conduct.stopping()

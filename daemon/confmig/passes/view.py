@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from confmig.adapters.files.disk import Disk
+from confmig.adapters.files.port import FileSystem
 from confmig.adapters.state.documents import Recorded
 from confmig.adapters.state.records import Transaction
 from confmig.adapters.state.store import Store
@@ -27,6 +27,7 @@ from confmig.passes import leftovers
 from confmig.passes.load_policy import load_policy
 from confmig.passes.observe import Look, Remembered, observe, open_for_writing
 from confmig.settings import Settings, Target
+from confmig.targets.modes import MODES
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def view(
     target: Target,
     bundle: Bundle,
     policy: Policy,
-    disk: Disk,
+    disk: FileSystem,
     store: Store | None,
     now: datetime,
     *,
@@ -160,7 +161,7 @@ def views(
         for one in targets:
             try:
                 bundle = worker.load(one.bundle, settings.limits.caps(), one.parameters)
-                with Disk(str(one.root), size_cap=settings.limits.size, ways=one.ways()) as disk:
+                with MODES[one.mode].look(settings, one) as disk:
                     patterns = [p for c in bundle.manifest.configs.values() for p in c.files]
                     left = leftovers.find(disk, patterns, leftovers.unsettled(store, one.name))
                     policy = load_policy(one, worker)

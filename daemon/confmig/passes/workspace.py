@@ -7,18 +7,18 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from confmig.adapters.files.disk import Disk
 from confmig.adapters.files.mounts import filesystem_of, is_network
+from confmig.adapters.files.port import FileSystem
 from confmig.adapters.files.system_errors import as_error
 from confmig.adapters.state import folder as state_folder
 from confmig.adapters.state import format as state_format
 from confmig.adapters.state.checkpoints import Checkpoints
-from confmig.adapters.state.lock import DirectoryLock, RootLock
+from confmig.adapters.state.lock import DirectoryLock
 from confmig.adapters.state.store import Store
 from confmig.adapters.workers.protocol import Bundle, Worker
 from confmig.core.bundle.manifest import CLASSES
@@ -29,6 +29,7 @@ from confmig.errors import ConfmigError, Refused
 from confmig.passes.last_reported import LastReported
 from confmig.passes.view import View
 from confmig.settings import Settings, Target
+from confmig.targets.modes import MODES
 from confmig.transactions.kinds import records_of
 from confmig.transactions.runner import Conflict, Transactor
 from confmig_otel import spans
@@ -162,19 +163,11 @@ class Workspace:
         """The target's bundle. Raises ``Invalid`` with every problem in it."""
         return self.worker.load(target.bundle, self.settings.limits.caps(), target.parameters)
 
-    def open(self, target: Target) -> Disk:
-        """A target's files, locked; a context manager."""
-        open_files = self.settings.watch.busy.then == "migrate"
-        ways = replace(target.ways(), open_files=open_files)
-        disk = Disk(str(target.root), size_cap=self.settings.limits.size, ways=ways)
-        try:
-            lock = RootLock(str(target.root), self.settings.state_dir, os.environ, self.say)
-        except BaseException:
-            disk.close()
-            raise
-        return _Locked(disk, lock)
+    def open(self, target: Target) -> AbstractContextManager[FileSystem]:
+        """A target's files, locked."""
+        return MODES[target.mode].open(self.settings, target, os.environ, self.say)
 
-    def recover(self, target: Target, disk: Disk) -> None:
+    def recover(self, target: Target, disk: FileSystem) -> None:
         """Finish or undo what a crash left. Raises ``Conflict`` never: it is recorded."""
         for row in self.store.transactions.unfinished(target.name):
             transactor = Transactor(
@@ -197,15 +190,3 @@ def translated(folder: Path) -> Iterator[None]:
         raise as_error(error) from error
     except sqlite3.Error as error:
         raise state_format.unreadable(folder / "state.db", error) from error
-
-
-class _Locked(Disk):
-    """A disk that releases the directory's lock when it is closed."""
-
-    def __init__(self, disk: Disk, lock: RootLock) -> None:
-        self.__dict__.update(disk.__dict__)
-        self._lock = lock
-
-    def close(self) -> None:
-        super().close()
-        self._lock.close()

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from confmig.adapters.files.disk import Ways
 from confmig.adapters.files.mounts import is_remote
+from confmig.adapters.files.snapshot import Ways
 from confmig.adapters.host import signals
 from confmig.adapters.host.console import Console
 from confmig.adapters.host.control import ControlServer

@@ -20,7 +20,8 @@ import os
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 
-from confmig.adapters.files.disk import Disk, about
+from confmig.adapters.files.port import FileSystem
+from confmig.adapters.files.snapshot import about
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.records import Directory, FilePlan, Files
 from confmig.core.transaction.phases import Image
@@ -40,7 +41,7 @@ class DirectoryExchange:
         files: Files,
         directory: Directory,
         checkpoints: Checkpoints,
-        disk: Disk,
+        disk: FileSystem,
         rescue: Rescue,
         beat: Callable[[], None],
         pause: Callable[[float], None],

@@ -14,10 +14,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
-from confmig.adapters.files.disk import Disk, Held, Snapshot, about, digest_of
+from confmig.adapters.files.content import digest_of
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.metadata import Metadata
-from confmig.adapters.files.rewrite import check, rewrite
+from confmig.adapters.files.port import FileSystem, HeldFile
+from confmig.adapters.files.snapshot import Snapshot, about
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.records import FilePlan, Files
 from confmig.core.transaction.phases import Image
@@ -35,7 +36,7 @@ _LOOK = 0.02
 _UNREADABLE = "unreadable"
 
 
-def told(disk: Disk, path: str) -> str | None:
+def told(disk: FileSystem, path: str) -> str | None:
     """The hash of a file that may be somebody's. One that we may not read is not ours."""
     try:
         return disk.digest(path)
@@ -51,7 +52,7 @@ class FileExchange:
         self,
         files: Files,
         checkpoints: Checkpoints,
-        disk: Disk,
+        disk: FileSystem,
         rescue: Rescue,
         beat: Callable[[], None],
         pause: Callable[[float], None],
@@ -70,7 +71,7 @@ class FileExchange:
     def ready(self) -> None:
         for file in self.files:
             if file.mounted:
-                check(self.disk, file.path, self.pause)
+                self.disk.check_rewritable(file.path, self.pause)
 
     def stage(self) -> None:
         many = len(self.files) > MANY
@@ -221,7 +222,7 @@ class FileExchange:
                 self.rescue(file.path, f"torn-{os.path.basename(file.path)}", held)
             return self.checkpoints.image(to)
 
-        return rewrite(self.disk, file.path, choose, self.pause)
+        return self.disk.rewrite(file.path, choose, self.pause)
 
     def _torn(self, file: FilePlan, held: bytes) -> bool:
         """Whether a writing, or its undoing, was cut off. Without a crash it was not, and what
@@ -256,7 +257,7 @@ class FileExchange:
 
 
 @contextmanager
-def held(disk: Disk, path: str) -> Iterator[Held]:
+def held(disk: FileSystem, path: str) -> Iterator[HeldFile]:
     """A target under a read lease, so that no writer comes between the look and the exchange.
 
     Raises ``Busy`` if a process has it open for writing (unless the operator allows that). Where
@@ -284,7 +285,7 @@ def busy(path: str, writer: str | None = None) -> Busy:
 
 
 def linger(
-    disk: Disk, temporaries: Callable[[], Iterable[str]], pause: Callable[[float], None]
+    disk: FileSystem, temporaries: Callable[[], Iterable[str]], pause: Callable[[float], None]
 ) -> None:
     """Wait up to ``LINGER`` for those who still write into files that are to be removed;
     ``temporaries`` gives their names."""
@@ -294,7 +295,7 @@ def linger(
         waited += _LOOK
 
 
-def _may_write(disk: Disk, name: str) -> bool:
+def _may_write(disk: FileSystem, name: str) -> bool:
     """Whether a late writer is there, or may be where nobody can say (then the wait costs less
     than its bytes). Without leases, as on most network filesystems, only what was replaced without
     an exchange is waited for."""
@@ -302,7 +303,7 @@ def _may_write(disk: Disk, name: str) -> bool:
     return writers is Writers.OPEN or (writers is Writers.UNKNOWN and disk.replaced)
 
 
-def give_back(disk: Disk, temporary: str, path: str, placed: str) -> None:
+def give_back(disk: FileSystem, temporary: str, path: str, placed: str) -> None:
     """What came out of an exchange is somebody's edit: exchange until what comes out is what we
     put there.
 
@@ -324,7 +325,7 @@ def give_back(disk: Disk, temporary: str, path: str, placed: str) -> None:
     )
 
 
-def replace_file(disk: Disk, snapshot: Snapshot, data: bytes, temporary: str) -> None:
+def replace_file(disk: FileSystem, snapshot: Snapshot, data: bytes, temporary: str) -> None:
     """Replace one file without any state, for the stateless ``migrate --write``.
 
     An edit that comes in between stands (``Drifted``); bytes that are neither the old nor the

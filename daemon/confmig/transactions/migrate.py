@@ -15,7 +15,8 @@ from datetime import datetime
 from typing import Any
 
 from confmig import __version__
-from confmig.adapters.files.disk import Disk, Snapshot
+from confmig.adapters.files.port import FileSystem
+from confmig.adapters.files.snapshot import Snapshot
 from confmig.adapters.files.system_errors import as_error
 from confmig.adapters.state.checkpoints import Checkpoints, CheckpointWriter
 from confmig.adapters.state.connection import stamp
@@ -72,7 +73,7 @@ class Job:
     bundle: Bundle
     store: Store
     checkpoints: Checkpoints
-    disk: Disk
+    disk: FileSystem
     clock: Callable[[], datetime]
     recorder: spans.Recorder
     actor: str
@@ -88,7 +89,7 @@ def new_id(now: datetime) -> str:
 def apply(
     job: Job,
     segment: Segment,
-    digests: dict[str, str],
+    digests: Mapping[str, str],
     approvals: tuple[str, ...],
     late: Callable[[str], bool],
     sources: Mapping[str, bytes] | None = None,
@@ -138,7 +139,7 @@ _OUTCOMES = {
 def _apply(
     job: Job,
     segment: Segment,
-    digests: dict[str, str],
+    digests: Mapping[str, str],
     approvals: tuple[str, ...],
     late: Callable[[str], bool],
     now: datetime,

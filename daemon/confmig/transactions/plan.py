@@ -6,13 +6,14 @@ import os
 from collections.abc import Sequence
 from dataclasses import replace
 
-from confmig.adapters.files.disk import PREFIX, Disk
+from confmig.adapters.files.port import FileSystem
+from confmig.adapters.files.snapshot import PREFIX
 from confmig.adapters.state.records import Directory, FilePlan
 from confmig.errors import Refused
 
 
 def lay_out(
-    disk: Disk, transaction: str, files: Sequence[FilePlan]
+    disk: FileSystem, transaction: str, files: Sequence[FilePlan]
 ) -> tuple[tuple[FilePlan, ...], Directory | None]:
     """Name the temporaries of a transaction's files: one beside each, or, for several files where
     the target says ``commit: directory``, a directory beside the one they are in."""
@@ -27,7 +28,7 @@ def lay_out(
 
 
 def _whole(
-    disk: Disk, transaction: str, files: Sequence[FilePlan]
+    disk: FileSystem, transaction: str, files: Sequence[FilePlan]
 ) -> tuple[tuple[FilePlan, ...], Directory | None]:
     path = os.path.commonpath([os.path.dirname(f.path) for f in files])
     if not path:

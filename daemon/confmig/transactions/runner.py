@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from confmig.adapters.files.disk import Disk
+from confmig.adapters.files.port import FileSystem
 from confmig.adapters.files.system_errors import as_error
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.documents import Recorded
@@ -70,7 +70,7 @@ class Transactor:
         self,
         store: Store,
         checkpoints: Checkpoints,
-        disk: Disk,
+        disk: FileSystem,
         clock: Callable[[], datetime],
         *,
         beat: Callable[[], None] = lambda: None,

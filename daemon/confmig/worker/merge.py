@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from confmig.adapters.files.disk import digest_of
+from confmig.adapters.files.content import digest_of
 from confmig.adapters.workers.records import Merged, MergePart
 from confmig.core.bundle.manifest import Config, Manifest
 from confmig.documents.model.document import Document

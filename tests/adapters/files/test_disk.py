@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from confmig.adapters.files.beneath import walk
-from confmig.adapters.files.disk import Disk, digest_of
+from confmig.adapters.files.content import digest_of
+from confmig.adapters.files.disk import Disk
 from confmig.adapters.files.metadata import Metadata
 from confmig.adapters.files.patterns import pattern
 from confmig.errors import Refused

@@ -17,6 +17,7 @@ from confmig.core.transaction.phases import Image, Phase
 from confmig.errors import ConfmigError
 from confmig.transactions.exchange import Exchange
 from confmig.transactions.runner import Records, Transactor, describe
+from tests.crash.harness.roots import root_of
 
 _recover = Transactor.recover
 
@@ -38,7 +39,7 @@ def _temporaries_first(self: Transactor, row: Transaction, records: Records) -> 
         self.disk.unlink(file.temporary)
     for file in self.store.transactions.files(plan):
         if swap.image(file) is Image.OLD:
-            with open(Path(self.disk.root) / file.path, "r+b", buffering=0) as target:
+            with open(Path(root_of(self)) / file.path, "r+b", buffering=0) as target:
                 target.truncate()
                 target.write(self.checkpoints.image(file.new))
     self.commit(plan, records)

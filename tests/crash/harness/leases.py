@@ -9,8 +9,9 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 
-from confmig.adapters.files.disk import Disk, Held
+from confmig.adapters.files.disk import Disk
 from confmig.adapters.files.lease import ReadLease, Writers
+from confmig.adapters.files.reader import Held
 
 OFF, ASKED, HELD = "off", "asked and released", "held"
 
@@ -38,7 +39,7 @@ def holding(kind: type[NoLease] | type[Released]) -> Callable[..., AbstractConte
 
     @contextmanager
     def hold(disk: Disk, path: str) -> Iterator[Held]:
-        fd = disk.open_to_read(path)
+        fd = disk._open(path)
         try:
             yield Held(fd, kind(fd), os.fstat(fd).st_ino)
         finally:

@@ -33,7 +33,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Self
 
-from confmig.adapters.files.disk import PREFIX, Disk, digest_of
+from confmig.adapters.files.content import digest_of
+from confmig.adapters.files.disk import Disk
+from confmig.adapters.files.snapshot import PREFIX
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.records import FilePlan, TransactionPlan
 from confmig.adapters.state.store import Store

@@ -18,6 +18,7 @@ from confmig.cli import run
 from confmig.transactions.exchange import Drifted, Exchange
 from confmig.transactions.file_exchange import FileExchange
 from confmig.transactions.runner import Records, Transactor
+from tests.crash.harness.roots import root_of
 
 
 def _state_first(self: Transactor, plan: TransactionPlan, files: Files, records: Records) -> None:
@@ -63,7 +64,7 @@ def _checked(self: FileExchange, file: FilePlan) -> None:
 def _in_place(self: FileExchange, file: FilePlan) -> None:
     """The new image is written over the old one."""
     _checked(self, file)
-    with open(os.path.join(self.disk.root, file.path), "wb", buffering=0) as target:
+    with open(os.path.join(root_of(self), file.path), "wb", buffering=0) as target:
         target.write(self.checkpoints.image(file.new))
         os.fsync(target.fileno())
 
@@ -71,7 +72,7 @@ def _in_place(self: FileExchange, file: FilePlan) -> None:
 def _plain_rename(self: FileExchange, file: FilePlan) -> None:
     """The stage is renamed over the target: nobody sees what came out."""
     _checked(self, file)
-    root = self.disk.root
+    root = root_of(self)
     os.replace(os.path.join(root, file.temporary), os.path.join(root, file.path))
 
 

@@ -13,7 +13,7 @@ import fcntl
 import os
 from collections.abc import Callable
 
-from confmig.adapters.files.disk import Disk, read_all
+from confmig.adapters.files.content import read_all
 from confmig.adapters.files.durable import fsync
 from confmig.adapters.files.lease import quiet_leases, set_lease
 from confmig.adapters.files.metadata import Metadata, metadata_of
@@ -24,48 +24,40 @@ WAIT = 1.0
 _LOOK = 0.02
 
 
-def check(disk: Disk, path: str, pause: Callable[[float], None]) -> None:
-    """Raises what would stand in the way of ``rewrite`` now; it opens the file to read only, so
+def check(fd: int, path: str, pause: Callable[[float], None]) -> None:
+    """Raises what would stand in the way of ``rewrite`` now. The file is open to read only, so
     that nobody who watches it takes that for a change."""
-    fd = disk.open_to_read(path)
-    try:
-        _lease(fd, path, pause)
-        if not os.access(f"/proc/self/fd/{fd}", os.W_OK, effective_ids=True):
-            read_only = os.fstatvfs(fd).f_flag & os.ST_RDONLY
-            code = errno.EROFS if read_only else errno.EACCES
-            raise OSError(code, os.strerror(code), path)
-    finally:
-        os.close(fd)
+    _lease(fd, path, pause)
+    if not os.access(f"/proc/self/fd/{fd}", os.W_OK, effective_ids=True):
+        read_only = os.fstatvfs(fd).f_flag & os.ST_RDONLY
+        code = errno.EROFS if read_only else errno.EACCES
+        raise OSError(code, os.strerror(code), path)
 
 
 def rewrite(
-    disk: Disk,
+    fd: int,
     path: str,
     choose: Callable[[bytes, Metadata], bytes | None],
     pause: Callable[[float], None],
 ) -> bool:
-    """Write what ``choose`` makes of a file's content, durably; False if that is None.
+    """Write what ``choose`` makes of an open file's content, durably; False if that is None.
 
     Raises ``Busy`` (``target_busy``) if somebody keeps the file open, ``Refused`` (``no_lease``)
     where the kernel gives no leases, ``OSError`` if nothing was changed, and ``Unfinished`` if
     the file may be half-written.
     """
-    fd = disk.open_to_write(path)
+    _lease(fd, path, pause)
+    held = read_all(fd, os.fstat(fd).st_size)
+    data = choose(held, metadata_of(fd))
+    if data is None:
+        return False
     try:
-        _lease(fd, path, pause)
-        held = read_all(fd, os.fstat(fd).st_size)
-        data = choose(held, metadata_of(fd))
-        if data is None:
-            return False
-        try:
-            _put(fd, data)
-        except OSError:
-            _put_back(fd, held, path)
-            raise
-        fsync(fd)
-        return True
-    finally:
-        os.close(fd)  # the lease ends with it
+        _put(fd, data)
+    except OSError:
+        _put_back(fd, held, path)
+        raise
+    fsync(fd)
+    return True
 
 
 def _lease(fd: int, path: str, pause: Callable[[float], None]) -> None:

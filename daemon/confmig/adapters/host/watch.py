@@ -30,7 +30,7 @@ from watchdog.observers import Observer
 from watchdog.observers.api import ObservedWatch
 from watchdog.observers.polling import PollingObserver
 
-from confmig.adapters.files.disk import is_ours
+from confmig.adapters.files.snapshot import is_ours
 
 _EVERY = 1.0
 """Seconds between two looks at a root that is polled."""

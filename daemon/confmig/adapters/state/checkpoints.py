@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from confmig import __version__
-from confmig.adapters.files.disk import digest_of
+from confmig.adapters.files.content import digest_of
 from confmig.adapters.files.durable import fsync, sync_folder, write_once
 from confmig.adapters.state.connection import stamp
 from confmig.adapters.state.images import Images

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from confmig.adapters.files.disk import digest_of
+from confmig.adapters.files.content import digest_of
 from confmig.adapters.files.durable import sync_folder, write_once
 from confmig.adapters.state.packs import Packs, PackWriter
 from confmig.errors import Fault

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
-from confmig.adapters.files.disk import Disk
+from confmig.adapters.files.port import FileSystem
 from confmig.adapters.workers.protocol import Bundle
 from confmig.errors import ConfmigError, PartialFailure
 from confmig.passes.workspace import Workspace
@@ -47,7 +47,7 @@ def bundle_of(space: Workspace, target: Target) -> Bundle:
     return space.load_bundle(target)
 
 
-def job_of(space: Workspace, target: Target, disk: Disk, *, discard: bool) -> selection.Job:
+def job_of(space: Workspace, target: Target, disk: FileSystem, *, discard: bool) -> selection.Job:
     """What a rollback or a resolution of an open target works with."""
     return selection.Job(
         target.name,

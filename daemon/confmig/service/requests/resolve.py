@@ -6,7 +6,7 @@ import os
 from collections.abc import Mapping
 from datetime import datetime
 
-from confmig.adapters.files.disk import Disk
+from confmig.adapters.files.port import FileSystem
 from confmig.adapters.state.reported import Subject
 from confmig.adapters.workers.protocol import Bundle
 from confmig.core.bundle import history
@@ -85,7 +85,7 @@ def _resolve(
 
 
 def _choice(
-    outcome: resolutions.Outcome, bundle: Bundle | None, configs: dict[str, str], disk: Disk
+    outcome: resolutions.Outcome, bundle: Bundle | None, configs: dict[str, str], disk: FileSystem
 ) -> Result:
     """One mode and its outcome, as data."""
     changed = []

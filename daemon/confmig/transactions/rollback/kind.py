@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from confmig.adapters.files.disk import digest_of
+from confmig.adapters.files.content import digest_of
 from confmig.adapters.state.checkpoints import CheckpointWriter
 from confmig.adapters.state.connection import stamp
 from confmig.adapters.state.documents import Recorded

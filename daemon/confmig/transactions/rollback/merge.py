@@ -7,8 +7,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from confmig.adapters.files.disk import Snapshot
 from confmig.adapters.files.metadata import Metadata
+from confmig.adapters.files.snapshot import Snapshot
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.workers.protocol import Bundle
 from confmig.adapters.workers.records import MergePart

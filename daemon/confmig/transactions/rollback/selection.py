@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
-from confmig.adapters.files.disk import Disk, digest_of
+from confmig.adapters.files.content import digest_of
+from confmig.adapters.files.port import FileSystem
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.records import FilePlan, MigrationRecord, Transaction, TransactionPlan
 from confmig.adapters.state.store import Store
@@ -26,7 +27,7 @@ class Job:
     target: str
     store: Store
     checkpoints: Checkpoints
-    disk: Disk
+    disk: FileSystem
     clock: Callable[[], datetime]
     recorder: spans.Recorder
     actor: str

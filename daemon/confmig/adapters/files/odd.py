@@ -1,0 +1,53 @@
+"""What may be odd about a file that should be a document, by name."""
+
+from __future__ import annotations
+
+import errno
+
+from confmig.errors import Fault, Refused
+
+
+def too_large(path: str, size: int, cap: int) -> Refused:
+    """A file beyond the cap on documents."""
+    return Refused(
+        "file_too_large",
+        f"{size} bytes are more than the cap of {cap}",
+        place=path,
+        fix="raise `limits.size` in the settings if the file is meant to be that large",
+    )
+
+
+def is_mount(path: str) -> Refused:
+    """A file that cannot be exchanged, because it is a mount of its own."""
+    return Refused(
+        "target_is_mount",
+        "the file is a mount of its own (a single-file bind mount, a subPath?)",
+        place=path,
+        fix="mount its directory instead, or set `mounted_files: rewrite` for the target",
+    )
+
+
+def odd(path: str, error: OSError) -> Refused | Fault:
+    """The error of the system that a file could not be opened or read with."""
+    if error.errno in (errno.ELOOP, errno.EXDEV):
+        return Refused(
+            "symlink",
+            "a symlink is on the way; it is never followed",
+            place=path,
+            fix="point the target's root at the real directory",
+        )
+    if error.errno == errno.ENXIO:
+        return Refused("not_a_file", "it is no regular file", place=path)
+    if error.errno in (errno.EACCES, errno.EPERM):
+        return Refused(
+            "document_unreadable",
+            f"the file cannot be read: {error.strerror}",
+            place=path,
+            fix="let this user read it, or run as the service's user",
+        )
+    return Fault(
+        "io_error",
+        f"the file cannot be read: {error.strerror}",
+        place=path,
+        fix="look at the disk, then run again",
+    )

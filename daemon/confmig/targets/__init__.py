@@ -1,0 +1,1 @@
+"""How a target takes new bytes: one module for each mode."""
