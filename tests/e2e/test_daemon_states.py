@@ -25,6 +25,7 @@ from typing import Any
 import pytest
 
 from confmig import settings
+from confmig.adapters.state import opened
 from confmig.adapters.state.lock import RootLock
 from confmig.core.planning.segments import Segment
 from confmig.errors import Refused
@@ -1579,7 +1580,9 @@ def test_a_pass_that_gives_up_is_followed_by_another_soon(
     def gives_up(_: object, segment: Segment, *__: object) -> apply.Outcome:
         return apply.Outcome(kind, segment, error=error)
 
-    with Workspace(loaded, LocalWorker(), lambda: datetime.now(UTC), Silent(), "test") as space:
+    state = opened.State.open(loaded.state_dir, print)
+    clock = lambda: datetime.now(UTC)  # noqa: E731
+    with Workspace(loaded, LocalWorker(), state, clock, Silent(), "test") as space:
         with monkeypatch.context() as patched:
             patched.setattr(apply, "apply", gives_up)
             result = reconcile(space, loaded.targets[0])

@@ -86,13 +86,17 @@ def note(line: str) -> None:
 @contextmanager
 def workspace(settings: Settings) -> Iterator[Workspace]:
     """The open state for a command that changes something; drains the outbox at the end."""
+    from confmig.adapters.state.opened import State
     from confmig.passes.workspace import Workspace
     from confmig.reports.readings import readings
 
     telemetry = telemetry_of(settings)
     ending = time.monotonic()
     try:
-        with Workspace(settings, worker(), clock, telemetry.recorder, actor(), note) as space:
+        state = State.open(settings.state_dir, note)
+        with Workspace(
+            settings, worker(), state, clock, telemetry.recorder, actor(), note
+        ) as space:
             space.conduct.delivery = telemetry.plan.delivers_events
             space.conduct.prints_events = telemetry.plan.prints_events
             try:

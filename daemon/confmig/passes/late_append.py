@@ -13,8 +13,8 @@ from datetime import datetime, timedelta
 
 from confmig.adapters.files.port import FileSystem
 from confmig.adapters.files.snapshot import Snapshot
-from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.connection import moment
+from confmig.adapters.state.port import CheckpointStore
 from confmig.adapters.state.records import FilePlan
 from confmig.adapters.state.store import Store
 from confmig.adapters.workers.protocol import Bundle
@@ -40,7 +40,7 @@ class Late:
 def find(
     bundle: Bundle,
     store: Store,
-    checkpoints: Checkpoints,
+    checkpoints: CheckpointStore,
     disk: FileSystem,
     changed: Mapping[str, str],
     now: datetime,
@@ -74,7 +74,7 @@ def find(
 def _late(
     bundle: Bundle,
     store: Store,
-    checkpoints: Checkpoints,
+    checkpoints: CheckpointStore,
     disk: FileSystem,
     file: FilePlan,
     quiet: Callable[[Snapshot], bool],

@@ -14,7 +14,7 @@ from typing import Literal
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.port import FileSystem
 from confmig.adapters.files.snapshot import PREFIX
-from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.port import CheckpointStore
 from confmig.adapters.state.records import Transaction
 from confmig.adapters.state.store import Store
 from confmig.errors import ConfmigError
@@ -54,7 +54,7 @@ def unsettled(store: Store | None, target: str) -> list[Transaction]:
 
 def clean(
     disk: FileSystem,
-    checkpoints: Checkpoints,
+    checkpoints: CheckpointStore,
     leftovers: Iterable[str],
     documents: Iterable[str],
     now: datetime,
@@ -90,7 +90,7 @@ def _inside_files(disk: FileSystem, path: str) -> list[str]:
 
 def _one(
     disk: FileSystem,
-    checkpoints: Checkpoints,
+    checkpoints: CheckpointStore,
     path: str,
     documents: frozenset[str],
     now: datetime,
@@ -117,7 +117,7 @@ def _one(
     return Cleaned(path, "rescued", "its bytes are nowhere else", kept)
 
 
-def _is_image(checkpoints: Checkpoints, digest: str) -> bool:
+def _is_image(checkpoints: CheckpointStore, digest: str) -> bool:
     try:
         checkpoints.image(digest)
     except ConfmigError:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from confmig.adapters.files.port import FileSystem
+from confmig.adapters.state.opened import translated
 from confmig.adapters.state.retention import Keep, prune
 from confmig.adapters.workers.protocol import Bundle
 from confmig.core.bundle.manifest import Migration
@@ -25,9 +26,8 @@ from confmig.passes.looks import Looks
 from confmig.passes.remember import remember_failure, remember_regressions, remember_settled
 from confmig.passes.result import Pass
 from confmig.passes.view import View, check_history
-from confmig.passes.workspace import Workspace, translated
+from confmig.passes.workspace import Workspace
 from confmig.settings import Target
-from confmig.targets.modes import MODES
 from confmig.transactions.migrate import Job, Outcome, new_id
 from confmig_otel import events as ev
 from confmig_otel import spans
@@ -157,7 +157,7 @@ class _Run:
         # approvals are spent at the end
         used = tuple(a for m in segment.migrations for a in decisions[m.id].approvals)
         digests = {d.path: d.digest for d in seen.documents}
-        apply = MODES[self.target.mode].apply
+        apply = self.space.mode(self.target).apply
         outcome = apply(self._job(), part, digests, used if ends else (), late)
         self.outcomes.append(outcome)
         self.rollout = "" if ends else self.rollout

@@ -4,31 +4,24 @@ remember of each target while the process runs."""
 from __future__ import annotations
 
 import os
-import sqlite3
 import time
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 
-from confmig.adapters.files.mounts import filesystem_of, is_network
 from confmig.adapters.files.port import FileSystem
-from confmig.adapters.files.system_errors import as_error
-from confmig.adapters.state import folder as state_folder
-from confmig.adapters.state import format as state_format
-from confmig.adapters.state.checkpoints import Checkpoints
-from confmig.adapters.state.lock import DirectoryLock
-from confmig.adapters.state.store import Store
+from confmig.adapters.state.opened import State
 from confmig.adapters.workers.protocol import Bundle, Worker
 from confmig.core.bundle.manifest import CLASSES
 from confmig.core.planning.quiet import Quiet
 from confmig.core.policy.model import Policy
 from confmig.core.transaction.phases import Phase
-from confmig.errors import ConfmigError, Refused
+from confmig.errors import ConfmigError
 from confmig.passes.last_reported import LastReported
 from confmig.passes.view import View
 from confmig.settings import Settings, Target
+from confmig.targets.mode import Mode
 from confmig.targets.modes import MODES
 from confmig.transactions.kinds import records_of
 from confmig.transactions.runner import Conflict, Transactor
@@ -75,38 +68,25 @@ class Workspace:
         self,
         settings: Settings,
         worker: Worker,
+        state: State,
         clock: Clock,
         recorder: spans.Recorder,
         actor: str,
         say: Callable[[str], None] = lambda line: None,
+        modes: Mapping[str, Mode] = MODES,
     ) -> None:
         self.settings = settings
         self.worker = worker
+        self.store = state.store
+        self.checkpoints = state.checkpoints
         self.clock = clock
         self.recorder = recorder
         self.actor = actor
         self.say = say
+        self.modes = modes
         self.conduct = Conduct()
+        self._state = state
         self._memories: dict[str, TargetMemory] = {}
-        state_folder.prepare(settings.state_dir, say)
-        kind = filesystem_of(settings.state_dir)
-        if is_network(kind):
-            raise Refused(
-                "state_on_network",
-                f"the state directory is on {kind}, where neither locks nor the log of SQLite "
-                "can be trusted",
-                place=str(settings.state_dir),
-                fix="put it on a local disk; the configuration may be elsewhere",
-            )
-        with translated(settings.state_dir):
-            self._lock = DirectoryLock(str(settings.state_dir), "state directory")
-            try:
-                self.checkpoints = Checkpoints(settings.state_dir)
-                self.checkpoints.prepare()
-                self.store = Store.open(settings.state_dir)
-            except BaseException:
-                self._lock.close()
-                raise
 
     def __enter__(self) -> Workspace:
         return self
@@ -116,12 +96,11 @@ class Workspace:
 
     def close(self) -> None:
         """Close the state and release the lock."""
-        self.store.close()
-        self._lock.close()
+        self._state.close()
 
     def check_same_state(self) -> None:
         """Raises ``Fault`` if the state directory is not the one that was opened."""
-        state_folder.check_same(self.settings.state_dir, self._lock.fd)
+        self._state.check_same()
 
     # --- what is remembered
 
@@ -163,9 +142,13 @@ class Workspace:
         """The target's bundle. Raises ``Invalid`` with every problem in it."""
         return self.worker.load(target.bundle, self.settings.limits.caps(), target.parameters)
 
+    def mode(self, target: Target) -> Mode:
+        """How a target takes new bytes."""
+        return self.modes[target.mode]
+
     def open(self, target: Target) -> AbstractContextManager[FileSystem]:
         """A target's files, locked."""
-        return MODES[target.mode].open(self.settings, target, os.environ, self.say)
+        return self.mode(target).open(self.settings, target, os.environ, self.say)
 
     def recover(self, target: Target, disk: FileSystem) -> None:
         """Finish or undo what a crash left. Raises ``Conflict`` never: it is recorded."""
@@ -179,14 +162,3 @@ class Workspace:
                 continue  # it is recorded, and every pass reports it
             how = "finished" if phase is Phase.DONE else "undone"
             self.say(f"{target.name}: {row.kind} {row.id} was interrupted and is {how} now")
-
-
-@contextmanager
-def translated(folder: Path) -> Iterator[None]:
-    """What the system or SQLite raise, as our errors: never a bug report for a full disk."""
-    try:
-        yield
-    except OSError as error:
-        raise as_error(error) from error
-    except sqlite3.Error as error:
-        raise state_format.unreadable(folder / "state.db", error) from error

@@ -26,6 +26,7 @@ from confmig.adapters.host.notify import Notify
 from confmig.adapters.host.timer import Timer
 from confmig.adapters.host.watch import Watcher
 from confmig.adapters.http.probes import Measured, ProbeServer, Snapshot
+from confmig.adapters.state.opened import State
 from confmig.adapters.telemetry.providers import Telemetry, instance_id, plan, settle
 from confmig.adapters.workers.protocol import Worker
 from confmig.errors import (
@@ -202,8 +203,15 @@ class Daemon:
             pause = self._tick
             try:
                 if os.path.exists(file) or not there:
+                    state = State.open(settings.state_dir, self._log)
                     return Workspace(
-                        settings, self._worker, _clock, recorder, f"uid:{os.getuid()}", self._log
+                        settings,
+                        self._worker,
+                        state,
+                        _clock,
+                        recorder,
+                        f"uid:{os.getuid()}",
+                        self._log,
                     )
             except ConfmigError as error:
                 busy = isinstance(error, LockHeld)

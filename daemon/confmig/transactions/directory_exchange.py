@@ -22,7 +22,7 @@ from contextlib import ExitStack
 
 from confmig.adapters.files.port import FileSystem
 from confmig.adapters.files.snapshot import about
-from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.port import CheckpointStore
 from confmig.adapters.state.records import Directory, FilePlan, Files
 from confmig.core.transaction.phases import Image
 from confmig.errors import Refused
@@ -40,7 +40,7 @@ class DirectoryExchange:
         self,
         files: Files,
         directory: Directory,
-        checkpoints: Checkpoints,
+        checkpoints: CheckpointStore,
         disk: FileSystem,
         rescue: Rescue,
         beat: Callable[[], None],

@@ -19,7 +19,7 @@ from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.metadata import Metadata
 from confmig.adapters.files.port import FileSystem, HeldFile
 from confmig.adapters.files.snapshot import Snapshot, about
-from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.port import CheckpointStore
 from confmig.adapters.state.records import FilePlan, Files
 from confmig.core.transaction.phases import Image
 from confmig.core.transaction.torn import is_torn
@@ -51,7 +51,7 @@ class FileExchange:
     def __init__(
         self,
         files: Files,
-        checkpoints: Checkpoints,
+        checkpoints: CheckpointStore,
         disk: FileSystem,
         rescue: Rescue,
         beat: Callable[[], None],

@@ -18,8 +18,8 @@ from confmig import __version__
 from confmig.adapters.files.port import FileSystem
 from confmig.adapters.files.snapshot import Snapshot
 from confmig.adapters.files.system_errors import as_error
-from confmig.adapters.state.checkpoints import Checkpoints, CheckpointWriter
 from confmig.adapters.state.connection import stamp
+from confmig.adapters.state.port import CheckpointInWriting, CheckpointStore
 from confmig.adapters.state.records import (
     Applied,
     FilePlan,
@@ -72,7 +72,7 @@ class Job:
     target: str
     bundle: Bundle
     store: Store
-    checkpoints: Checkpoints
+    checkpoints: CheckpointStore
     disk: FileSystem
     clock: Callable[[], datetime]
     recorder: spans.Recorder
@@ -227,7 +227,7 @@ def _refused(
 def _planned(
     job: Job,
     segment: Segment,
-    checkpoint: CheckpointWriter,
+    checkpoint: CheckpointInWriting,
     snapshot: Snapshot,
     result: Transformed,
     sources: Mapping[str, bytes],
@@ -260,7 +260,7 @@ def _planned(
 def _run(
     job: Job,
     segment: Segment,
-    checkpoint: CheckpointWriter,
+    checkpoint: CheckpointInWriting,
     files: Sequence[FilePlan],
     details: MigrateDetails,
     transaction: str,

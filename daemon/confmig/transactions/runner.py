@@ -20,8 +20,8 @@ from datetime import datetime
 
 from confmig.adapters.files.port import FileSystem
 from confmig.adapters.files.system_errors import as_error
-from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.documents import Recorded
+from confmig.adapters.state.port import CheckpointStore
 from confmig.adapters.state.records import Failure, Files, Transaction, TransactionPlan
 from confmig.adapters.state.store import Store
 from confmig.core.transaction.phases import (
@@ -69,7 +69,7 @@ class Transactor:
     def __init__(
         self,
         store: Store,
-        checkpoints: Checkpoints,
+        checkpoints: CheckpointStore,
         disk: FileSystem,
         clock: Callable[[], datetime],
         *,

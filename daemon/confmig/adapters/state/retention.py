@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from confmig.adapters.state import audit
-from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.connection import stamp
+from confmig.adapters.state.port import CheckpointStore
 from confmig.adapters.state.records import TransactionPlan
 from confmig.adapters.state.store import Store
 from confmig.core.transaction.phases import Phase
@@ -41,7 +41,7 @@ class Pruned:
 
 def prune(
     store: Store,
-    checkpoints: Checkpoints,
+    checkpoints: CheckpointStore,
     keep: Keep,
     now: datetime,
     *,
@@ -66,7 +66,7 @@ def prune(
 
 
 def _excess(
-    store: Store, checkpoints: Checkpoints, keep: Keep, now: datetime
+    store: Store, checkpoints: CheckpointStore, keep: Keep, now: datetime
 ) -> Iterator[TransactionPlan]:
     """The transactions whose checkpoints go. SQLite compares the documents, row by row."""
     read = store.connection.read
@@ -107,7 +107,7 @@ def _has_uncovered(store: Store, plan: TransactionPlan) -> bool:
     return found.fetchone() is not None
 
 
-def _uncounted(store: Store, checkpoints: Checkpoints, plan: TransactionPlan) -> int:
+def _uncounted(store: Store, checkpoints: CheckpointStore, plan: TransactionPlan) -> int:
     """The bytes of a transaction's images that no newer transaction that stays has."""
     read, size = store.connection.read, 0
     for digest, bytes_ in read(
@@ -122,7 +122,7 @@ def _uncounted(store: Store, checkpoints: Checkpoints, plan: TransactionPlan) ->
     return size
 
 
-def _drop_images(store: Store, checkpoints: Checkpoints) -> int:
+def _drop_images(store: Store, checkpoints: CheckpointStore) -> int:
     """Remove the images that no checkpoint needs any more."""
     read = store.connection.read
     with _temporary_table(store, "needed", "digest"):

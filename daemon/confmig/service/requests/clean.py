@@ -5,9 +5,10 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
+from confmig.adapters.state.opened import translated
 from confmig.passes import leftovers
 from confmig.passes.observe import observe
-from confmig.passes.workspace import Workspace, translated
+from confmig.passes.workspace import Workspace
 from confmig.service.requests.request import Request, Result, bundle_of
 from confmig.settings import Target
 

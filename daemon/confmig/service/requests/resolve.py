@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from confmig.adapters.files.port import FileSystem
+from confmig.adapters.state.opened import translated
 from confmig.adapters.state.reported import Subject
 from confmig.adapters.workers.protocol import Bundle
 from confmig.core.bundle import history
@@ -14,7 +15,7 @@ from confmig.core.bundle.manifest import Migration
 from confmig.core.transaction.phases import Phase
 from confmig.errors import Invalid, Refused
 from confmig.passes.observe import observe
-from confmig.passes.workspace import Workspace, translated
+from confmig.passes.workspace import Workspace
 from confmig.reports.diffs import masked_diffs
 from confmig.service.requests.request import Request, Result, bundle_of, job_of
 from confmig.settings import Target

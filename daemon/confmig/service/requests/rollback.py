@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from confmig.adapters.state.opened import translated
 from confmig.core.transaction.phases import Phase
 from confmig.errors import Refused
-from confmig.passes.workspace import Workspace, translated
+from confmig.passes.workspace import Workspace
 from confmig.reports.diffs import masked_diffs
 from confmig.service.requests.request import Request, Result, job_of
 from confmig.service.requests.resolve import unblocked

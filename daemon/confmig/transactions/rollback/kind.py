@@ -17,9 +17,9 @@ from datetime import datetime
 from typing import Any
 
 from confmig.adapters.files.content import digest_of
-from confmig.adapters.state.checkpoints import CheckpointWriter
 from confmig.adapters.state.connection import stamp
 from confmig.adapters.state.documents import Recorded
+from confmig.adapters.state.port import CheckpointInWriting
 from confmig.adapters.state.records import (
     FilePlan,
     Placed,
@@ -132,7 +132,7 @@ def _plan(
     return plan, laid_out
 
 
-def _file(job: Job, checkpoint: CheckpointWriter, one: Restored, data: bytes) -> FilePlan:
+def _file(job: Job, checkpoint: CheckpointInWriting, one: Restored, data: bytes) -> FilePlan:
     """The plan of one file, with its images in the checkpoint."""
     part, current = one.part, one.current(job.checkpoints)
     return FilePlan(

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from confmig.adapters.files.metadata import Metadata
 from confmig.adapters.files.snapshot import Snapshot
-from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.port import CheckpointStore
 from confmig.adapters.workers.protocol import Bundle
 from confmig.adapters.workers.records import MergePart
 from confmig.core.planning.facts import below_floor
@@ -32,11 +32,11 @@ class Restored:
     edited: bytes | None = None
     merged: bytes | None = None
 
-    def current(self, checkpoints: Checkpoints) -> bytes:
+    def current(self, checkpoints: CheckpointStore) -> bytes:
         """What the file holds now."""
         return self.edited if self.edited is not None else checkpoints.image(self.digest)
 
-    def image(self, checkpoints: Checkpoints) -> bytes:
+    def image(self, checkpoints: CheckpointStore) -> bytes:
         """What it becomes."""
         return self.merged if self.merged is not None else self.part.image(checkpoints)
 

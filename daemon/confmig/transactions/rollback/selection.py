@@ -9,7 +9,7 @@ from itertools import pairwise
 
 from confmig.adapters.files.content import digest_of
 from confmig.adapters.files.port import FileSystem
-from confmig.adapters.state.checkpoints import Checkpoints
+from confmig.adapters.state.port import CheckpointStore
 from confmig.adapters.state.records import FilePlan, MigrationRecord, Transaction, TransactionPlan
 from confmig.adapters.state.store import Store
 from confmig.adapters.workers.protocol import Bundle
@@ -26,7 +26,7 @@ class Job:
 
     target: str
     store: Store
-    checkpoints: Checkpoints
+    checkpoints: CheckpointStore
     disk: FileSystem
     clock: Callable[[], datetime]
     recorder: spans.Recorder
@@ -54,7 +54,7 @@ class Part:
     exact: bool = True
     computed: bytes | None = None
 
-    def image(self, checkpoints: Checkpoints) -> bytes:
+    def image(self, checkpoints: CheckpointStore) -> bytes:
         """The bytes of ``old``."""
         return self.computed if self.computed is not None else checkpoints.image(self.old)
 
@@ -90,7 +90,7 @@ def choose(store: Store, target: str, *, transaction: str | None = None) -> Tran
 
 
 def choose_checkpoint(
-    store: Store, checkpoints: Checkpoints, target: str, path: str
+    store: Store, checkpoints: CheckpointStore, target: str, path: str
 ) -> Transaction:
     """The transaction that a checkpoint file belongs to."""
     return choose(store, target, transaction=checkpoints.transaction_of(path))
