@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # a worker for each core; the tests of a file share what is made once for them
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 
-.PHONY: demo test check e2e bench crash-full clean
+.PHONY: demo test check dist e2e bench crash-full clean
 
 # One environment for everything; made anew when the dependencies change.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -28,6 +28,14 @@ check: $(VENV)/.ready ## lint, types, import contracts, and our own bundle
 	$(BIN)/confmig sum --check
 	$(BIN)/confmig check
 	$(BIN)/confmig dry-run --bundle . --exit-code --output build/dry-run.md || test $$? -eq 3
+
+dist: $(VENV)/.ready ## the wheel and the source archive; a migration with the wheel in an environment of its own
+	rm -rf dist build/installed
+	$(BIN)/python -m hatchling build -d dist
+	$(PYTHON) -m venv build/installed
+	build/installed/bin/python -m pip install --quiet --disable-pip-version-check -c constraints.txt dist/*.whl
+	build/installed/bin/confmig version
+	cd build/installed && bin/confmig demo --keep shop >demo.txt && tail -1 demo.txt
 
 e2e: $(VENV)/.ready ## the slow tests: kill sweep, seeded bugs, delivery
 	$(PYTEST) -m slow

@@ -15,7 +15,7 @@ from pathlib import Path
 from confmig.adapters.bundles.reading import read_files
 from confmig.adapters.workers.protocol import Bundle
 from confmig.adapters.workers.records import Transformed
-from confmig.core.bundle.manifest import ordered_ids, sums, sums_text
+from confmig.core.bundle.checksums import ordered_ids, sums, sums_text
 from confmig.worker.local import LocalWorker
 
 LOCAL = (

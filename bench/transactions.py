@@ -20,7 +20,7 @@ import time
 from pathlib import Path
 
 from confmig.adapters.bundles.reading import read_files
-from confmig.core.bundle.manifest import ordered_ids, sums, sums_text
+from confmig.core.bundle.checksums import ordered_ids, sums, sums_text
 
 _FLUSH = ("fsync", "fdatasync", "syncfs", "sync")
 _FLOOR = ("-m", "bench.replace", "floor")

@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# the same examples each time, and no test fails because the machine is slow
+settings.register_profile("confmig", deadline=None, derandomize=True)
+settings.load_profile("confmig")
 
 LINES = 20
 """Of what one test prints; a fuzzer's examples are long."""

@@ -8,7 +8,8 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
-from confmig.core.bundle.manifest import Config, Files, Manifest, Migration, Stamp, sums, sums_text
+from confmig.core.bundle.checksums import sums, sums_text
+from confmig.core.bundle.manifest import Config, Files, Manifest, Migration, Stamp
 from confmig.core.policy.windows import DAYS, Window
 
 ALL_DAYS = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")

@@ -11,7 +11,7 @@ from typing import Any
 from confmig.adapters.bundles.reading import read_files
 from confmig.adapters.telemetry.providers import plan
 from confmig.cli import session
-from confmig.core.bundle.manifest import ordered_ids
+from confmig.core.bundle.checksums import ordered_ids
 from confmig.core.bundle.validation import replays_missing
 from confmig.errors import DONE, INVALID, REFUSED, Invalid, Problem
 from confmig.kit.replay import replay, unsteady

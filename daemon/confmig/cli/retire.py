@@ -9,7 +9,7 @@ from pathlib import Path
 from confmig.adapters.files.plain_file import write_plain
 from confmig.adapters.workers.protocol import Bundle
 from confmig.cli import session
-from confmig.core.bundle.manifest import file_of, sums, sums_text
+from confmig.core.bundle.checksums import file_of, sums, sums_text
 from confmig.documents import formats
 from confmig.errors import Refused
 

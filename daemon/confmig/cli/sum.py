@@ -10,8 +10,9 @@ from pathlib import Path
 from confmig.adapters.bundles.reading import read_files
 from confmig.adapters.files.plain_file import write_plain
 from confmig.core.bundle import validation
+from confmig.core.bundle.checksums import ordered_ids, retired_sum, sums, sums_text
 from confmig.core.bundle.contract import Contract
-from confmig.core.bundle.manifest import Files, ordered_ids, retired_sum, sums, sums_text
+from confmig.core.bundle.manifest import Files
 from confmig.errors import Invalid, Problem
 
 

@@ -19,10 +19,9 @@ from confmig.documents.model import tree
 from confmig.documents.model.document import Document
 from confmig.documents.model.emptied import emptied, holds_nothing
 from confmig.documents.model.journal import Change
-from confmig.documents.model.path import Place, show
 from confmig.documents.model.together import Together
-from confmig.documents.model.tree import Sequence, cell_at
 from confmig.documents.operations import Context, Operation
+from confmig.documents.schema_errors import Validate, known_errors, validate_result
 from confmig.errors import ConfmigError, Refused
 
 
@@ -36,14 +35,6 @@ class Program:
 
 
 @dataclass(frozen=True, slots=True)
-class SchemaError:
-    """One violation of a schema; ``what`` names the keyword and what it wants, never a value."""
-
-    place: Place
-    what: str
-
-
-@dataclass(frozen=True, slots=True)
 class Step:
     """One migration's effect on one document. ``notes`` are its warnings: place and text."""
 
@@ -52,10 +43,6 @@ class Step:
     after: int
     changes: tuple[Change, ...]
     notes: tuple[tuple[str, str], ...] = ()
-
-
-Validate = Callable[[str, int, Document], list[SchemaError] | None]
-"""The schema errors of a configuration's document at a version; None if that has no schema."""
 
 
 def version_of(document: Document, config: Config) -> int:
@@ -215,7 +202,7 @@ class _Track:
         self._version = version_of(document, config)
         self._journalled = len(document.changes)
         mine = [p.migration.sets[config.name] for p in programs if config.name in p.migration.sets]
-        self._known = _known_errors(document, config.name, [self._version, *mine], validate)
+        self._known = known_errors(document, config.name, [self._version, *mine], validate)
 
     def finish(
         self, migration: Migration, validate: Validate, notes: Iterable[tuple[str, str]]
@@ -224,46 +211,8 @@ class _Track:
         document, after = self.document, migration.sets[self.config.name]
         if self.config.stamp is not None:
             document.set(self.config.stamp.path, after)
-        _validate(document, self.config.name, after, validate, self._known)
+        validate_result(document, self.config.name, after, validate, self._known)
         changes = tuple(document.changes[self._journalled :])
         self._journalled = len(document.changes)
         self.steps.append(Step(migration, self._version, after, changes, tuple(notes)))
         self._version = after
-
-
-def _known_errors(
-    document: Document, config: str, versions: list[int], validate: Validate
-) -> set[tuple[int, str]]:
-    for version in versions:
-        errors = validate(config, version, document)
-        if errors is not None:
-            return {key for e in errors if (key := _key(document, e)) is not None}
-    return set()
-
-
-def _validate(
-    document: Document, config: str, version: int, validate: Validate, known: set[tuple[int, str]]
-) -> None:
-    new = [e for e in validate(config, version, document) or () if _key(document, e) not in known]
-    if new:
-        at = document.address
-        listed = "; ".join(f"{at + show(e.place) or 'the document'}: {e.what}" for e in new[:5])
-        raise Refused(
-            "validation_failed",
-            f"the result does not fit the schema of version {version}: {listed}",
-            place=at + show(new[0].place),
-        )
-
-
-def _key(document: Document, error: SchemaError) -> tuple[int, str] | None:
-    """Names an error by the source value it is about, which survives moves; None for a value
-    that did not come from the source."""
-    if not error.place:
-        return (id(document.root_cell.source), error.what)
-    container = document.root
-    for part in error.place[:-1]:
-        container = container[part]
-    if not isinstance(container, tree.Mapping | Sequence):
-        return None
-    node = cell_at(container, error.place[-1]).node
-    return (id(node), error.what) if node is not None else None

@@ -16,8 +16,9 @@ from confmig.adapters.workers.records import (
     Transformed,
     Versions,
 )
+from confmig.core.bundle.checksums import file_of
 from confmig.core.bundle.contract import Contract
-from confmig.core.bundle.manifest import Config, Files, Manifest, file_of
+from confmig.core.bundle.manifest import Config, Files, Manifest
 from confmig.documents import chain, formats
 from confmig.documents.chain import Program, run_together, version_of
 from confmig.documents.formats import Rendered

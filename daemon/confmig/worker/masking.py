@@ -1,8 +1,7 @@
 """Secrets never reach a diff or a report: they are masked in the texts before those are compared.
 
-A value is secret if its key looks like one (pass, secret, token, key), if the bundle's contract
-names its path, if it lies inside such a value, or if it *equals* a secret of the other version of
-the file (it moved to a key with an innocent name). Commented-out lines are masked by their look.
+A value is secret as ``secrets`` says, or if it *equals* a secret of another version of the file (it
+moved to a key with an innocent name). Commented-out lines are masked by their look.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
-from typing import Any, Protocol
+from typing import Protocol
 
 from confmig.adapters.workers.records import Versions
 from confmig.core.bundle.contract import Contract
@@ -18,18 +17,14 @@ from confmig.core.bundle.manifest import Config, Manifest
 from confmig.documents import formats
 from confmig.documents.model.dialects import UNKNOWN, Dialect, dialect_of
 from confmig.documents.model.document import Document
-from confmig.documents.model.path import Key
-from confmig.documents.model.path import parse as parse_path
-from confmig.documents.model.tree import Cell, Container, Mapping, cells_of
+from confmig.documents.model.tree import Cell, Mapping, cells_of
 from confmig.documents.model.tree import Sequence as SequenceNode
 from confmig.documents.text.unified import unified
-from confmig.errors import Refused
+from confmig.worker.secrets import is_hidden, is_telling, secret_cells
 
 MASK = "******"
-_NAME = re.compile(r"pass|secret|token|key", re.IGNORECASE)
 _COMMENT = re.compile(r"(.*?(?:pass|secret|token|key)[^\s:=#]*\s*[:=]\s*)\S.*$", re.IGNORECASE)
 _MARK = re.compile(r"#|//|/\*|^\s*[;!*]")  # where a comment begins, in one format or another
-_SHORT = 4  # an equal value of fewer characters proves nothing
 
 
 class Sources(Protocol):
@@ -91,8 +86,8 @@ class Masker:
         )
 
     def _hidden(self, document: Document) -> list[Cell]:
-        cells = _secret_cells(document, self._paths)
-        self._values |= {str(c.value) for c in cells if _is_telling(c.value)}
+        cells = secret_cells(document, self._paths)
+        self._values |= {str(c.value) for c in cells if is_telling(c.value)}
         return cells
 
     def diff(self, path: str, old: bytes, new: bytes) -> str:
@@ -105,52 +100,8 @@ class Masker:
         return unified(path, before, after)
 
 
-def _is_telling(value: Any) -> bool:
-    return value is not None and not isinstance(value, bool) and len(str(value)) >= _SHORT
-
-
-def _secret_cells(document: Document, paths: list[str]) -> list[Cell]:
-    """Every scalar that is secret by its key or by the contract."""
-    named: set[int] = set()
-    for path in paths:
-        try:
-            named |= {id(h.cell) for h in document.find(path, lenient=True)}
-        except Refused:
-            continue  # through an alias: the anchored value is found at its own place
-    out: list[Cell] = []
-    stack: list[tuple[Container, bool]] = []
-    if isinstance(document.root, Mapping | SequenceNode):
-        stack.append((document.root, False))
-    while stack:
-        container, inside = stack.pop()
-        for cell in cells_of(container):
-            secret = inside or id(cell) in named or bool(cell.name and _NAME.search(cell.name))
-            if isinstance(cell.value, Mapping | SequenceNode):
-                if cell.node is None or cell.node.alias is None:
-                    stack.append((cell.value, secret))
-            elif secret:
-                out.append(cell)
-    return out + _secret_kept(document, paths)
-
-
-def _secret_kept(document: Document, paths: list[str]) -> list[Cell]:
-    """The same for keys that stand twice in an INI file, which are in no tree."""
-    last = {key.name for p in paths if isinstance(key := parse_path(p)[-1], Key)}
-    out: list[Cell] = []
-    stack = list(document.kept)
-    while stack:
-        cell = stack.pop()
-        if isinstance(cell.value, Mapping):
-            stack.extend(cells_of(cell.value))
-        elif cell.name is not None and (_NAME.search(cell.name) or cell.name in last):
-            out.append(cell)
-    return out
-
-
 def _masked(document: Document, cells: list[Cell], values: set[str]) -> str:
-    spans = {
-        (c.node.start, c.node.end) for c in cells if c.node is not None and _is_hidden(c.value)
-    }
+    spans = {(c.node.start, c.node.end) for c in cells if c.node is not None and is_hidden(c.value)}
     stack = [document.root] if isinstance(document.root, Mapping | SequenceNode) else []
     while stack:
         for cell in cells_of(stack.pop()):
@@ -164,11 +115,6 @@ def _masked(document: Document, cells: list[Cell], values: set[str]) -> str:
         text = text[:start] + MASK + text[end:]
     lines = [_comment_masked(line, values) for line in text.splitlines(keepends=True)]
     return "".join(lines)
-
-
-def _is_hidden(value: Any) -> bool:
-    """A switch or nothing is no secret; anything else under a secret's name is."""
-    return value is not None and not isinstance(value, bool)
 
 
 def _comment_masked(line: str, values: set[str]) -> str:

@@ -13,9 +13,9 @@ from typing import Any
 
 from confmig.adapters.files.plain_file import read_plain
 from confmig.core.bundle.contract import Contract
-from confmig.documents.chain import SchemaError
 from confmig.documents.model.document import Document
 from confmig.documents.model.tree import cell_at
+from confmig.documents.schema_errors import SchemaError
 from confmig.errors import Problem
 
 _TELLING = (

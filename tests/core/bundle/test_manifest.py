@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from confmig.core.bundle.checksums import checksum, normalised, ordered_ids, sums, sums_text
 from confmig.core.bundle.contract import ConfigContract, Contract, Version
 from confmig.core.bundle.contract import read as read_contract
-from confmig.core.bundle.manifest import Files, checksum, normalised, ordered_ids, sums, sums_text
+from confmig.core.bundle.manifest import Files
 from confmig.core.bundle.validation import read, replays_missing
 from confmig.errors import Problem
 from tests.core.builders import bundle, raw_entry, raw_manifest

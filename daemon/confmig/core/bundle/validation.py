@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from itertools import pairwise, zip_longest
 from typing import Any
 
+from confmig.core.bundle.checksums import checksum, file_of, normalised, sums, sums_text
 from confmig.core.bundle.contract import Contract
 from confmig.core.bundle.graph import cycles
 from confmig.core.bundle.manifest import (
@@ -25,11 +26,6 @@ from confmig.core.bundle.manifest import (
     Migration,
     Retired,
     Stamp,
-    checksum,
-    file_of,
-    normalised,
-    sums,
-    sums_text,
 )
 from confmig.errors import Problem
 

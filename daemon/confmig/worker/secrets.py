@@ -1,0 +1,69 @@
+"""What is a secret in a document: by its key, or by the contract's ``secrets``.
+
+A key that has pass, secret, token or key in it names a secret, and so does a path of the contract;
+whatever is inside such a value is one, too. A switch or nothing is none.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from confmig.documents.model.document import Document
+from confmig.documents.model.path import Key
+from confmig.documents.model.path import parse as parse_path
+from confmig.documents.model.tree import Cell, Container, Mapping, Sequence, cells_of
+from confmig.errors import Refused
+
+NAME = re.compile(r"pass|secret|token|key", re.IGNORECASE)
+"""What the key of a secret looks like."""
+
+SHORT = 4
+"""A value of fewer characters that equals a secret proves nothing."""
+
+
+def secret_cells(document: Document, paths: list[str]) -> list[Cell]:
+    """Every scalar that is secret by its key or by the contract."""
+    named: set[int] = set()
+    for path in paths:
+        try:
+            named |= {id(h.cell) for h in document.find(path, lenient=True)}
+        except Refused:
+            continue  # through an alias: the anchored value is found at its own place
+    out: list[Cell] = []
+    stack: list[tuple[Container, bool]] = []
+    if isinstance(document.root, Mapping | Sequence):
+        stack.append((document.root, False))
+    while stack:
+        container, inside = stack.pop()
+        for cell in cells_of(container):
+            secret = inside or id(cell) in named or bool(cell.name and NAME.search(cell.name))
+            if isinstance(cell.value, Mapping | Sequence):
+                if cell.node is None or cell.node.alias is None:
+                    stack.append((cell.value, secret))
+            elif secret:
+                out.append(cell)
+    return out + _secret_kept(document, paths)
+
+
+def _secret_kept(document: Document, paths: list[str]) -> list[Cell]:
+    """The same for keys that stand twice in an INI file, which are in no tree."""
+    last = {key.name for p in paths if isinstance(key := parse_path(p)[-1], Key)}
+    out: list[Cell] = []
+    stack = list(document.kept)
+    while stack:
+        cell = stack.pop()
+        if isinstance(cell.value, Mapping):
+            stack.extend(cells_of(cell.value))
+        elif cell.name is not None and (NAME.search(cell.name) or cell.name in last):
+            out.append(cell)
+    return out
+
+
+def is_telling(value: Any) -> bool:
+    return value is not None and not isinstance(value, bool) and len(str(value)) >= SHORT
+
+
+def is_hidden(value: Any) -> bool:
+    """A switch or nothing is no secret; anything else under a secret's name is."""
+    return value is not None and not isinstance(value, bool)
