@@ -322,3 +322,22 @@ def test_a_taken_port_is_a_clear_refusal(tmp_path: Path) -> None:
         with Daemon(world) as daemon:
             code = daemon.process.wait(20)
             assert code not in (0, 70), daemon.said
+
+
+def test_a_daemon_lists_the_same_problems_as_a_command_without_it(tmp_path: Path) -> None:
+    world = small(tmp_path, "a.yaml")
+    words = ("approve", "0001_listen", "--reason", "a test")
+    with Daemon(world):
+        manifest = world.bundle / "manifest.json"
+        data = json.loads(manifest.read_text())
+        data["migrations"][0]["class"] = "soon"
+        del data["migrations"][1]["class"]
+        manifest.write_text(json.dumps(data))
+        with_daemon = world.run(*words)
+        as_json = world.run(*words, "--json").json["error"]
+    without = world.run(*words)
+    assert with_daemon.code == without.code == 2
+    assert with_daemon.err == without.err
+    assert "migration_class_missing" in with_daemon.err
+    assert as_json == world.run(*words, "--json").json["error"]
+    assert len(as_json["problems"]) == with_daemon.err.count("Fix:")
