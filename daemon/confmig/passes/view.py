@@ -16,11 +16,10 @@ from confmig.adapters.state.records import Transaction
 from confmig.adapters.state.store import Store
 from confmig.adapters.workers.protocol import Bundle, Worker
 from confmig.core.bundle import history
-from confmig.core.bundle.manifest import Migration
 from confmig.core.planning.facts import DocumentFact, Observation
-from confmig.core.planning.holds import Hold, failure_key, stands
-from confmig.core.planning.segments import Outlook, Standing, forecast, standings
-from confmig.core.policy.decide import Decision, Facts, decide
+from confmig.core.planning.holds import Hold, failure_key
+from confmig.core.planning.segments import Outlook, Standing, standings
+from confmig.core.planning.standing import TargetFacts, outlook
 from confmig.core.policy.model import Policy
 from confmig.errors import ConfmigError, Invalid
 from confmig.passes import leftovers
@@ -98,31 +97,19 @@ def view(
     )
     holds = store.holds.all(target.name) if store is not None else {}
     conflicts = tuple(store.transactions.conflicts(target.name)) if store is not None else ()
-    approvals = store.approvals.unspent(target.name) if store is not None else ()
-    general: list[str] = []
-    if conflicts:
-        general.append("blocked_by_partial_failure")
-    if outbox_full:
-        general.append("outbox_full")
-    if disk.read_only():
-        general.append("target_read_only")
-    key = _failure_key(bundle, policy, seen)
-    failed = [
-        bundle.manifest.by_id[h.migration].order
-        for h in holds.values()
-        if h.reason == "document_failed" and stands(h, key) and h.migration in bundle.manifest.by_id
-    ]
-
-    def answer(migration: Migration, inherited: tuple[str, ...]) -> Decision:
-        standing = [*general, *inherited]
-        hold = holds.get(migration.id)
-        if hold is not None and stands(hold, key):
-            standing.append(hold.reason)
-        stop_all = target.on_failure == "stop_all"
-        if stop_all and any(order < migration.order for order in failed):
-            standing.append("dependency_failed")
-        return decide(policy, Facts(target.name, migration, tuple(standing), approvals), now)
-
+    against = {
+        "blocked_by_partial_failure": bool(conflicts),
+        "outbox_full": outbox_full,
+        "target_read_only": disk.read_only(),
+    }
+    facts = TargetFacts(
+        target.name,
+        tuple(reason for reason, holds_now in against.items() if holds_now),
+        holds,
+        _failure_key(bundle, policy, seen),
+        store.approvals.unspent(target.name) if store is not None else (),
+        target.on_failure == "stop_all",
+    )
     recorded = remembered.recorded
     return View(
         target,
@@ -130,7 +117,7 @@ def view(
         policy,
         seen,
         tuple(standings(bundle.manifest, seen)),
-        tuple(forecast(bundle.manifest, seen, answer)),
+        tuple(outlook(bundle.manifest, seen, policy, facts, now)),
         conflicts,
         holds,
         {d.path: recorded[d.path] for d in seen.facts if d.path in recorded},
