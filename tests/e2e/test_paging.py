@@ -222,7 +222,7 @@ def test_a_partial_failure_carries_what_the_runbook_needs(tmp_path: Path) -> Non
         assert blocked["config.documents.count"] == 2
         assert blocked["config.migration.reason"] == "blocked_by_partial_failure"
         checkpoint = Path(blocked["config.migration.rollback.checkpoint.path"])
-        assert json.loads(checkpoint.read_bytes())["transaction"] == transaction
+        assert json.loads(checkpoint.read_bytes().splitlines()[0])["transaction"] == transaction
         [trace] = world.query(
             "SELECT trace_id, span_id FROM events "
             "WHERE name='config.migration.blocked_by_partial_failure'"

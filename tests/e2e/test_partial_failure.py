@@ -48,11 +48,12 @@ def half_way(
 
 def images(world: World, transaction: str) -> dict[str, tuple[bytes, bytes]]:
     """Old and new bytes of each file, from the checkpoint."""
-    described = json.loads((world.state / "checkpoints" / f"{transaction}.json").read_bytes())
+    lines = (world.state / "checkpoints" / f"{transaction}.jsonl").read_bytes().splitlines()
+    described = [json.loads(line) for line in lines[1:]]
     objects = world.state / "objects"
     return {
         f["path"]: ((objects / f["old"]).read_bytes(), (objects / f["new"]).read_bytes())
-        for f in described["files"]
+        for f in described
     }
 
 
@@ -112,7 +113,7 @@ def test_it_blocks_until_the_files_agree(tmp_path: Path) -> None:
     assert partial["failed_at"]
     assert partial["error"]["type"]
     checkpoint = Path(partial["rollback_checkpoint_path"])
-    assert json.loads(checkpoint.read_bytes())["transaction"] == transaction
+    assert json.loads(checkpoint.read_bytes().splitlines()[0])["transaction"] == transaction
     assert done.json["last_checkpoint"]["status"] == "failed"
     assert {p["reason"] for p in done.json["pending"]} == {"blocked_by_partial_failure"}
     said = world.run("status").out

@@ -64,10 +64,10 @@ def test_a_full_state_before_the_intent_is_told_in_an_event(tmp_path: Path) -> N
     world = _world(tmp_path, "commit: files", "a.yaml")
     full = """
 import errno, os
-from confmig.adapters.state.checkpoints import Checkpoints
-def put(self, images, transaction):
+from confmig.adapters.state.checkpoints import CheckpointWriter
+def image(self, data):
     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "objects")
-Checkpoints.put = put
+CheckpointWriter.image = image
 """
     for _ in range(2):
         done = world.drive(full, "run", "--once")

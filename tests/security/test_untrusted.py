@@ -185,15 +185,11 @@ def test_a_forged_plan_gives_no_privileges(world: World, key: str) -> None:
     done = world.drive(KILL_AFTER_FIRST, "run", "--once")
     assert done.code == -signal.SIGKILL, done
     with closing(sqlite3.connect(world.state / "state.db")) as db:
-        [(plan,)] = db.execute("SELECT plan FROM transactions").fetchall()
-        forged = json.loads(plan)
-        for file in forged["files"]:
-            if key == "mode":
-                file["metadata"]["mode"] = 0o4755
-            else:
-                value = "0100000201000000000000000000000000000000"
-                file["metadata"]["xattrs"]["security.capability"] = value
-        db.execute("UPDATE transactions SET plan=?", (json.dumps(forged),))
+        if key == "mode":
+            db.execute("UPDATE transaction_files SET mode=?", (0o4755,))
+        else:
+            value = {"security.capability": "0100000201000000000000000000000000000000"}
+            db.execute("UPDATE transaction_files SET xattrs=?", (json.dumps(value),))
         db.commit()
     facts = world.facts()
     done = world.once("--json")
