@@ -8,12 +8,13 @@ from __future__ import annotations
 
 from confmig.adapters.state.records import Transaction
 from confmig.transactions import migrate
-from confmig.transactions.rollback import kind as rollback
 from confmig.transactions.runner import Records
-
-KINDS: dict[str, Records] = {"apply": migrate.RECORDS, "rollback": rollback.RECORDS}
 
 
 def records_of(row: Transaction) -> Records:
     """What a recorded transaction records."""
-    return KINDS[row.kind]
+    if row.kind == "rollback":
+        from confmig.transactions.rollback import kind  # most passes recover none
+
+        return kind.RECORDS
+    return migrate.RECORDS

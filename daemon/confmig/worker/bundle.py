@@ -29,7 +29,7 @@ from confmig.documents.model.tree import Mapping as Item
 from confmig.documents.operations import Context
 from confmig.documents.text.pieces import Segment
 from confmig.errors import ConfmigError, Refused
-from confmig.worker import handlers, lost, masking, merge, regex
+from confmig.worker import handlers, regex
 from confmig.worker.schemas import Schemas
 
 
@@ -129,14 +129,20 @@ class LoadedBundle:
         exact: bool,
     ) -> list[Merged]:
         """Place the later edits of files in their old images."""
+        from confmig.worker import merge  # with the whole of rebase
+
         return merge.merge(self, parts, companions, migrations, key, exact=exact)
 
     def report(self, files: Sequence[Versions]) -> list[list[str]]:
         """The masked diffs between successive texts of files."""
+        from confmig.worker import masking
+
         return masking.diffs(self, files)
 
     def lost(self, files: Sequence[HalfDone]) -> tuple[str, ...]:
         """The places of values that would be in no file."""
+        from confmig.worker import lost
+
         return lost.lost_values(self, files)
 
     # --- for this package, with trees
