@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from confmig.adapters.workers.records import (
+    Checked,
     HalfDone,
     Merged,
     MergePart,
@@ -116,5 +116,5 @@ class MemoryWorker:
             raise self.bundle
         return self.bundle
 
-    def check(self, data: bytes) -> Any:
+    def check(self, data: bytes) -> Checked:
         raise AssertionError("there is no policy")

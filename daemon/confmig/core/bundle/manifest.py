@@ -1,4 +1,4 @@
-"""The manifest: what a bundle's migrations are, and the checksums over their files.
+"""The manifest: what a bundle's configurations and migrations are.
 
 A ``Manifest`` is made by ``validation.read``, and only from a bundle without any problem.
 """
@@ -29,8 +29,8 @@ class Stamp:
 class Config:
     """One kind of configuration file of a service. ``stamp`` is None where the files carry no
     version; ``multi_document`` where a file is a stream of YAML documents, the tree their list.
-    ``lines`` is what it says of INI and .properties files (see ``documents.dialects``). ``samples``
-    are patterns of example files in the bundle, for its dry run."""
+    ``lines`` is what it says of INI and .properties files (``documents.model.dialects``).
+    ``samples`` are patterns of example files in the bundle, for its dry run."""
 
     name: str
     files: tuple[str, ...]

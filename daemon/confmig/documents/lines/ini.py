@@ -1,4 +1,4 @@
-"""INI, in the dialect of a file's readers (see ``documents.dialects``).
+"""INI, in the dialect of a file's readers (see ``documents.model.dialects``).
 
 ``;`` and ``#`` begin a comment at the start of a line; behind a value only where the dialect says
 so. A value goes on over lines that are indented deeper than its key (blank lines between them

@@ -16,7 +16,7 @@ from confmig.documents.model.dialects import Dialect
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.encoding import decode, newline_of
 from confmig.documents.model.tree import Cell, Mapping, Origin
-from confmig.documents.text.remarks import is_for_tools, is_option
+from confmig.documents.text.comments import is_for_tools, is_option
 from confmig.errors import Refused
 
 REST = re.compile(r"[^\r\n]*+")
@@ -294,7 +294,7 @@ class Builder:
         """The refusal of a text that is not what the format says."""
         name = self.grammar.name
         message = f"{message}: this is no {_TITLES[name]} file"
-        return self.refuse(f"not_{name}", at, message, "mend the file, then run again")
+        return self.refuse(f"not_{name}", at, message, "correct the file, then run again")
 
     def refuse(self, code: str, at: int, message: str, fix: str = "") -> Refused:
         """A refusal that names line and column."""

@@ -27,8 +27,8 @@ from confmig.documents.model.tree import (
     walk_cells,
 )
 from confmig.documents.text.blank_lines import lines_that_go
+from confmig.documents.text.comments import is_option, is_value
 from confmig.documents.text.pieces import Edit, Rope, compose, join_lines
-from confmig.documents.text.remarks import is_option, is_value
 from confmig.errors import Refused
 
 Token = tuple[str, int, int]

@@ -17,7 +17,7 @@ from confmig.documents.model.compare import alike
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.encoding import decode, newline_of
 from confmig.documents.model.tree import Cell, Date, Mapping, Origin, Sequence
-from confmig.documents.text.remarks import is_for_tools, is_option
+from confmig.documents.text.comments import is_for_tools, is_option
 from confmig.documents.toml.statements import FIXED, Block, Part, SourceMap, Statement
 from confmig.errors import Refused
 
@@ -73,7 +73,7 @@ def _veto(document: Document) -> None:
     try:
         value = read(document.text)
     except ValueError as error:
-        raise Refused("not_toml", str(error), fix="mend the file, then run again") from None
+        raise Refused("not_toml", str(error), fix="correct the file, then run again") from None
     if not alike(document.root, value, _same_leaf):
         raise Refused(
             "readers_disagree",
@@ -410,7 +410,7 @@ class _Scanner:
             raise self._bad(at, "this is no value") from None
 
     def _bad(self, at: int, message: str) -> Refused:
-        return self._refuse("not_toml", at, message, "mend the file, then run again")
+        return self._refuse("not_toml", at, message, "correct the file, then run again")
 
     def _refuse(self, code: str, at: int, message: str, fix: str = "") -> Refused:
         line = self.text.count("\n", 0, at) + 1

@@ -1,9 +1,9 @@
 """Where the entries of a YAML container stand in the source: lines, comments, indicators.
 
-Comment ownership is as ``documents.remarks`` says, and in YAML: comment lines below an entry that
-are indented deeper than it belong to it; those directly above a dash, at the column of the item's
-content, belong to the item below them, unless they are commented-out options. A trailing comment
-belongs to its line. Blank lines belong to nobody.
+Comment ownership is as ``documents.text.comments`` says, and in YAML: comment lines below an entry
+that are indented deeper than it belong to it; those directly above a dash, at the column of the
+item's content, belong to the item below them, unless they are commented-out options. A trailing
+comment belongs to its line. Blank lines belong to nobody.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from confmig.documents.model.tree import Cell, Origin
+from confmig.documents.text.comments import owned_from
 from confmig.documents.text.flow import Slots, trivia
-from confmig.documents.text.remarks import owned_from
 
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _TRIVIA = trivia(r"#[^\r\n]*")
