@@ -15,6 +15,8 @@ import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from confmig.writer import error_lines
+
 DONE = 0
 REFUSED = 1
 INVALID = 2
@@ -37,16 +39,20 @@ def worst(codes: Iterable[int]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One defect of an input: what is wrong, where, and how to mend it."""
+    """One defect of an input: what is wrong, where, and how to correct it."""
 
     code: str
     place: str
     message: str
     fix: str = ""
 
+    @property
+    def lines(self) -> list[str]:
+        """The problem for people."""
+        return error_lines(self.code, self.message, self.place, self.fix)
+
     def __str__(self) -> str:
-        tail = f" Fix: {self.fix}" if self.fix else ""
-        return f"{self.code}: {self.place}: {self.message}{tail}"
+        return "\n".join(self.lines)
 
 
 class ConfmigError(Exception):
@@ -74,10 +80,13 @@ class ConfmigError(Exception):
         """What failed, and why."""
         return ": ".join(part for part in (self.migration, self.operation, self.reason) if part)
 
+    @property
+    def lines(self) -> list[str]:
+        """The error for people."""
+        return error_lines(self.code, self.message, self.place, self.fix)
+
     def __str__(self) -> str:
-        where = f"{self.place}: " if self.place else ""
-        tail = f" Fix: {self.fix}" if self.fix else ""
-        return f"{where}{self.message} [{self.code}]{tail}"
+        return "\n".join(self.lines)
 
 
 class Refused(ConfmigError):

@@ -17,6 +17,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationError,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -26,10 +27,12 @@ from confmig.adapters.files.plain_file import read_plain
 from confmig.adapters.files.snapshot import Ways
 from confmig.adapters.telemetry.endpoint import url_problem
 from confmig.adapters.workers.protocol import Worker
+from confmig.core.input_errors import did_you_mean, problems_of
 from confmig.core.planning.quiet import Rule
-from confmig.core.policy.model import duration
+from confmig.core.policy.model import DURATION_SCHEMA, duration
 from confmig.documents.model.document import Caps
 from confmig.errors import Invalid, Problem, Refused
+from confmig.writer import counted
 
 
 class _Model(BaseModel):
@@ -53,7 +56,10 @@ class Target(_Model):
     (``rewrite``).
     """
 
-    name: str = Field(pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$")
+    name: str = Field(
+        pattern=r"^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$",
+        description="lower-case letters, digits, `.`, `_` and `-`, such as `shop-2`",
+    )
     root: Path
     bundle: Path
     policy: Path | None = None
@@ -130,7 +136,11 @@ def _seconds(value: Any) -> Any:
     return value
 
 
-Seconds = Annotated[float, BeforeValidator(_seconds)]
+Seconds = Annotated[
+    float,
+    BeforeValidator(_seconds),
+    WithJsonSchema({"anyOf": [{"type": "number"}, DURATION_SCHEMA]}),
+]
 
 
 class WatchBusy(_Model):
@@ -163,7 +173,7 @@ class Watch(_Model):
 
 
 class Limits(_Model):
-    """Caps on documents; see ``documents.document.Caps``."""
+    """Caps on documents; see ``documents.model.document.Caps``."""
 
     size: int = Field(default=8 * 1024 * 1024, ge=1)
     depth: int = Field(default=200, ge=1, le=500)
@@ -177,7 +187,7 @@ class Limits(_Model):
 class Settings(_Model):
     """All settings. Paths are absolute after ``load``."""
 
-    targets: tuple[Target, ...] = Field(min_length=1)
+    targets: tuple[Target, ...] = Field(min_length=1, description="a list; put `- ` before `name`")
     state_dir: Path
     telemetry: Telemetry = Telemetry()
     retention: Retention = Retention()
@@ -199,10 +209,12 @@ class Settings(_Model):
         for target in self.targets:
             if target.name == name:
                 return target
-        listed = ", ".join(t.name for t in self.targets)
-        raise Refused(
-            "target_unknown", f"which target? there are {listed}", fix="name one with --target"
-        )
+        names = [t.name for t in self.targets]
+        fix = f"name a known one with `--target`: {', '.join(names)}"
+        if name is None:
+            raise Refused("target_unknown", "there are several targets", fix=fix)
+        reason = f"there is no target `{name}`{did_you_mean(name, names)}"
+        raise Refused("target_unknown", reason, fix=fix)
 
 
 def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings:
@@ -210,7 +222,7 @@ def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings
     can change (``settings_untrusted``)."""
     trust.check("settings_untrusted", "settings file", [path])
     try:
-        data = worker.check(read_plain(path))
+        found = worker.check(read_plain(path))
     except OSError as error:
         raise Invalid(
             "settings_unreadable",
@@ -219,8 +231,10 @@ def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings
                 Problem(
                     "settings_unreadable",
                     str(path),
-                    str(error.strerror),
-                    "name the file with --settings",
+                    "there is no such file"
+                    if isinstance(error, FileNotFoundError)
+                    else f"the file cannot be read: {error.strerror}",
+                    "name the settings file with `--settings`",
                 )
             ],
         ) from None
@@ -230,23 +244,18 @@ def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings
             "the settings are no YAML",
             [Problem(error.code, str(path), error.message, error.fix)],
         ) from None
-    if not isinstance(data, dict):
-        data = {}
-    problems = _overlay(data, environment)
+    data = found.data if found.data is not None else {}
+    problems = _overlay(data, environment) if isinstance(data, dict) else []
     try:
         settings = Settings.model_validate(data)
     except ValidationError as error:
-        problems += [
-            Problem(
-                "settings_invalid",
-                f"{path.name}: {'.'.join(str(p) for p in one['loc']) or 'file'}",
-                one["msg"].removeprefix("Value error, "),
-                "mend the settings",
-            )
-            for one in error.errors()
-        ]
+        problems += problems_of(
+            error, Settings, code="settings_invalid", file=path.name, lines=found.lines
+        )
     if problems:
-        raise Invalid("settings_invalid", f"the settings have {len(problems)} problem(s)", problems)
+        raise Invalid(
+            "settings_invalid", f"the settings have {counted(len(problems), 'problem')}", problems
+        )
     base = path.absolute().parent
 
     def absolute(p: Path) -> Path:
@@ -256,7 +265,9 @@ def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings
         absolute(settings.state_dir), [absolute(t.root) for t in settings.targets]
     )
     if problems:
-        raise Invalid("settings_invalid", f"the settings have {len(problems)} problem(s)", problems)
+        raise Invalid(
+            "settings_invalid", f"the settings have {counted(len(problems), 'problem')}", problems
+        )
     targets = tuple(
         t.model_copy(
             update={

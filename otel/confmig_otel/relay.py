@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import logging
 import queue
-import random
+import random  # noqa: TID251 - the wait before the next try
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence

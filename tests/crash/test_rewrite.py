@@ -735,7 +735,7 @@ def test_no_way_out_of_a_conflict_overwrites_an_edited_mount(world: World, mode:
     with pytest.raises(Conflict) as caught:
         _resolve(world, plan, mode)
     assert caught.value.code == "files_mixed"
-    assert "m.yaml: edited" in caught.value.message
+    assert "m.yaml: has the new version and was edited" in caught.value.message
     assert (world.read("m.yaml"), world.read("o.yaml")) == (EDIT, AND_MOUNTED.old)
     assert world.row(plan).phase is Phase.CONFLICT
 

@@ -313,7 +313,7 @@ def test_a_restore_after_a_resume_that_was_cut_off_sees_an_edit_of_what_that_mad
     with pytest.raises(_Killed):
         world.transactor().resume(_row(world, plan), RECORDS)
     _by_rename(world, "sub/b.yaml", b"another edit of new")
-    with pytest.raises(Conflict, match="edited after ours"):
+    with pytest.raises(Conflict, match="was edited after that"):
         world.transactor().restore(_row(world, plan))
     assert _row(world, plan).phase is Phase.CONFLICT
     assert world.read("sub/b.yaml") == b"another edit of new"

@@ -1465,7 +1465,7 @@ def _inode(path: Path) -> int:
 def _unchanged(made: Odd, done: Any, code: str, *names: str) -> None:
     """Refused by name, and nothing happened."""
     assert f"[{code}]" in done.out + done.err, done
-    assert "Fix: " in done.out + done.err, done
+    assert "help: " in done.out + done.err, done
     assert done.code == 4, done
     for name in names:
         assert (made.config / name).read_bytes() == dated(Path(name).stem).encode(), name
@@ -1645,7 +1645,7 @@ def test_what_cannot_be_read_by_this_user_is_kept_or_refused_by_name(
         assert _without(_snapshot(made.config / D), *PAIR) == _without(before, *PAIR)
     else:
         assert done.code == 4, done
-        assert "Fix: " in text, done
+        assert "help: " in text, done
         assert _snapshot(made.config / D) == before
         if what == "foreign":
             assert "[directory_not_linkable]" in text
@@ -1686,7 +1686,7 @@ def test_a_directory_of_another_owner_is_refused_by_name_where_it_cannot_be_give
     before = _snapshot(made.config / D)
     done = made.once()
     assert done.code == 4, done
-    assert "Fix: " in done.out + done.err
+    assert "help: " in done.out + done.err
     assert "app" in done.out + done.err
     assert _snapshot(made.config / D) == before
     made.clean()

@@ -131,10 +131,10 @@ def test_all_problems_of_settings_at_once(tmp_path: Path) -> None:
         CONFMIG_SERVICE_PORT="1",
     )
     assert done.code == 2, done
-    places = [p["place"] for p in done.json["error"]["problems"]]
+    found = [f"{p['place']}: {p['message']}" for p in done.json["error"]["problems"]]
     for part in (
-        "targets.0.name",
-        "targets.0.nonsense",
+        "targets[0].name",
+        "`nonsense` in `targets[0]`",
         "tergets",
         "http.port",
         "telemetry.exporter",
@@ -142,7 +142,7 @@ def test_all_problems_of_settings_at_once(tmp_path: Path) -> None:
         "CONFMIG__NOWHERE",
         "http.prt",
     ):
-        assert any(part in place for place in places), (part, places)
+        assert any(part in one for one in found), (part, found)
     assert "CONFMIG_SERVICE_PORT" not in done.out
 
 

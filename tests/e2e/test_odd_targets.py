@@ -180,7 +180,7 @@ def refuses_to_exchange(made: Odd, names: tuple[str, ...]) -> None:
     before = made.content()
     done = made.once()
     told(done, "no_exchange", names[0], 4)
-    assert "Fix: put the configuration on" in done.out + done.err
+    assert "help: put the configuration on" in done.out + done.err
     assert made.content() == before
     made.clean()
     alone = made.migrate(made.config / names[0])
@@ -328,7 +328,7 @@ def test_a_read_only_state_stops_what_writes_and_is_still_read(
         done = made.run(*words)
         assert done.code == 4, done
         assert str(made.state) in done.err, done
-        assert "Fix: " in done.err, done
+        assert "help: " in done.err, done
     assert made.content() == before
     mounts.writable(made.state, True)
     made.ends_well("a.yaml", "b.yaml")
@@ -413,7 +413,7 @@ def test_a_mount_that_becomes_read_only_in_the_middle_is_settled_by_the_next_run
     done = made.drive(said, "run", "--once")
     odd.orderly(done)
     assert done.code == code, done
-    assert "Fix: " in done.out + done.err, done
+    assert "help: " in done.out + done.err, done
     assert (made.version("a.yaml"), made.version("b.yaml")) == versions
     still = odd.orderly(made.once())
     assert still.code in (3, 4, 5, 7), still
@@ -438,7 +438,7 @@ def test_a_single_file_bind_mount_is_refused_by_name(
     os.chown(outside, user.uid, user.uid)
     mounts.bind(outside, made.config / "b.yaml")
     done = told(made.once(), "target_is_mount", "b.yaml", 1)
-    assert "Fix: mount its directory instead" in done.out
+    assert "help: mount its directory instead" in done.out
     assert made.version("a.yaml") == 2
     assert outside.read_text() == document("b")
     made.clean()
@@ -522,7 +522,7 @@ def test_a_full_configuration_disk_is_named_and_the_next_run_with_room_ends_well
     filler = odd.fill(made.config)
     done = told(made.once(), "io_error", "", 4)
     assert "No space left on device" in done.out
-    assert "Fix: make room on the disk, then run again" in done.out
+    assert "help: make room on the disk, then run again" in done.out
     originals(made, "a.yaml", "b.yaml")
     made.clean()
     filler.unlink()
@@ -725,8 +725,9 @@ def test_the_error_names_the_file_that_it_is_about(
     finally:
         end()
     assert done.code == EXITS.get(cause, 4), done
-    [line] = [x for x in (done.out + done.err).splitlines() if " Fix: " in x]
-    assert "a.yaml: " in line, line
+    lines = (done.out + done.err).splitlines()
+    [at] = [n for n, line in enumerate(lines) if "help: " in line]
+    assert "a.yaml: " in lines[at - 1], lines
 
 
 @pytest.mark.parametrize("cause", CAUSES, ids=lambda f: f.__name__)
@@ -744,7 +745,7 @@ def test_migrate_without_a_state_leaves_nothing_of_its_own_behind(
         end()
     assert done.code == 1, done
     assert "a.yaml: " in done.err, done
-    assert " Fix: " in done.err, done
+    assert "help: " in done.err, done
     assert held == before
     again = made.migrate(made.config / "a.yaml")
     assert again.code == 0, again
@@ -796,13 +797,13 @@ def test_an_immutable_or_append_only_place_is_named_and_nothing_changes(
     finally:
         odd.need("chattr", f"-{flag}", made.config / name)
     assert alone.code == 1, alone
-    assert "Fix: " in alone.err
+    assert "help: " in alone.err
     assert done.code == 4, done
     assert "Operation not permitted" in done.out + done.err
     if (flag, name) != ("a", "."):  # there a stage can be made, but not removed
         assert held == before, f"not as it was: {done}"
         told(done, "io_error", "", 4)
-        assert "Fix: check owner and attributes of the file and its directory" in done.out
+        assert "help: check owner and attributes of the file and its directory" in done.out
     assert {n: held[n] for n in before} == before
     for left in made.config.glob(".confmig-*"):
         if left.name in alone.err:  # it told the operator, who removes it
@@ -864,7 +865,7 @@ def test_a_directory_that_we_may_not_write_is_named(place: Path, user: User) -> 
     before = made.facts()
     done = told(made.once(), "io_error", "", 4)
     assert "Permission denied" in done.out
-    assert "Fix: check the rights of the file and its directory" in done.out
+    assert "help: check the rights of the file and its directory" in done.out
     assert made.facts() == before
     told(made.migrate(made.config / "a.yaml"), "io_error", "a.yaml", 1)
     assert made.facts() == before
@@ -1073,7 +1074,7 @@ def test_an_attribute_that_we_may_not_write_is_refused_but_never_lost(place: Pat
         pytest.skip(f"{what}: {error.strerror}")
     before = made.facts()
     done = told(made.once(), "io_error", "", 4)
-    assert "Fix: check owner and attributes of the file" in done.out
+    assert "help: check owner and attributes of the file" in done.out
     assert made.facts() == before
     assert what in os.listxattr(file)
     made.clean()
@@ -1473,7 +1474,7 @@ def test_a_second_daemon_or_a_run_beside_one_is_told_that_the_lock_is_held(
         for words in (["run", "--once"], ["run"]):
             done = made.run(*words)
             told(done, "lock_held", str(made.state), 6)
-            assert "Fix: talk to the running daemon" in done.err
+            assert "help: talk to the running daemon" in done.err
         assert made.run("status").code == 0
         assert made.run("plan").code == 0
         back = made.run("rollback", "--last")  # through the daemon's socket

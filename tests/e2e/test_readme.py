@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 
@@ -49,3 +50,13 @@ def test_every_command_is_in_the_readme() -> None:
     for name in COMMANDS:
         if name != "version":
             assert re.search(rf"`{name}\b|`[a-z-]+ .*`, `{name}|confmig {name}\b", readme), name
+
+
+def test_the_error_of_the_readme_is_real(tmp_path: Path) -> None:
+    readme = (REPOSITORY / "README.md").read_text()
+    (tmp_path / "confmig.yaml").write_text(
+        "taget:\n  - {name: shop, root: config, bundle: bundle}\nstate_dir: state\n"
+    )
+    done = confmig("plan", cwd=tmp_path)
+    assert done.code == 2
+    assert done.err in readme

@@ -22,7 +22,7 @@ def blocked(folder: Path) -> tuple[World, str]:
 def test_status_lists_what_each_file_holds(tmp_path: Path) -> None:
     world, _ = blocked(tmp_path)
     held = world.status()["partial_failure"]["files"]
-    assert held == {"a.yaml": "edited after ours was there", "b.yaml": "old"}
+    assert held == {"a.yaml": "has the new version and was edited after that", "b.yaml": "old"}
 
 
 @pytest.mark.parametrize(

@@ -655,7 +655,7 @@ def test_check_replays_the_fixtures_of_both_configurations(tmp_path: Path) -> No
     assert code == 1
     [problem] = answer["problems"]
     assert problem["code"] == "replay_differs"
-    assert "full.logging.input.toml" in problem["place"]
+    assert problem["place"].endswith("full.logging.expected.toml:1")
 
 
 @pytest.mark.parametrize("left_out", sorted(GOOD))
@@ -701,7 +701,7 @@ def test_check_finds_the_fixtures_of_a_configuration_with_a_dot_in_its_name(
     code, answer = checked(bundle)
     assert code == 1, answer
     places = {p["place"].rpartition("/")[2] for p in answer["problems"]}
-    assert "full.app.main.input.yaml" in places
+    assert places == {"full.app.main.expected.yaml:1"}
 
 
 def test_check_tells_a_fixture_that_fails_with_the_place(tmp_path: Path) -> None:

@@ -27,9 +27,9 @@ def _world(folder: Path, more: str, *names: str) -> World:
 @pytest.mark.parametrize(
     ("more", "said"),
     [
-        ("commit: folder", "targets.0.commit: Input should be 'files' or 'directory'"),
-        ("cas: none", "targets.0.cas: Input should be 'strict' or 'weak'"),
-        ("mounted_files: true", "targets.0.mounted_files: Input should be 'refuse' or 'rewrite'"),
+        ("commit: folder", "`targets[0].commit` must be `files` or `directory`"),
+        ("cas: none", "`targets[0].cas` must be `strict` or `weak`"),
+        ("mounted_files: true", "`targets[0].mounted_files` must be `refuse` or `rewrite`"),
         ("commit: directory, atomic: document", "commit: directory changes documents together"),
     ],
 )

@@ -36,7 +36,7 @@ def test_a_plan_counts_documents_and_says_what_waits() -> None:
 
 def test_a_pass_says_what_it_did() -> None:
     result = world().run()
-    assert "committed 0001_m [online]: 1 file(s)" in pass_text(result)
+    assert "committed 0001_m [online]: 1 file" in pass_text(result)
     data = pass_json(result)
     assert [t["outcome"] for t in data["transactions"]] == ["committed"]
     assert data["exit_code"] == result.exit_code

@@ -359,7 +359,7 @@ def test_a_conflict_names_what_each_file_holds() -> None:
     world.steps.before = before
     with pytest.raises(Conflict) as caught:
         world.run()
-    assert "a.yaml: edited after ours was there" in caught.value.message
+    assert "a.yaml: has the new version and was edited after that" in caught.value.message
     assert world.store.transactions.found("t1") == {
         "a.yaml": Image.EDITED_NEW.value,
         "b.yaml": Image.EDITED_OLD.value,

@@ -93,7 +93,7 @@ def test_one_that_fails_names_type_and_line_and_no_value() -> None:
     with pytest.raises(ConfmigError) as caught:
         call("x = 1\nraise ValueError('CANARY')")
     assert caught.value.code == "handler_failed"
-    assert "ValueError in line 4" in caught.value.message
+    assert "migrations/handlers/h.py:4: the handler raised ValueError" in caught.value.message
     assert "CANARY" not in str(caught.value)
 
 

@@ -11,12 +11,13 @@ import json
 import os
 import sys
 import traceback
+from collections.abc import Sequence
 from importlib import import_module
 from typing import NoReturn
 
 from confmig import __version__
 from confmig.cli import output
-from confmig.errors import BUG, DONE, INTERRUPTED, INVALID, Bug, ConfmigError
+from confmig.errors import BUG, DONE, INTERRUPTED, INVALID, Bug, ConfmigError, Problem
 
 COMMANDS = {
     "run": "watch and migrate until stopped; --once makes one pass",
@@ -36,6 +37,7 @@ COMMANDS = {
     "history": "the transactions; --verify checks what was recorded",
     "backup-state": "write the state directory into one file",
     "restore-state": "make the state directory from such a file",
+    "schema": "the JSON Schema of a kind of file, for editors",
     "demo": "the whole job once, on an example in a temporary directory",
     "version": "the version",
 }
@@ -108,6 +110,11 @@ def _run(words: list[str]) -> int:
 
 def report(error: ConfmigError, about: str = "") -> None:
     """Show an error to a person, on stderr. ``about`` names the target, if there are several."""
-    print(f"confmig: {f'{about}: ' if about else ''}{error}", file=sys.stderr)
-    for problem in getattr(error, "problems", ()):
-        print(f"  {problem}", file=sys.stderr)
+    problems: Sequence[Problem] = getattr(error, "problems", ())
+    alone = len(problems) == 1  # it says everything that the error says
+    head = problems[0] if alone else error
+    name = output.highlighted("confmig:")
+    print(f"{name} {f'{about}: ' if about else ''}{head}", file=sys.stderr)
+    for problem in () if alone else problems:
+        for line in problem.lines:
+            print(f"  {line}", file=sys.stderr)

@@ -17,6 +17,7 @@ from confmig.errors import DONE, INVALID, REFUSED, Invalid, Problem
 from confmig.kit.replay import replay, unsteady
 from confmig.passes.load_policy import load_policy
 from confmig.settings import Settings
+from confmig.writer import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -89,5 +90,5 @@ def _answer(
     else:
         for problem in problems:
             print(problem)
-        print(f"{len(problems)} problem(s); {count} fixture(s) replayed")
+        print(f"{counted(len(problems), 'problem')}; {counted(count, 'fixture')} replayed")
     return code

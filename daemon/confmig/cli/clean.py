@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from confmig.cli import session
-from confmig.reports.text import plain
+from confmig.writer import escaped
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,6 +24,6 @@ def run(args: argparse.Namespace) -> int:
     for one in done["cleaned"]:
         action = f"{would}{one['action']}" if one["action"] != "busy" else "left alone"
         kept = f", now {one['kept']}" if one["kept"] else ""
-        lines.append(f"{one['target']}: {plain(one['path'])}: {action} ({one['why']}{kept})")
+        lines.append(f"{one['target']}: {escaped(one['path'])}: {action} ({one['why']}{kept})")
     session.show(args, done, "\n".join(lines) or "nothing is left over")
     return 0

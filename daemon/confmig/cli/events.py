@@ -11,6 +11,7 @@ from confmig.cli import session
 from confmig.core.policy.model import duration
 from confmig.errors import Refused, Usage
 from confmig.reports.events import event_text
+from confmig.writer import counted
 
 _END = (1 << 63) - 1
 
@@ -44,7 +45,7 @@ def run(args: argparse.Namespace) -> int:
         message = {"command": "replay", "since_ns": since, "until_ns": until}
         done = session.request(args, message)
         count = done["replayed"]
-        session.show(args, done, f"{count} event{'' if count == 1 else 's'} will be sent again")
+        session.show(args, done, f"{counted(count, 'event')} will be sent again")
         return 0
     settings = session.load_settings(args)
     store = Store.read_only(settings.state_dir)

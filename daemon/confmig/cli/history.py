@@ -10,9 +10,10 @@ from confmig.adapters.state import audit
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.store import Store
 from confmig.adapters.state.verification import verify
-from confmig.cli import session
+from confmig.cli import output, session
 from confmig.errors import DONE, FAILED
 from confmig.reports.text import table
+from confmig.writer import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -71,7 +72,7 @@ def _text(rows: list[dict[str, Any]]) -> str:
         for row in rows
     ]
     head = ("TRANSACTION", "AT", "KIND", "ENDED", "FILES", "MIGRATIONS")
-    return table(lines, head) if lines else "no transaction yet"
+    return table(lines, head, output.width()) if lines else "no transaction yet"
 
 
 def _span(ids: list[str]) -> str:
@@ -101,7 +102,8 @@ def _verify(args: argparse.Namespace, store: Store, checkpoints: Checkpoints) ->
         answer,
         "\n".join(
             [
-                text + (f"{len(problems)} problem(s)" if problems else "all as they were written"),
+                text
+                + (counted(len(problems), "problem") if problems else "all as they were written"),
                 *problems,
             ]
         ),

@@ -28,7 +28,8 @@ from confmig.documents.model.tree import kind_of
 from confmig.documents.text.unified import unified
 from confmig.errors import BUG, INVALID, REFUSED, Bug, ConfmigError, Usage, worst
 from confmig.offline import migrate as stateless
-from confmig.reports.text import plain
+from confmig.reports.messages import error_json
+from confmig.writer import escaped
 
 _REMEMBER = 16 << 20
 """Bytes of text whose trees are kept between reading the version and running the chain."""
@@ -186,10 +187,10 @@ class _Run:
         self.codes.append(error.exit_code if kept else REFUSED)
         self.progress.clear()
         files = [str(self.args.files[n]) for n in numbers]
-        print(f"confmig: {' + '.join(files)}: {error}", file=sys.stderr)
+        about = "" if files == [error.place] else f"{escaped(' + '.join(files))}: "
+        print(f"confmig: {about}{error}", file=sys.stderr)
         for number, file in zip(numbers, files, strict=True):
-            failed = {"code": error.code, "message": error.message}
-            self.answers[number] = {"path": file, "error": failed}
+            self.answers[number] = {"path": file, "error": error_json(error)}
 
     def _say(self, one: stateless.Input, result: stateless.Result, diff: str) -> None:
         args = self.args
@@ -209,7 +210,7 @@ class _Run:
             print(f"{one.file}: {became}")
         if result.done is not None:  # on stderr: the text itself may be on stdout
             for remark in result.done.remarks:
-                print(f"confmig: {plain(f'{one.file}: {remark}')}", file=sys.stderr)
+                print(f"confmig: {escaped(f'{one.file}: {remark}')}", file=sys.stderr)
 
 
 def _parameters(words: list[str]) -> dict[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
 import sys
 
 from confmig.errors import FAILED, LATE_FAILURE
@@ -72,6 +73,18 @@ def guard() -> None:
             write_through=name == "stderr",
         )
         setattr(sys, name, guarded)
+
+
+def width() -> int | None:
+    """The columns of the terminal that standard output is; None if it is none."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+
+def highlighted(text: str) -> str:
+    """A word of standard error that stands out on a terminal; https://no-color.org is kept."""
+    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty():
+        return text
+    return f"\x1b[1;31m{text}\x1b[0m"
 
 
 def finish(code: int) -> int:

@@ -6,7 +6,7 @@ import argparse
 import json
 from typing import Any
 
-from confmig.cli import report, session
+from confmig.cli import output, report, session
 from confmig.errors import INVALID, ConfmigError, worst
 from confmig.passes.view import views
 from confmig.reports.messages import error_json
@@ -32,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
         codes.append(INVALID if seen.policy.state == "invalid" else 0)
         plans.append(plan_json(seen))
         if not args.json:
-            print(plan_text(seen))
+            print(plan_text(seen, output.width()))
     if args.json:
         pending = [p["id"] for plan in plans for p in plan["pending"]]
         print(json.dumps({"pending": list(dict.fromkeys(pending)), "targets": plans}, indent=2))

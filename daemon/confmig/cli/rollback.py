@@ -9,6 +9,7 @@ from confmig.adapters.state.store import Store
 from confmig.cli import session
 from confmig.errors import Refused
 from confmig.transactions.rollback.selection import choose
+from confmig.writer import counted
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -66,10 +67,10 @@ def run(args: argparse.Namespace) -> int:
     ids = ", ".join(done["migrations"])
     said = [f"  {path}: {_HOW[how]}" for path, how in done["how"].items()]
     if args.dry_run:
-        head = f"would roll back {done['reverses']} ({ids}): {len(done['files'])} file(s)"
+        head = f"would roll back {done['reverses']} ({ids}): {counted(len(done['files']), 'file')}"
         session.show(args, done, "\n".join([head, *said, done["diff"]]).rstrip())
         return 0
-    head = f"rolled back {done['reverses']} ({ids}): {len(done['files'])} file(s) restored"
+    head = f"rolled back {done['reverses']} ({ids}): {counted(len(done['files']), 'file')} restored"
     end = "these migrations are held now; `confmig retry ID` lets one run again"
     session.show(args, done, "\n".join([head, *said, end]))
     return 0

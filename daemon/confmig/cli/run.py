@@ -115,7 +115,7 @@ def run(args: argparse.Namespace) -> int:
                 output.changed()
             answers.append(pass_json(result))
             if not args.json:
-                print(pass_text(result))
+                print(pass_text(result, output.width()))
         if args.console or conduct.prints_events:
             while rows := space.store.events.following(seen):
                 for row in rows:

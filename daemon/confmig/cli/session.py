@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from confmig.cli import output
+from confmig.writer import counted
 
 if TYPE_CHECKING:
     from confmig.adapters.telemetry.providers import Telemetry
@@ -119,8 +120,9 @@ def workspace(settings: Settings) -> Iterator[Workspace]:
                     )
                 if left.count:
                     print(
-                        f"confmig: {left.count} event(s) wait for the OTLP receiver; they are kept "
-                        f"and delivered by the next run{'; ' if left.advice else ''}{left.advice}",
+                        f"confmig: not delivered to the OTLP receiver yet: "
+                        f"{counted(left.count, 'event')}; the next run tries again"
+                        f"{'; ' if left.advice else ''}{left.advice}",
                         file=sys.stderr,
                     )
     finally:

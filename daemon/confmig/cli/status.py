@@ -10,7 +10,7 @@ from typing import Any
 from confmig.adapters.state.folder import open_ancestors
 from confmig.adapters.state.store import Store
 from confmig.adapters.telemetry.providers import plan
-from confmig.cli import report, session
+from confmig.cli import output, report, session
 from confmig.errors import PARTIAL_FAILURE, ConfmigError, worst
 from confmig.passes.view import views
 from confmig.reports.messages import error_json
@@ -43,7 +43,7 @@ def run(args: argparse.Namespace) -> int:
             answers.append(status_json(seen, store, delivery=delivery))
             codes.append(PARTIAL_FAILURE if seen.conflicts else 0)
             if not args.json:
-                print(status_text(answers[-1]))
+                print(status_text(answers[-1], output.width()))
     finally:
         if store is not None:
             store.close()

@@ -66,7 +66,12 @@ def version_of(document: Document, config: Config) -> int:
     value = document.get(stamp.path, missing)
     if value is missing:
         if stamp.absent is None:
-            raise Refused("version_missing", f"there is no {stamp.path}", place=stamp.path)
+            raise Refused(
+                "version_missing",
+                f"there is no `{stamp.path}`",
+                place=stamp.path,
+                fix="add it with the version that the file has, or set `absent` in manifest.json",
+            )
         return stamp.absent
     if document.format in TEXT_ONLY and isinstance(value, str) and value.isdecimal():
         return int(value)

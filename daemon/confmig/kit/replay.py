@@ -92,7 +92,7 @@ def _replay_case(
         results = bundle.transform(sources, [migration.id])
     except ConfmigError as error:
         where = f"{place}/{', '.join(inputs.values())}"
-        return [Problem("replay_failed", where, str(error), "mend the migration or the fixture")]
+        return [Problem("replay_failed", where, str(error), "correct the migration or the fixture")]
     out = []
     for config, name in inputs.items():
         got = results[config].image(sources[config])
@@ -101,9 +101,9 @@ def _replay_case(
             out.append(
                 Problem(
                     "replay_differs",
-                    f"{place}/{name}",
-                    f"line {_first_difference(got, expected)} is not what {_expected(name)} says",
-                    "compare with `confmig migrate --diff`, then mend one of the two",
+                    f"{place}/{_expected(name)}:{_first_difference(got, expected)}",
+                    f"the result of the migration of {name} differs from this line",
+                    "compare with `confmig migrate --diff`, then correct one of the two",
                 )
             )
     return out

@@ -82,8 +82,8 @@ def config_of(bundle: Bundle, name: str | None, file: Path) -> Config:
     if len(fitting) != 1:
         raise Refused(
             "config_ambiguous",
-            "the file's name does not tell its configuration",
-            fix=f"say --config, one of {', '.join(configs)}",
+            "the file's name fits no configuration, or several",
+            fix=f"name its configuration with `--config`: {', '.join(configs)}",
         )
     return fitting[0]
 
@@ -198,12 +198,15 @@ def _result(one: Input, done: Transformed) -> Result:
 def _check_partners(migration: Migration, inputs: list[Input]) -> None:
     """Raises ``Refused`` unless there is one file of each configuration, each before the step."""
     mine = [one for one in inputs if one.config.name in migration.sets]
-    if sorted(one.config.name for one in mine) != sorted(migration.sets):
-        raise Refused(
-            "config_ambiguous",
-            f"{migration.id} changes {' and '.join(migration.sets)} as one",
-            fix="give exactly one file of each",
-        )
+    for name in migration.sets:
+        number = sum(one.config.name == name for one in mine)
+        if number != 1:
+            raise Refused(
+                "config_ambiguous",
+                f"{migration.id} needs exactly one `{name}` file, but {number or 'none'} "
+                f"{'are' if number > 1 else 'is'} given",
+                fix=f"give one file of each of {', '.join(migration.sets)}",
+            )
     if any(migration not in one.steps for one in mine):
         raise Refused(
             "documents_out_of_step",

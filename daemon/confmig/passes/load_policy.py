@@ -19,7 +19,7 @@ def load_policy(target: Target, worker: Worker) -> Policy:
     name = target.policy.name
     try:
         trust.check("policy_untrusted", "policy", [target.policy])
-        data = worker.check(read_plain(target.policy))
+        found = worker.check(read_plain(target.policy))
     except OSError as error:
         message = f"the file cannot be read: {error.strerror}"
         fix = "put the policy there, or take the policy key out of the settings"
@@ -28,4 +28,4 @@ def load_policy(target: Target, worker: Worker) -> Policy:
         return model.invalid(list(error.problems))
     except Refused as error:
         return model.invalid([Problem("policy_invalid", name, error.message, "correct the policy")])
-    return model.read(data, name)
+    return model.read(found.data, name, found.lines)

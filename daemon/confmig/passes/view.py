@@ -67,7 +67,7 @@ class View:
         return _failure_key(self.bundle, self.policy, self.observation)
 
 
-def view(
+def view(  # noqa: PLR0913 - what a look needs, each by its name
     target: Target,
     bundle: Bundle,
     policy: Policy,

@@ -18,6 +18,7 @@ from confmig.documents.model.path import show
 from confmig.documents.model.tree import kind_of
 from confmig.errors import ConfmigError
 from confmig.passes.view import View
+from confmig.writer import counted, escaped
 
 
 def report_of(view: View, size_cap: int, key: bytes) -> dict[str, Any]:
@@ -180,8 +181,9 @@ def markdown(answer: dict[str, Any]) -> str:
             f"## Target {report['target']}",
             "",
             f"{totals['plan_size']} migrations: {totals['already_applied']} applied, "
-            f"{totals['pending']} pending; {totals['would_change_files']} file(s) would change; "
-            f"{totals['errors']} error(s).",
+            f"{totals['pending']} pending; "
+            f"{counted(totals['would_change_files'], 'file')} would change; "
+            f"{counted(totals['errors'], 'error')}.",
             "",
             "| migration | class | status | reason |",
             "|---|---|---|---|",
@@ -194,7 +196,7 @@ def markdown(answer: dict[str, Any]) -> str:
             for d in m["documents"]:
                 if d["action"] == "would_migrate":
                     out += [
-                        f"### {m['id']}: {d['path']}",
+                        f"### {m['id']}: {escaped(d['path'])}",
                         "",
                         "```diff",
                         d["diff"].rstrip("\n"),
@@ -204,7 +206,9 @@ def markdown(answer: dict[str, Any]) -> str:
                     lost = d["loss"]
                     if lost["removed"] or lost["comments"]:
                         names = (
-                            ", ".join(f"{r['path']} ({r['type']})" for r in lost["removed"])
+                            ", ".join(
+                                f"{escaped(r['path'])} ({r['type']})" for r in lost["removed"]
+                            )
                             or "nothing"
                         )
                         out += [
@@ -212,5 +216,10 @@ def markdown(answer: dict[str, Any]) -> str:
                             "",
                         ]
                 elif d["action"] == "error":
-                    out += [f"### {m['id']}: {d['path']}: error", "", d["error"], ""]
+                    out += [
+                        f"### {m['id']}: {escaped(d['path'])}: error",
+                        "",
+                        escaped(d["error"]),
+                        "",
+                    ]
     return "\n".join(out)

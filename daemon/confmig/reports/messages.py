@@ -10,11 +10,12 @@ from confmig.errors import ConfmigError, Invalid, Problem
 
 def error_json(error: ConfmigError) -> dict[str, Any]:
     """An error as data. ``message`` names migration and operation; they are fields, too."""
-    out: dict[str, Any] = {"code": error.code, "message": error.message}
-    if error.place:
-        out["place"] = error.place
-    if error.fix:
-        out["fix"] = error.fix
+    out: dict[str, Any] = {
+        "code": error.code,
+        "message": error.message,
+        "place": error.place,
+        "fix": error.fix,
+    }
     if error.migration:
         out["migration"] = error.migration
     if error.operation:

@@ -9,7 +9,8 @@ from confmig.core.planning.facts import UNREADABLE, UNSTAMPED
 from confmig.core.planning.segments import Outlook
 from confmig.core.policy import reasons
 from confmig.passes.view import View
-from confmig.reports.text import local, plain, table
+from confmig.reports.text import moment_text, table
+from confmig.writer import counted, error_lines, escaped
 
 
 def outlook_json(outlook: Outlook) -> dict[str, Any]:
@@ -64,20 +65,23 @@ def plan_json(view: View) -> dict[str, Any]:
     }
 
 
-def plan_text(view: View) -> str:
-    """The plan of one target for people."""
+def plan_text(view: View, width: int | None = None) -> str:
+    """The plan of one target for people; ``width``: the columns of their terminal."""
     lines = [f"target {view.target.name}: {_documents(view)}; policy {view.policy.state}"]
-    lines += [f"  {p}" for p in view.policy.problems]
+    lines += [f"  {line}" for problem in view.policy.problems for line in problem.lines]
     lines += [
-        f"  {plain(d.path)}: {d.message} [{d.problem}]" + (f" Fix: {d.fix}" if d.fix else "")
+        f"  {line}"
         for d in view.documents
         if d.problem
+        for line in error_lines(d.problem, d.message, d.path, d.fix)
     ]
     if not view.observation.total:
         lines.append("  no file matches; check the root and the patterns of the manifest")
     elif not view.outlook:
-        unknown = any(not d.healthy for d in view.documents)
-        lines.append(f"  nothing {'else ' if unknown else ''}is pending")
+        held = [escaped(d.path) for d in view.documents if not d.healthy]
+        if held:
+            lines.append(f"  nothing can be planned for {', '.join(held)} until this is corrected")
+        lines.append(f"  nothing is pending{' for the other documents' if held else ''}")
     else:
         rows = [
             (
@@ -85,11 +89,11 @@ def plan_text(view: View) -> str:
                 o.standing.migration.kind,
                 "run" if o.runs else "wait",
                 o.decision.primary,
-                local(o.decision.retry_at),
+                moment_text(o.decision.retry_at, view.policy.zone),
             )
             for o in view.outlook
         ]
-        lines += ["", table(rows, ("MIGRATION", "CLASS", "NOW", "REASON", "NOT BEFORE"))]
+        lines += ["", table(rows, ("MIGRATION", "CLASS", "NOW", "REASON", "NOT BEFORE"), width)]
         told = dict.fromkeys(o.decision.primary for o in view.outlook if not o.runs)
         lines += [
             "",
@@ -110,4 +114,4 @@ def _documents(view: View) -> str:
     listed = ", ".join(
         f"{n} {v}" if count > 1 else v.removeprefix("at ") for v, n in sorted(versions.items())
     )
-    return f"{count} document{'s' if count != 1 else ''}{' (' + listed + ')' if listed else ''}"
+    return f"{counted(count, 'document')}{' (' + listed + ')' if listed else ''}"

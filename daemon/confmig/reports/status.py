@@ -11,7 +11,8 @@ from confmig.adapters.state.reported import Subject
 from confmig.adapters.state.store import Store
 from confmig.passes.view import View
 from confmig.reports.plan import documents_json, outlook_json, plan_json
-from confmig.reports.text import plain, table
+from confmig.reports.text import table
+from confmig.writer import error_lines, escaped
 
 
 def status_json(view: View, store: Store | None, *, delivery: bool) -> dict[str, Any]:
@@ -120,37 +121,34 @@ def _partial_failure(view: View) -> dict[str, Any]:
     }
 
 
-def _told(document: Mapping[str, Any]) -> str:
-    fix = f" Fix: {document['fix']}" if document["fix"] else ""
-    return f"{document['message']}{fix}"
-
-
-def status_text(data: Mapping[str, Any]) -> str:
-    """The state of one target for people."""
+def status_text(data: Mapping[str, Any], width: int | None = None) -> str:
+    """The state of one target for people; ``width``: the columns of their terminal."""
     lines = [f"target {data['target']}"]
     partial = data["partial_failure"]
     if partial["active"]:
         lines += [
             f"  BLOCKED by a partial failure of {partial['migration_id']} (transaction "
             f"{partial['transaction']}, {partial['failed_at']})",
-            *(f"  {path}: {held}" for path, held in partial["files"].items()),
-            f"  next: confmig resolve {partial['transaction']} --dry-run (it shows what each way "
-            "out does)",
+            *(f"  {escaped(path)}: {held}" for path, held in partial["files"].items()),
+            f"  help: `confmig resolve {partial['transaction']} --dry-run` shows the outcome of "
+            "each choice",
             f"  images: {partial['rollback_checkpoint_path']}",
         ]
-    rows = [(d["path"], d["version"], d["problem"] or "ok", _told(d)) for d in data["documents"]]
-    lines += (
-        ["", table(rows, ("DOCUMENT", "VERSION", "STATE", ""))] if rows else ["", "no documents"]
-    )
+    found = [(d["path"], d["version"], d["problem"] or "ok") for d in data["documents"]]
+    head = ("DOCUMENT", "VERSION", "STATE")
+    lines += ["", table(found, head, width)] if found else ["", "no documents"]
+    for d in data["documents"]:
+        if d["message"]:
+            lines += error_lines(d["problem"], d["message"], d["path"], d["fix"])
     done = [a for a in data["applied"] if a["applied_at"]]
     if done:
         rows = [(a["id"], a["class"], a["applied_at"][:19] + "Z", a["transaction"]) for a in done]
-        lines += ["", table(rows, ("APPLIED", "CLASS", "AT", "TRANSACTION"))]
+        lines += ["", table(rows, ("APPLIED", "CLASS", "AT", "TRANSACTION"), width)]
     if data["pending"]:
         waiting = [(p["id"], p["class"], p["reason"]) for p in data["pending"]]
-        lines += ["", table(waiting, ("PENDING", "CLASS", "REASON"))]
+        lines += ["", table(waiting, ("PENDING", "CLASS", "REASON"), width)]
     for hold in data["holds"]:
-        lines += ["", f"held: {hold['id']} ({hold['reason']}): {hold['detail']}"]
+        lines += ["", *f"held: {hold['id']} ({hold['reason']}): {hold['detail']}".splitlines()]
     out = data["outbox"]
     lines += [
         "",
@@ -160,6 +158,6 @@ def status_text(data: Mapping[str, Any]) -> str:
         *([f"delivery: {out['problem']}"] if out["problem"] else []),
     ]
     if data["leftovers"]:
-        names = ", ".join(plain(name) for name in data["leftovers"])
+        names = ", ".join(escaped(name) for name in data["leftovers"])
         lines.append(f"left over by a lost state: {names}; `confmig clean --dry-run` tells more")
     return "\n".join(lines)

@@ -1,30 +1,49 @@
-"""Texts for people: names made harmless, tables, times."""
+"""Tables and times for people."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
-
-def plain(text: str) -> str:
-    """A name as one line that changes nothing on a terminal."""
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+from confmig.writer import escaped
 
 
-def table(rows: Sequence[Sequence[Any]], head: Sequence[str]) -> str:
-    """Aligned columns; the last one is free."""
-    lines = [tuple(head), *(tuple("" if c is None else plain(str(c)) for c in r) for r in rows)]
-    widths = [max(len(line[i]) for line in lines) for i in range(len(head))]
-    out = []
-    for line in lines:
-        cells = [c.ljust(w) for c, w in zip(line[:-1], widths[:-1], strict=True)]
-        out.append("  ".join([*cells, line[-1]]).rstrip())
-    return "\n".join(out)
+def table(rows: Sequence[Sequence[Any]], head: Sequence[str], width: int | None = None) -> str:
+    """Aligned columns. Where ``width`` (columns of a terminal) is too narrow for them, each row is
+    a block of lines ``HEAD: value`` instead: nothing is cut off."""
+    cells = [["" if c is None else escaped(str(c)) for c in row] for row in rows]
+    widths = [max(map(_columns, column)) for column in zip(head, *cells, strict=True)]
+    if width is not None and sum(widths) + 2 * (len(widths) - 1) > width:
+        return "\n\n".join(_block(head, row) for row in cells)
+    return "\n".join(
+        "  ".join(
+            cell + " " * (wide - _columns(cell)) for cell, wide in zip(row, widths, strict=True)
+        ).rstrip()
+        for row in [head, *cells]
+    )
 
 
-def local(moment: datetime | None) -> str:
-    """A moment for people: local time and UTC."""
+def _block(head: Sequence[str], row: Sequence[str]) -> str:
+    return "\n".join(f"{name}: {cell}" for name, cell in zip(head, row, strict=True) if cell)
+
+
+def _columns(text: str) -> int:
+    """How many columns a text takes on a terminal: a Chinese character takes two."""
+    if text.isascii():
+        return len(text)
+    from wcwidth import wcswidth  # large tables: only for the texts that need them
+
+    return max(0, wcswidth(text))
+
+
+def moment_text(moment: datetime | None, zone: tzinfo) -> str:
+    """A moment for people: in a zone (that of the policy), and in UTC."""
     if moment is None:
         return ""
-    return f"{moment.astimezone():%Y-%m-%d %H:%M %Z} ({moment.astimezone(UTC):%H:%M} UTC)"
+    utc = moment.astimezone(UTC)
+    if zone is UTC or str(zone) == "UTC":
+        return f"{utc:%Y-%m-%d %H:%M} UTC"
+    there = moment.astimezone(zone)
+    day = "" if there.date() == utc.date() else f"{utc:%Y-%m-%d} "
+    return f"{there:%Y-%m-%d %H:%M %Z} ({day}{utc:%H:%M} UTC)"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import queue
-import random
+import random  # noqa: TID251 - the wait before the next try
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -46,11 +46,11 @@ from confmig.passes.result import Pass
 from confmig.passes.workspace import Workspace
 from confmig.reports.events import event_text
 from confmig.reports.readings import blocked, readings
-from confmig.reports.text import plain
 from confmig.service.narrator import Narrator
 from confmig.service.readiness import readiness
 from confmig.service.requests.dispatch import answer
 from confmig.settings import Settings, Target
+from confmig.writer import counted, escaped
 from confmig_otel.metrics import Readings
 
 if TYPE_CHECKING:
@@ -226,7 +226,8 @@ class Daemon:
                 else:
                     self._probes(recorder)
                     if str(error) != str(trouble):
-                        self._log(str(error))
+                        for line in error.lines:
+                            self._log(line)
                         self._log(f"nothing is migrated until the state is back{self._probes_at()}")
                     trouble = error
                     self._unready(error, telemetry)
@@ -385,7 +386,7 @@ class Daemon:
 
     def _answer(self, space: Workspace, request: Request) -> int | None:
         """Execute a request and reply; an exit code if this process must end."""
-        command = plain(str(request.message.get("command")))
+        command = escaped(str(request.message.get("command")))
         if not request.waits():
             self._log(f"{command}: not executed, because its client is gone")
             request.reply.put({})
@@ -396,7 +397,7 @@ class Daemon:
             said += f", transaction {reply['result']['transaction']}"
         name = request.message.get("target") or ", ".join(t.name for t in self._targets)
         who = f"{command} in {name} by uid {request.message.get('uid')}"
-        self._log(plain(f"{who}: {said}"))
+        self._log(escaped(f"{who}: {said}"))
         request.reply.put(reply)
         self._after(space)
         return fatal
@@ -414,7 +415,8 @@ class Daemon:
             try:
                 result = reconcile(space, target)
             except Unfinished as error:
-                self._log(f"{target.name}: {error}")
+                for line in error.lines:
+                    self._log(f"{target.name}: {line}")
                 return error.exit_code  # recovery belongs to a new process
             except ConfmigError as error:
                 self._troubled(target, error)
@@ -489,8 +491,8 @@ class Daemon:
             )
         if result.rejected:
             self._log(
-                f"{len(result.rejected)} event(s) were refused by the receiver for good; they are "
-                "kept, and `confmig events --replay` sends them again"
+                f"the receiver refused {counted(len(result.rejected), 'event')} for good; "
+                "`confmig events --replay` sends what was refused again"
             )
         self._relay_busy = False
         self._after(space)

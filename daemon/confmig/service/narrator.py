@@ -12,8 +12,9 @@ from confmig.core.planning.segments import Outlook
 from confmig.core.policy import reasons
 from confmig.errors import ConfmigError
 from confmig.passes.result import Pass
-from confmig.reports.text import local, plain
+from confmig.reports.text import moment_text
 from confmig.transactions.migrate import Outcome
+from confmig.writer import counted, error_lines, escaped
 
 
 @dataclass(slots=True)
@@ -23,7 +24,7 @@ class _Target:
     trouble: str = ""
     policy: str = ""
     conflicts: frozenset[str] = frozenset()
-    documents: dict[str, str] = field(default_factory=dict)
+    documents: dict[str, list[str]] = field(default_factory=dict)
     waits: dict[str, str] = field(default_factory=dict)
     failures: frozenset[str] = frozenset()
     failed: set[str] = field(default_factory=set)
@@ -38,8 +39,9 @@ class Narrator:
     def trouble(self, target: str, error: ConfmigError) -> list[str]:
         """A pass could not be made."""
         last = self._targets.setdefault(target, _Target())
-        lines = [f"{target}: {plain(str(error))}"]
-        lines += [f"{target}:   {plain(str(p))}" for p in getattr(error, "problems", ())]
+        lines = [f"{target}: {line}" for line in error.lines]
+        for problem in getattr(error, "problems", ()):
+            lines += [f"{target}:   {line}" for line in problem.lines]
         news = "\n".join(lines)
         if last.trouble == news:
             return []
@@ -64,17 +66,17 @@ class Narrator:
         lines = []
         failures = set()
         for outcome in result.outcomes:
-            line = _outcome(outcome)
+            said = _outcome(outcome)
             if outcome.error is not None:
                 if outcome.document is not None and outcome.kind not in ("drifted", "busy"):
                     last.failed.add(outcome.document)
-                failures.add(line)
-                if line in last.failures:
+                failures.add(said[0])
+                if said[0] in last.failures:
                     continue
-            lines.append(line)
-            lines += [plain(remark) for remark in outcome.remarks]
+            lines += said
+            lines += [escaped(remark) for remark in outcome.remarks]
             again = sorted(last.failed.intersection(outcome.changed))
-            lines += [f"{plain(path)}: fine again" for path in again]
+            lines += [f"{escaped(path)}: fine again" for path in again]
             last.failed.difference_update(again)
         last.failures = frozenset(failures)
         return lines
@@ -87,11 +89,12 @@ class Narrator:
                 continue
             ids = ", ".join(row.plan.migration_ids)
             held = result.view.found.get(name, {})
-            files = "; ".join(f"{plain(path)}: {image}" for path, image in held.items())
-            lines.append(
-                f"BLOCKED: {row.kind} {name} ({ids}) ended half-way [blocked_by_partial_failure] "
-                f"{files}. Fix: `confmig resolve {name} --dry-run` shows what each way out does"
-            )
+            files = "; ".join(f"{escaped(path)}: {image}" for path, image in held.items())
+            lines += [
+                f"BLOCKED: {row.kind} {name} ({ids}) changed only some of its files "
+                f"[blocked_by_partial_failure] {files}",
+                f"  help: `confmig resolve {name} --dry-run` shows the outcome of each choice",
+            ]
         lines += [f"unblocked: {name} is settled" for name in last.conflicts - now.keys()]
         last.conflicts = frozenset(now)
         return lines
@@ -107,23 +110,21 @@ class Narrator:
         last.policy = policy.digest
         return [
             f"BLOCKED: {reasons.EXPLAIN['policy_invalid']} [policy_invalid]",
-            *(f"  {plain(str(problem))}" for problem in policy.problems),
+            *(f"  {line}" for problem in policy.problems for line in problem.lines),
         ]
 
     def _documents(self, last: _Target, result: Pass) -> list[str]:
         now = {
-            d.path: f"{d.message or d.problem} [{d.problem}]" + (f" Fix: {d.fix}" if d.fix else "")
+            d.path: error_lines(d.problem, d.message or d.problem, d.path, d.fix)
             for d in result.view.documents
             if d.problem is not None and d.path not in result.waiting
         }
         lines = [
-            f"{plain(path)}: {plain(text)}"
-            for path, text in now.items()
-            if last.documents.get(path) != text
+            line for path, text in now.items() if last.documents.get(path) != text for line in text
         ]
         found = {d.path for d in result.view.documents}
         for path in last.documents.keys() - now.keys():
-            lines.append(f"{plain(path)}: {'fine again' if path in found else 'gone'}")
+            lines.append(f"{escaped(path)}: {'fine again' if path in found else 'gone'}")
         last.documents = now
         return lines
 
@@ -140,7 +141,7 @@ class Narrator:
             first = outlooks[0]
             more = f" and {len(outlooks) - 1} more" if len(outlooks) > 1 else ""
             said = reasons.EXPLAIN.get(reason, "")
-            when = local(first.decision.retry_at)
+            when = moment_text(first.decision.retry_at, result.view.policy.zone)
             lines.append(
                 f"{first.standing.migration.id}{more} {'wait' if more else 'waits'} [{reason}]"
                 + (f": {said}" if said else "")
@@ -149,19 +150,20 @@ class Narrator:
         return lines
 
 
-def _outcome(outcome: Outcome) -> str:
+def _outcome(outcome: Outcome) -> list[str]:
     ids = [m.id for m in outcome.segment.migrations]
     span = ids[0] if len(ids) == 1 else f"{ids[0]} .. {ids[-1]} ({len(ids)})"
-    number = len(outcome.changed)
-    files = f"{number} file{'' if number == 1 else 's'}"
-    if outcome.kind == "committed":
-        return (
+    files = counted(len(outcome.changed), "file")
+    if outcome.error is None:
+        return [
             f"migrated {files} by {span} [{outcome.segment.kind}] in {outcome.seconds:.3f} s, "
             f"transaction {outcome.transaction}"
-        )
-    said = plain(str(outcome.error))
+        ]
+    said, *help_line = outcome.error.lines
     if outcome.kind == "unclean":
-        return f"migrated {files} by {span}, transaction {outcome.transaction}; but {said}"
-    if outcome.kind in ("drifted", "busy"):
-        return f"{span} is planned again: {said}"
-    return f"{span} failed: {said}"
+        said = f"migrated {files} by {span}, transaction {outcome.transaction}; but {said}"
+    elif outcome.kind in ("drifted", "busy"):
+        said = f"{span} is planned again: {said}"
+    else:
+        said = f"{span} failed: {said}"
+    return [said, *help_line]

@@ -27,6 +27,7 @@ from confmig.transactions.rollback import kind as backward
 from confmig.transactions.rollback import selection
 from confmig.transactions.rollback.merge import restore
 from confmig.transactions.runner import Transactor
+from confmig.writer import counted
 
 MODES = ("restore", "resume", "verify_and_clear", "accept_changed")
 
@@ -172,7 +173,7 @@ class Resolution:
         if lost:
             raise Refused(
                 "values_lost",
-                f"{len(lost)} value(s) would be in no file: {'; '.join(lost)}",
+                f"{counted(len(lost), 'value')} would be in no file: {'; '.join(lost)}",
                 fix="take another way out (--dry-run shows them), or write these values into a "
                 "file and ask again; to lose them, --discard --reason TEXT",
             )

@@ -21,6 +21,7 @@ import warnings
 from collections.abc import Callable
 from collections.abc import Mapping as Map
 from dataclasses import dataclass
+from types import CodeType
 from typing import Any
 
 from confmig.documents.model.document import Document
@@ -138,15 +139,31 @@ def _child(
     if "refused" in reply:
         raise Refused(reply["refused"], f"{name}: {reply['message']}", place=reply.get("place", ""))
     if "failed" in reply:
-        if reply.get("module"):
-            raise Fault(
-                "handler_module_missing",
-                f"migrations/{name}:{reply['line']}: the Python module {reply['module']!r} is "
-                "missing",
-                fix="install it, and name it in `requires` of the migration's manifest entry",
-            )
-        raise Fault("handler_failed", f"{name}: {reply['failed']} in line {reply['line']}")
+        raise _failure(name, reply)
     return json.dumps(reply["changes"]).encode()
+
+
+def _failure(name: str, reply: Map[str, Any]) -> Fault:
+    """Why a handler failed: the place in its code, and what to do there."""
+    line = f":{reply['line']}" if reply["line"] else ""
+    place, kind = f"migrations/{name}{line}", reply["failed"]
+    if "module" in reply:
+        return Fault(
+            "handler_module_missing",
+            f"{place}: the Python module `{reply['module']}` is missing",
+            fix="install it, and name it in `requires` of the migration's manifest entry",
+        )
+    if "syntax" in reply:
+        reason = f"{place}: syntax error: {reply['syntax']}"
+        return Fault("handler_failed", reason, fix="correct this line")
+    if "entry" in reply:
+        reason = f"{place}: the function `migrate(document, contract)` is missing"
+        return Fault("handler_failed", reason, fix="define it")
+    return Fault(
+        "handler_failed",
+        f"{place}: the handler raised {kind}",
+        fix="correct the handler; its own message is left out, because it can hold a value",
+    )
 
 
 def _alive(pid: int) -> bool:
@@ -171,6 +188,14 @@ def _collect(reader: int, limits: Limits) -> tuple[bytes, bool]:
             return b"", False
 
 
+def _compiled(name: str, code: bytes) -> CodeType | SyntaxError:
+    """The code of a handler. The message of a syntax error speaks of the bundle only."""
+    try:
+        return compile(code, name, "exec")
+    except SyntaxError as error:
+        return error
+
+
 def _work(
     name: str,
     code: bytes,
@@ -185,10 +210,17 @@ def _work(
     try:
         sandbox.harden(writer, seconds=limits.seconds, memory=limits.memory)
         namespace: dict[str, Any] = {"__name__": f"confmig_handler_{name}"}
-        exec(compile(code, name, "exec"), namespace)  # noqa: S102 - the bundle is trusted
-        namespace["migrate"](document, contract)
-        changes = [c.as_json() for c in document.changes[start:]]
-        reply = {"changes": changes}
+        program = _compiled(name, code)
+        if isinstance(program, SyntaxError):
+            reply = {"failed": "SyntaxError", "line": program.lineno or 0, "syntax": program.msg}
+        else:
+            exec(program, namespace)  # noqa: S102 - the bundle is trusted
+            migrate = namespace.get("migrate")
+            if callable(migrate):
+                migrate(document, contract)
+                reply = {"changes": [c.as_json() for c in document.changes[start:]]}
+            else:
+                reply = {"failed": "NameError", "line": 0, "entry": "migrate"}
         answer = json.dumps(reply).encode()
     except ConfmigError as error:
         answer = json.dumps(

@@ -12,6 +12,7 @@ from confmig.core.bundle.manifest import Files, Manifest
 from confmig.documents import formats
 from confmig.documents.chain import Program
 from confmig.documents.model.document import Caps
+from confmig.documents.model.line_numbers import line_numbers
 from confmig.documents.operations import data_of
 from confmig.documents.operations import load as load_operations
 from confmig.documents.operations.base import Addresses
@@ -19,6 +20,7 @@ from confmig.errors import Invalid, Problem, Refused
 from confmig.worker import handlers, regex
 from confmig.worker.bundle import LoadedBundle
 from confmig.worker.schemas import Schemas
+from confmig.writer import counted
 
 
 def load(
@@ -55,7 +57,9 @@ def load(
             )
     if problems or manifest is None:
         raise Invalid(
-            "manifest_invalid", f"the bundle {root.name} has {len(problems)} problem(s)", problems
+            "manifest_invalid",
+            f"the bundle {root.name} has {counted(len(problems), 'problem')}",
+            problems,
         )
     return LoadedBundle(
         root, manifest, contract, files, programs, schemas, caps, dict(parameters or {})
@@ -106,14 +110,17 @@ def _programs(files: Files, manifest: Manifest | None) -> tuple[dict[str, Progra
         if not file.endswith(".yaml"):
             continue
         try:
-            data = data_of(formats.parse(content, format="yaml"))
+            document = formats.parse(content, format="yaml")
+            data = data_of(document)
         except Refused as error:
             problems.append(Problem("migration_file_invalid", place, error.message, error.fix))
             continue
         known = manifest.configs if manifest is not None else {}
         sets = {name: known[name].format for name in (migration.sets if migration else ())}
         others = tuple(name for name in known if name not in sets) if sets else ()
-        operations, found = load_operations(data if data is not None else [], place, sets, others)
+        operations, found = load_operations(
+            data if data is not None else [], place, sets, others, line_numbers(document)
+        )
         problems += found
         for operation in operations:
             why = regex.check(getattr(operation.body, "regex", ""))

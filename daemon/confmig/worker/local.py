@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+from confmig.adapters.workers.records import Checked
 from confmig.documents import formats
 from confmig.documents.model.document import Caps
+from confmig.documents.model.line_numbers import line_numbers
 from confmig.documents.model.tree import plain
 from confmig.worker.bundle import LoadedBundle
 
@@ -33,6 +34,7 @@ class LocalWorker:
         loaded = loading.load(root, caps or Caps(), parameters, shared=shared)
         return replace(loaded, remember=self._remember)
 
-    def check(self, data: bytes) -> Any:
+    def check(self, data: bytes) -> Checked:
         """The plain data of a settings file or a policy."""
-        return plain(formats.parse(data, format="yaml").root)
+        document = formats.parse(data, format="yaml")
+        return Checked(plain(document.root), line_numbers(document))

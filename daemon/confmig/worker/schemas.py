@@ -65,7 +65,7 @@ class Schemas:
                             "schema_invalid",
                             f"migrations/schemas/{entry.schema_file}",
                             str(error).splitlines()[0][:200],
-                            "mend the schema",
+                            "correct the schema",
                         )
                     )
         return out

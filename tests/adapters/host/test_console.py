@@ -33,7 +33,7 @@ def test_a_pipe_that_nobody_reads_drops_lines_and_reports_their_number() -> None
     lines = held.decode().splitlines()
     assert lines[-1] == "the end"
     kept = sum(line.startswith("x") for line in lines)
-    assert lines[-2] == f"confmig: {3000 - kept} line(s) before this could not be written"
+    assert lines[-2] == f"confmig: {3000 - kept} lines before this could not be written"
 
 
 @pytest.mark.parametrize("closed", ["reader", "writer", "full disk"])

@@ -588,7 +588,7 @@ def test_every_defect_that_can_coexist_is_reported_in_one_reading() -> None:
         ("migration_registry_missing", "0006_m"),
         ("migration_registry_missing", "0002_twin"),
         ("migration_registry_orphan", "0099_orphan"),
-        ("migration_version_gap", "BAD"),
+        ("migration_version_gap", "0002_m"),
         ("migration_checksum_mismatch", "0001_m"),
         ("config_unknown", "sets.nowhere"),
         ("config_unknown", "strange"),

@@ -120,7 +120,7 @@ class Reader(Root):
         try:
             fd, mounted = self._open_document(path)
         except FileNotFoundError:
-            raise Refused("document_missing", "the file is gone", place=path) from None
+            raise Refused("document_missing", "there is no such file", place=path) from None
         except OSError as error:
             raise odd(path, error) from None
         try:

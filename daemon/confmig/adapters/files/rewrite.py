@@ -3,7 +3,8 @@
 A write lease of the kernel makes it safe while we live: it is granted only if nobody else has the
 file open, and whoever opens it meanwhile waits until we are done. So no reader sees half a file,
 and no edit comes in between. A crash in the midst leaves a file that is partly new: the images
-are in the state, and recovery writes one of them (``core.torn`` tells such a file from an edit).
+are in the state, and recovery writes one of them (``core.transaction.torn`` tells such a file
+from an edit).
 """
 
 from __future__ import annotations
@@ -105,5 +106,5 @@ def _put_back(fd: int, held: bytes, path: str) -> None:
             "rewrite_failed",
             f"the file may be half-written: {error.strerror}",
             place=path,
-            fix="mend the disk, then run again: the transaction is settled first",
+            fix="repair the disk, then run again: the transaction is settled first",
         ) from error

@@ -10,6 +10,8 @@ import os
 import select
 from contextlib import suppress
 
+from confmig.writer import counted
+
 _PIECE = 4096
 """A pipe that is ready takes so many bytes at once without blocking (PIPE_BUF)."""
 
@@ -24,7 +26,7 @@ class Console:
     def line(self, text: str) -> None:
         """Write a line, or drop it."""
         if self._dropped:
-            missing = f"confmig: {self._dropped} line(s) before this could not be written"
+            missing = f"confmig: {counted(self._dropped, 'line')} before this could not be written"
             if not self._write(missing):
                 self._dropped += 1
                 return

@@ -137,7 +137,7 @@ class ControlServer:
 
     def _refuse(self, connection: socket.socket) -> None:
         full = LockHeld("daemon_busy", f"{_MOST} commands wait already", fix="ask again later")
-        error = {"code": full.code, "message": full.message, "fix": full.fix}
+        error = {"code": full.code, "message": full.message, "place": "", "fix": full.fix}
         with connection:
             _send(connection, {"ok": False, "exit_code": full.exit_code, "error": error})
 

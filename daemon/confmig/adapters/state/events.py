@@ -11,6 +11,7 @@ from typing import Any
 from confmig.adapters.state import audit
 from confmig.adapters.state.connection import Connection, stamp
 from confmig.adapters.state.records import Trace
+from confmig.writer import escaped
 from confmig_otel import events as ev
 
 
@@ -49,7 +50,7 @@ class Events:
                     event.name,
                     time_ns,
                     event.severity,
-                    json.dumps(dict(event.attributes)),
+                    json.dumps({key: _harmless(value) for key, value in event.attributes.items()}),
                     trace_id,
                     span_id,
                 ),
@@ -132,3 +133,12 @@ class Events:
         for row in out:
             row["attributes"] = json.loads(row["attributes"])
         return out
+
+
+def _harmless(value: Any) -> Any:
+    """An attribute whose texts change nothing where an event is shown."""
+    if isinstance(value, str):
+        return escaped(value)
+    if isinstance(value, list | tuple):
+        return [_harmless(one) for one in value]
+    return value

@@ -70,7 +70,7 @@ class PlannedFiles:
             (self._plan.id, *values),
         ).fetchall()
 
-    def _file(
+    def _file(  # noqa: PLR0913 - the columns of a row
         self,
         n: int,
         path: str,
@@ -270,7 +270,7 @@ class Transactions:
         return [_transaction(*row) for row in rows.fetchall()]
 
 
-def _transaction(
+def _transaction(  # noqa: PLR0913 - the columns of a row
     id: str,
     target: str,
     kind: str,

@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from confmig.adapters.workers.records import (
+    Checked,
     HalfDone,
     Merged,
     MergePart,
@@ -110,5 +111,5 @@ class Worker(Protocol):
         everybody can write them. Raises ``Invalid`` with every problem, ``bundle_untrusted`` before
         anything is read."""
 
-    def check(self, data: bytes) -> Any:
+    def check(self, data: bytes) -> Checked:
         """The plain data of a settings file or a policy. Raises ``Refused`` if it is no YAML."""

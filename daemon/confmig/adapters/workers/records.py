@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from confmig.documents.model.journal import Change
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """The plain data of a file that people wrote, and the line of each entry by its path."""
+
+    data: Any
+    lines: Mapping[tuple[str | int, ...], int]
 
 
 @dataclass(frozen=True, slots=True)

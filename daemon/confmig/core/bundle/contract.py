@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from confmig.core.input_errors import problems_of
 from confmig.errors import Problem
 
 Status = Literal["current", "supported", "deprecated", "removed"]
@@ -75,12 +76,4 @@ def read(raw: bytes | None) -> tuple[Contract, list[Problem]]:
     try:
         return Contract.model_validate_json(raw), []
     except ValidationError as error:
-        return Contract(), [
-            Problem(
-                "contract_invalid",
-                f"{PLACE}: {'.'.join(str(p) for p in one['loc']) or 'file'}",
-                one["msg"],
-                "mend this field",
-            )
-            for one in error.errors()
-        ]
+        return Contract(), problems_of(error, Contract, code="contract_invalid", file=PLACE)

@@ -27,11 +27,12 @@ from confmig.core.bundle.manifest import (
     Retired,
     Stamp,
 )
+from confmig.core.input_errors import closest, did_you_mean
 from confmig.errors import Problem
 
 _KEYS = {"_config_version", "bundle", "configs", "migrations", "parameters", "retired"}
 _RETIRED_KEYS = {"through", "versions", "sum"}
-_LINES: dict[str, tuple[str, tuple[str, ...]]] = {
+LINES: dict[str, tuple[str, tuple[str, ...]]] = {
     "repeated_keys": ("ini", ("keep", "refuse")),
     "continuation": ("ini", ("indent", "backslash", "none")),
     "encoding": ("properties", ("utf-8", "latin-1")),
@@ -44,7 +45,7 @@ _CONFIG_KEYS = {
     "samples",
     "multi_document",
     "inline_comments",
-    *_LINES,
+    *LINES,
 }
 _MIGRATION_KEYS = {
     "id",
@@ -89,8 +90,26 @@ class _Check:
             return None
         try:
             data = json.loads(normalised(raw), object_pairs_hook=self._pairs)
-        except (ValueError, RecursionError) as error:
-            self.say("manifest_unreadable", "manifest.json", f"not JSON: {error}", "mend the JSON")
+        except json.JSONDecodeError as error:
+            self.say(
+                "manifest_unreadable",
+                f"manifest.json:{error.lineno}",
+                f"this is not JSON (column {error.colno}): {error.msg[:1].lower()}{error.msg[1:]}",
+                "correct the JSON",
+            )
+            return None
+        except UnicodeDecodeError:
+            self.say(
+                "manifest_unreadable", "manifest.json", "the file is not UTF-8", "save it as UTF-8"
+            )
+            return None
+        except (ValueError, RecursionError):
+            self.say(
+                "manifest_unreadable",
+                "manifest.json",
+                "a number is too long or the nesting is too deep",
+                "shorten it",
+            )
             return None
         if not isinstance(data, dict):
             self.say(
@@ -162,10 +181,13 @@ class _Check:
     def _known_keys(self, data: dict[str, Any], known: set[str], place: str) -> None:
         for key in data:
             if key not in known:
+                meant = closest(key, known)
                 self._field(
                     f"{place}: {key}",
-                    "the key is not known",
-                    f"remove it; known are {', '.join(sorted(known))}",
+                    f"unknown key `{key}`" + did_you_mean(key, known),
+                    f"write `{meant}`"
+                    if meant
+                    else f"remove it; known are {', '.join(sorted(known))}",
                 )
 
     def _text(self, data: dict[str, Any], key: str, place: str) -> str:
@@ -272,7 +294,7 @@ class _Check:
                 )
             else:
                 out["inline_comments"] = marks
-        for name, (format, values) in _LINES.items():
+        for name, (format, values) in LINES.items():
             if name not in entry:
                 continue
             if entry[name] not in values or entry.get("format") != format:
@@ -564,14 +586,19 @@ class _Check:
             if self.retired is not None and config in self.retired.versions:
                 made.append((self.retired.through, self.retired.versions[config], "retired"))
             made.sort()
-            for (_, before, _), (_, version, name) in pairwise(made):
+            for (_, before, earlier), (_, version, name) in pairwise(made):
                 if version != before + 1:
+                    wrong = f"{name} skips version {before + 1} of `{config}`"
+                    if version != before + 2:
+                        wrong = f"{name} sets `{config}` to {version}, after {earlier}: {before}"
                     self.say(
                         "migration_version_gap",
                         f"manifest.json: {name}: sets.{config}",
-                        f"version {version} does not follow {before}",
-                        f"set {before + 1}, or add the migration that is missing",
+                        wrong,
+                        f"set `sets.{config}` to {before + 1} there, or add the migration that is "
+                        "missing; later versions are checked after that",
                     )
+                    break  # what follows is counted from a wrong version
 
     def _registry(self, entries: list[Any]) -> None:
         listed = {e["id"] for e in _objects(entries) if isinstance(e.get("id"), str)}

@@ -12,13 +12,22 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import time, timedelta
+from datetime import UTC, time, timedelta, tzinfo
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    WithJsonSchema,
+    model_validator,
+)
 
 from confmig.core.bundle.manifest import CLASSES
+from confmig.core.input_errors import problems_of
 from confmig.core.policy.windows import DAYS, Window
 from confmig.errors import Problem
 
@@ -67,9 +76,17 @@ def _zone(text: Any) -> ZoneInfo:
         raise ValueError(f"{text!r} is no IANA time zone") from None
 
 
-Duration = Annotated[timedelta, BeforeValidator(duration)]
-Clock = Annotated[time, BeforeValidator(_clock)]
-Zone = Annotated[ZoneInfo, BeforeValidator(_zone)]
+DURATION_SCHEMA = {
+    "type": "string",
+    "pattern": "^(?=.)([0-9]+d)?([0-9]+h)?([0-9]+m)?([0-9]+s)?$",
+    "examples": ["30m", "6h", "1d12h"],
+}
+_CLOCK_SCHEMA = {"type": "string", "pattern": "^([01][0-9]|2[0-3]):[0-5][0-9]$"}
+_ZONE_SCHEMA = {"type": "string", "minLength": 1, "examples": ["UTC", "Europe/Berlin"]}
+
+Duration = Annotated[timedelta, BeforeValidator(duration), WithJsonSchema(DURATION_SCHEMA)]
+Clock = Annotated[time, BeforeValidator(_clock), WithJsonSchema(_CLOCK_SCHEMA)]
+Zone = Annotated[ZoneInfo, BeforeValidator(_zone), WithJsonSchema(_ZONE_SCHEMA)]
 
 
 class _Model(BaseModel):
@@ -89,6 +106,14 @@ class _Model(BaseModel):
 class WindowRule(_Model):
     """One named window of the policy."""
 
+    model_config = ConfigDict(
+        json_schema_extra={
+            "oneOf": [
+                {"required": [key], "properties": {key: {"type": "string"}}}
+                for key in ("duration", "end")
+            ]
+        }
+    )
     kind: Literal["allow", "deny"]
     days: tuple[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"], ...] = DAYS  # type: ignore[assignment]
     start: Clock
@@ -108,7 +133,7 @@ class WindowRule(_Model):
 class ApprovalRule(_Model):
     """Who must say yes, and for how long a yes counts."""
 
-    required: int = 1
+    required: int = Field(default=1, json_schema_extra={"minimum": 1, "maximum": 2})
     ttl: Duration = timedelta(hours=24)
 
     @model_validator(mode="after")
@@ -121,17 +146,21 @@ class ApprovalRule(_Model):
 class ClassRule(_Model):
     """When the migrations of one class may run."""
 
-    windows: Literal["always"] | tuple[str, ...] = ()
-    approval: Literal["none"] | ApprovalRule | None = None
+    windows: Literal["always"] | tuple[str, ...] = Field(
+        default=(), description="`always` or a list of window names such as `[nightly]`"
+    )
+    approval: Literal["none"] | ApprovalRule | None = Field(
+        default=None, description="`none` or a mapping such as `{required: 1, ttl: 24h}`"
+    )
 
 
-class _File(_Model):
+class PolicyFile(_Model):
     timezone: Zone = ZoneInfo("UTC")
     windows: dict[str, WindowRule] = {}
     classes: dict[Literal["online", "post_deploy", "manual_backfill"], ClassRule] = {}
 
     @model_validator(mode="after")
-    def _names(self) -> _File:
+    def _names(self) -> PolicyFile:
         for name, rule in self.classes.items():
             for window in rule.windows if rule.windows != "always" else ():
                 if window not in self.windows:
@@ -159,6 +188,8 @@ class Policy:
     digest: str
     classes: Mapping[str, ClassPolicy] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
+    zone: tzinfo = UTC
+    """The zone in which people are shown times."""
 
 
 _DEFAULT_APPROVAL = ApprovalRule()
@@ -175,8 +206,8 @@ def invalid(problems: list[Problem]) -> Policy:
     return Policy("invalid", hashlib.sha256(text.encode()).hexdigest(), {}, tuple(problems))
 
 
-def read(data: Any, place: str) -> Policy:
-    """The policy of a file's plain data."""
+def read(data: Any, place: str, lines: Mapping[tuple[str | int, ...], int] | None = None) -> Policy:
+    """The policy of a file's plain data; ``lines`` has the line of each entry."""
     if data is None:
         return invalid(
             [
@@ -189,18 +220,17 @@ def read(data: Any, place: str) -> Policy:
             ]
         )
     try:
-        parsed = _File.model_validate(data)
+        parsed = PolicyFile.model_validate(data)
     except ValidationError as error:
         return invalid(
-            [
-                Problem(
-                    "policy_invalid",
-                    f"{place}: {'.'.join(str(p) for p in one['loc']) or 'file'}",
-                    one["msg"].removeprefix("Value error, "),
-                    "mend the policy; until then nothing runs",
-                )
-                for one in error.errors()
-            ]
+            problems_of(
+                error,
+                PolicyFile,
+                code="policy_invalid",
+                file=place,
+                then="; until then nothing runs",
+                lines=lines,
+            )
         )
     windows = {
         name: Window(
@@ -230,4 +260,5 @@ def read(data: Any, place: str) -> Policy:
         allows = tuple(w for w in listed if w.kind == "allow")
         classes[kind] = ClassPolicy(rule.windows == "always", allows + denies, approval)
     canonical = json.dumps(data, sort_keys=True, default=str)
-    return Policy("present", hashlib.sha256(canonical.encode()).hexdigest(), classes)
+    digest = hashlib.sha256(canonical.encode()).hexdigest()
+    return Policy("present", digest, classes, zone=parsed.timezone)

@@ -46,14 +46,14 @@ def check_move(before: Phase, after: Phase) -> None:
 
 
 class Image(StrEnum):
-    """What a target holds, told by its hash and by what its temporary file holds. ``TORN``: only
+    """What a document holds: its hash and its temporary file say it. ``TORN``: only
     of a file that is rewritten in place."""
 
     OLD = "old"
     NEW = "new"
     TORN = "half-written by a crash"
-    EDITED_OLD = "edited, ours was never there"
-    EDITED_NEW = "edited after ours was there"
+    EDITED_OLD = "edited; the new version was never written"
+    EDITED_NEW = "has the new version and was edited after that"
 
 
 class Recovery(StrEnum):

@@ -74,7 +74,7 @@ class _Scanner:
         self.grammar = grammar
         self.caps = caps
 
-    def scan(self) -> None:
+    def scan(self) -> None:  # noqa: C901 - one loop over all tokens
         """Hang the tree into the document."""
         text, document, caps = self.text, self.document, self.caps
         space, token = _SPACE[self.grammar].match, _TOKEN.match
@@ -232,7 +232,7 @@ class _Scanner:
 
     def _bad(self, at: int, message: str, fix: str = "") -> Refused:
         name = self.grammar
-        return self._refuse(f"not_{name}", at, message, fix or "mend the file, then run again")
+        return self._refuse(f"not_{name}", at, message, fix or "correct the file, then run again")
 
     def _refuse(self, code: str, at: int, message: str, fix: str = "") -> Refused:
         line = self.text.count("\n", 0, at) + 1

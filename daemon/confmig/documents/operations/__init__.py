@@ -19,6 +19,7 @@ from pydantic import (
     model_validator,
 )
 
+from confmig.core.input_errors import did_you_mean, problems_of
 from confmig.documents.model.document import Document
 from confmig.documents.model.lookup import MISSING
 from confmig.documents.model.together import Together, address
@@ -120,7 +121,7 @@ OPERATIONS: dict[str, type[BaseModel]] = {
     "manual": Manual,
     "custom": Custom,
 }
-_SHORT = {  # what a bare text stands for
+SHORT = {  # what a bare text stands for
     "delete": "path",
     "wrap_list": "path",
     "unwrap_list": "path",
@@ -151,6 +152,15 @@ class ForEach(Strict):
         return text
 
 
+class _BodyInvalid(Exception):
+    """What stands below the kind of an operation is not valid; ``load`` reports it there."""
+
+    def __init__(self, kind: str, error: ValidationError) -> None:
+        super().__init__(kind)
+        self.kind = kind
+        self.error = error
+
+
 class Operation(Strict):
     """One entry of a migration file."""
 
@@ -170,21 +180,23 @@ class Operation(Strict):
             k for k in data if k not in OPERATIONS and k not in ("when", "for_each", "allow_shared")
         ]
         if extra:
-            raise ValueError(f"unknown key {extra[0]!r}; operations are {', '.join(OPERATIONS)}")
+            known = (*OPERATIONS, "when", "for_each", "allow_shared")
+            meant = did_you_mean(str(extra[0]), known) or f"; known are {', '.join(OPERATIONS)}"
+            raise ValueError(f"unknown operation `{extra[0]}`{meant}")
         if len(kinds) != 1:
             raise ValueError(
                 "exactly one operation key is needed; found " + (", ".join(kinds) or "none")
             )
         kind = kinds[0]
         body = data[kind]
-        if kind in _SHORT and isinstance(body, str):
-            body = {_SHORT[kind]: body}
+        if kind in SHORT and isinstance(body, str):
+            body = {SHORT[kind]: body}
         rest = {k: v for k, v in data.items() if k != kind}
-        return {
-            "kind": kind,
-            "body": OPERATIONS[kind].model_validate(body, context=info.context),
-            **rest,
-        }
+        try:
+            validated = OPERATIONS[kind].model_validate(body, context=info.context)
+        except ValidationError as error:
+            raise _BodyInvalid(kind, error) from None
+        return {"kind": kind, "body": validated, **rest}
 
     def run(self, document: Document, context: Context) -> None:
         """Apply the operation. Raises ``Refused`` with the operation's kind in the message."""
@@ -259,11 +271,13 @@ def load(
     place: str,
     formats: Map[str, str] | None = None,
     others: tuple[str, ...] = (),
+    lines: Map[tuple[str | int, ...], int] | None = None,
 ) -> tuple[list[Operation], list[Problem]]:
     """The operations of a migration file's plain data, and every problem found in it.
 
     ``formats`` has the configurations a migration sets, with their formats; with several, every
-    path says which one it is about. ``others`` are the bundle's other configurations.
+    path says which one it is about. ``others`` are the bundle's other configurations. ``lines`` has
+    the line of each entry of the file.
     """
     if not isinstance(data, list):
         return [], [
@@ -281,19 +295,33 @@ def load(
             context = Addresses(formats, relative, others) if formats else None
             operations.append(Operation.model_validate(item, context=context))
         except ValidationError as error:
-            for one in error.errors():
-                where = ".".join(str(p) for p in one["loc"])
-                message = one["msg"].removeprefix("Value error, ")
-                problems.append(
-                    Problem(
-                        "operation_invalid",
-                        f"{place}: operation {number}{': ' + where if where else ''}",
-                        message,
-                        "see the list of operations in the README",
-                    )
-                )
+            problems += _problems(error, Operation, place, lines, (number - 1,))
+        except _BodyInvalid as invalid:
+            kind = invalid.kind
+            below = (number - 1, kind)
+            problems += _problems(invalid.error, OPERATIONS[kind], place, lines, below)
         except Refused as error:
-            problems.append(
-                Problem(error.code, f"{place}: operation {number}", error.message, error.fix)
-            )
+            line = (lines or {}).get((number - 1,))
+            where = f"{place}:{line}" if line is not None else f"{place}: operation {number}"
+            problems.append(Problem(error.code, where, error.message, error.fix))
     return operations, problems
+
+
+def _problems(
+    error: ValidationError,
+    model: type[BaseModel],
+    place: str,
+    lines: Map[tuple[str | int, ...], int] | None,
+    below: tuple[str | int, ...],
+) -> list[Problem]:
+    if lines is None:
+        place = f"{place}: operation {int(below[0]) + 1}"
+    return problems_of(
+        error,
+        model,
+        code="operation_invalid",
+        file=place,
+        then="; `confmig schema operations` describes every operation",
+        lines=lines,
+        below=below,
+    )

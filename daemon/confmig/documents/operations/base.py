@@ -16,6 +16,7 @@ from confmig.documents.model.lookup import Hit
 from confmig.documents.model.together import address
 from confmig.documents.model.tree import Mapping, Sequence, kind_of, same_value
 from confmig.errors import Refused
+from confmig.writer import counted
 
 TypeName = Literal["string", "int", "float", "number", "bool", "list", "object"]
 _ZERO: dict[str, Any] = {
@@ -121,14 +122,12 @@ def _not_too_deep(text: str, format: str) -> None:
     path = paths.parse(text)
     if deepest is None or len(path) <= deepest:
         return
+    limit = f"a path in a {format} file has at most {counted(deepest, 'key')}"
     names = [s.name for s in path if isinstance(s, paths.Key)]
     if len(names) != len(path):
-        raise ValueError(f"{text!r}: a path in a {format} file has at most {deepest} key(s)")
+        raise ValueError(f"{text!r}: {limit}")
     right = paths.show([*names[: deepest - 1], ".".join(names[deepest - 1 :])])
-    raise ValueError(
-        f"{text!r}: a path in a {format} file has at most {deepest} key(s); a key with dots is "
-        f"written as {right}"
-    )
+    raise ValueError(f"{text!r}: {limit}; a key with dots is written as {right}")
 
 
 def _any_path(text: str) -> None:

@@ -118,7 +118,7 @@ class _Builder:
             refused.reason = f"document {self.begun}, {refused.reason}"
         return refused
 
-    def build(self) -> None:
+    def build(self) -> None:  # noqa: C901 - one loop over all events
         """Run the event loop and hang the tree into the document.
 
         This loop runs for every value of every file, so it is written out: plain scalars without

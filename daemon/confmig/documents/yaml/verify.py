@@ -58,7 +58,7 @@ class _Reader:
         self.opaque: list[tuple[int, int]] = []
         self.anchors: dict[str, Any] = {}  # by name: what an alias means that comes now
 
-    def read(self) -> list[tuple[int, int]]:
+    def read(self) -> list[tuple[int, int]]:  # noqa: C901 - one loop over all events
         """Returns the spans of scalars that hold a '#', for the comment census."""
         document, source, opaque = self.document, self.source, self.opaque
         get = CParser(self.text).get_event

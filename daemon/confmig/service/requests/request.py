@@ -37,8 +37,9 @@ def guard(space: Workspace, target: Target) -> None:
         row = conflicts[0]
         raise PartialFailure(
             "blocked_by_partial_failure",
-            f"transaction {row.id} left {target.name} half-way",
-            fix=f"`confmig resolve {row.id} --dry-run` shows what each way out does",
+            f"transaction {row.id} of {target.name} was interrupted and changed only some of its "
+            "files",
+            fix=f"`confmig resolve {row.id} --dry-run` shows the outcome of each choice",
         )
 
 

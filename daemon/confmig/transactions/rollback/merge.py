@@ -16,6 +16,7 @@ from confmig.core.planning.facts import below_floor
 from confmig.core.planning.segments import bound
 from confmig.errors import Refused
 from confmig.transactions.rollback.selection import Job, Part, Undoing, bundle_of, same_migrations
+from confmig.writer import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +85,7 @@ def _conflict(places: Mapping[str, str]) -> Refused:
     listed = ", ".join(f"{place} ({message})" for place, message in places.items())
     refused = Refused(
         "rollback_conflict",
-        f"{len(places)} file(s) changed after the migration: {listed}",
+        f"{counted(len(places), 'file')} changed after the migration: {listed}",
         place=next(iter(places)),
         fix="put the edits aside and roll back again, or say --discard-later-edits: today's "
         "files are kept in the state directory's rescue/ then",

@@ -107,8 +107,8 @@ def _undoable(row: Transaction) -> Transaction:
     if row.phase not in (Phase.COMMITTED, Phase.DONE, Phase.CONFLICT):
         raise Refused(
             "transaction_not_committed",
-            f"{row.id} ended in {row.phase}: it changed nothing",
-            fix="choose one that was committed",
+            f"{row.id} was not committed (it ended as {row.phase})",
+            fix="choose a transaction that was committed; `confmig history` lists them",
         )
     if row.reversed_by is not None:
         raise Refused("already_rolled_back", f"{row.id} was rolled back by {row.reversed_by}")

@@ -1,0 +1,28 @@
+"""The line of each entry of a document, for messages."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from confmig.documents.model.document import Document
+from confmig.documents.model.tree import Mapping, Sequence, cells_of
+
+
+def line_numbers(document: Document) -> dict[tuple[str | int, ...], int]:
+    """Path -> line, counted from 1. The path of a key is its names and positions from the root."""
+    text = document.text
+    breaks = [at for at, character in enumerate(text) if character == "\n"]
+    out: dict[tuple[str | int, ...], int] = {}
+    stack: list[tuple[tuple[str | int, ...], object]] = [((), document.root)]
+    while stack:
+        path, value = stack.pop()
+        if not isinstance(value, Mapping | Sequence):
+            continue
+        for number, cell in enumerate(cells_of(value)):
+            part = cell.name if isinstance(value, Mapping) and cell.name is not None else number
+            origin = cell.key or cell.node
+            if origin is not None:
+                out[(*path, part)] = bisect_right(breaks, origin.start - 1) + 1
+            if cell.node is None or cell.node.alias is None:
+                stack.append(((*path, part), cell.value))
+    return out
