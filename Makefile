@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # a worker for each core; the tests of a file share what is made once for them
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 
-.PHONY: demo test check dist e2e bench crash-full clean
+.PHONY: help demo test check lint types format dist e2e bench crash-full clean
 
 # One environment for everything; made anew when the dependencies change.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -16,14 +16,25 @@ $(VENV)/.ready: pyproject.toml constraints.txt
 demo: $(VENV)/.ready ## a real old configuration, migrated step by step, with its events
 	$(BIN)/python -m deploy.demo.demo
 
+help: ## this list
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
 test: $(VENV)/.ready ## the fast tests
 	$(PYTEST) -m "not slow"
 
-check: $(VENV)/.ready ## lint, types, import contracts, and our own bundle
+lint: $(VENV)/.ready ## style and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/mypy -p confmig -p confmig_otel -p tests
 	$(BIN)/lint-imports
+
+types: $(VENV)/.ready ## the types
+	$(BIN)/mypy -p confmig -p confmig_otel -p tests
+
+format: $(VENV)/.ready ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+check: lint types ## lint, types, import contracts, and our own bundle
 	mkdir -p build
 	$(BIN)/confmig sum --check
 	$(BIN)/confmig check
