@@ -27,12 +27,12 @@ from confmig.adapters.files.plain_file import read_plain
 from confmig.adapters.files.snapshot import Ways
 from confmig.adapters.telemetry.endpoint import url_problem
 from confmig.adapters.workers.protocol import Worker
-from confmig.core.input_errors import did_you_mean, problems_of
+from confmig.core.input_errors import problems_of
 from confmig.core.planning.quiet import Rule
 from confmig.core.policy.model import DURATION_SCHEMA, duration
 from confmig.documents.model.document import Caps
 from confmig.errors import Invalid, Problem, Refused
-from confmig.writer import counted
+from confmig.writer import counted, did_you_mean
 
 
 class _Model(BaseModel):

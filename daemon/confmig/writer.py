@@ -6,6 +6,8 @@ marks that turn the direction of writing. It is escaped here and nowhere else.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 def escaped(text: str) -> str:
     """A text from outside as one line that changes nothing on a terminal."""
@@ -26,3 +28,22 @@ def error_lines(code: str, message: str, place: str = "", fix: str = "") -> list
     if fix:
         lines.append(f"  help: {escaped(fix)}")
     return lines
+
+
+def closest(word: str, known: Iterable[str]) -> str | None:
+    """The known word that was probably meant, or None."""
+    words = sorted(str(k) for k in known)  # a set has no order
+    bare = {w.replace("_", "").replace("-", "").lower(): w for w in words}
+    same = bare.get(word.replace("_", "").replace("-", "").lower())
+    if same is not None:
+        return same
+    import difflib  # only where a word is not known
+
+    found = difflib.get_close_matches(word, words, 1, 0.6)
+    return found[0] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean `x`?`` or nothing."""
+    found = closest(word, known)
+    return f"; did you mean `{found}`?" if found is not None else ""

@@ -7,10 +7,11 @@ from typing import Any
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from confmig.core.input_errors import closest, did_you_mean, problems_of, shown
+from confmig.core.input_errors import problems_of, shown
 from confmig.core.policy.model import PolicyFile
 from confmig.documents.operations import load
 from confmig.settings import Settings
+from confmig.writer import closest, did_you_mean
 
 TARGET = {"name": "a", "root": "r", "bundle": "b"}
 CLASS = {"windows": "always"}

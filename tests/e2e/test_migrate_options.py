@@ -395,7 +395,7 @@ def test_the_shape_of_json(tmp_path: Path, bundle: Path) -> None:
     assert second["changes"] == []
     for answer, file in ((third, broken), (fourth, missing)):
         assert answer["path"] == str(file)
-        assert set(answer["error"]) == {"code", "message"}
+        assert set(answer["error"]) == {"code", "message", "place", "fix"}
     assert files[0].read_text() == document("a.yaml")
 
 

@@ -18,6 +18,7 @@ from typing import NoReturn
 from confmig import __version__
 from confmig.cli import output
 from confmig.errors import BUG, DONE, INTERRUPTED, INVALID, Bug, ConfmigError, Problem
+from confmig.writer import did_you_mean, error_lines
 
 COMMANDS = {
     "run": "watch and migrate until stopped; --once makes one pass",
@@ -47,15 +48,26 @@ _EPILOG = """exit codes:
   5 partial failure           6 lock held                 7 committed, a later step failed
   70 bug                      130 interrupted
 
-`confmig COMMAND --help` tells the rest. Most commands take --settings confmig.yaml."""
+`confmig COMMAND --help` describes a command. Most commands take --settings confmig.yaml."""
 
 
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
-        self.exit(INVALID, f"{self.prog}: {message}\nTry `{self.prog} --help`.\n")
+        lines = error_lines("usage", message, fix=f"`{self.prog} --help` lists what it takes")
+        self.exit(INVALID, f"{output.highlighted(f'{self.prog}:')} " + "\n".join(lines) + "\n")
+
+    def refuse_unknown(self, words: Sequence[str]) -> NoReturn:
+        """Say which word is not known, and which one was probably meant."""
+        word = words[0]
+        options = [option for action in self._actions for option in action.option_strings]
+        if word.startswith("-"):
+            name = word.partition("=")[0]
+            self.error(f"unknown option `{name}`" + did_you_mean(name, options))
+        self.error(f"unexpected word `{word}`")
 
 
-def _parser(words: list[str]) -> argparse.ArgumentParser:
+def _parsed(words: list[str]) -> argparse.Namespace:
+    """The words of a command line. Exits with 2 if they do not go together."""
     parser = _Parser(
         prog="confmig",
         description="Migrate configuration files: lossless, crash-proof, in their windows.",
@@ -63,13 +75,22 @@ def _parser(words: list[str]) -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"confmig {__version__}")
-    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND")
     wanted = next((w for w in words if not w.startswith("-")), None)
+    if wanted is not None and wanted not in COMMANDS:
+        parser.error(f"unknown command `{wanted}`" + did_you_mean(wanted, COMMANDS))
+    used = parser
     for name, text in COMMANDS.items():
         sub = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
         if name == wanted:
             _module(name).arguments(sub)
-    return parser
+            used = sub
+    args, unknown = parser.parse_known_args(words)
+    if unknown:
+        used.refuse_unknown(unknown)
+    if args.command is None:
+        parser.error("a command is missing")
+    return args
 
 
 def _module(name: str):  # type: ignore[no-untyped-def]
@@ -87,7 +108,7 @@ def run(words: list[str]) -> int:
 
 
 def _run(words: list[str]) -> int:
-    args = _parser(words).parse_args(words)
+    args = _parsed(words)
     as_json = getattr(args, "json", False)
     try:
         return int(_module(args.command).run(args))

@@ -218,7 +218,11 @@ def _parameters(words: list[str]) -> dict[str, str]:
     for word in words:
         name, equals, text = word.partition("=")
         if not equals:
-            raise Usage("usage", f"--param {word}: a name and a text are needed", fix="NAME=TEXT")
+            raise Usage(
+                "usage",
+                f"--param {word}: a name and a text are needed",
+                fix="write --param NAME=TEXT",
+            )
         out[name] = text
     return out
 

@@ -7,9 +7,8 @@ misspelt) is not reported.
 
 from __future__ import annotations
 
-import difflib
 import types
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -17,6 +16,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
 from confmig.errors import Problem
+from confmig.writer import closest, did_you_mean
 
 Loc = tuple[str | int, ...]
 
@@ -44,23 +44,6 @@ _LIMITS = {
     "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "at most"),
 }
-
-
-def closest(word: str, known: Iterable[str]) -> str | None:
-    """The known word that was probably meant, or None."""
-    words = [str(k) for k in known]
-    bare = {w.replace("_", "").replace("-", "").lower(): w for w in words}
-    same = bare.get(word.replace("_", "").replace("-", "").lower())
-    if same is not None:
-        return same
-    found = difflib.get_close_matches(word, words, 1, 0.6)
-    return found[0] if found else None
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``; did you mean `x`?`` or nothing."""
-    found = closest(word, known)
-    return f"; did you mean `{found}`?" if found is not None else ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -76,7 +76,12 @@ def version_of(document: Document, config: Config) -> int:
     if document.format in TEXT_ONLY and isinstance(value, str) and value.isdecimal():
         return int(value)
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
-        raise Refused("version_invalid", "the stamp is no version number", place=stamp.path)
+        raise Refused(
+            "version_invalid",
+            f"`{stamp.path}` must be a whole number, 0 or more",
+            place=stamp.path,
+            fix="write the version that the file has",
+        )
     return value
 
 

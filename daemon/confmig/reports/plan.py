@@ -81,7 +81,8 @@ def plan_text(view: View, width: int | None = None) -> str:
         held = [escaped(d.path) for d in view.documents if not d.healthy]
         if held:
             lines.append(f"  nothing can be planned for {', '.join(held)} until this is corrected")
-        lines.append(f"  nothing is pending{' for the other documents' if held else ''}")
+        if len(held) < view.observation.total:
+            lines.append(f"  nothing is pending{' for the other documents' if held else ''}")
     else:
         rows = [
             (

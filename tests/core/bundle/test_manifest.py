@@ -769,3 +769,12 @@ def test_a_contract_may_have_schemas_for_a_version_that_a_common_migration_makes
     assert read(files, contract((1, "web/1.json"), config="web"))[1] == []
     found = problems(files, contract((1, None), (2, None), config="web"))
     assert codes(found) == ["schema_bump_without_migration"]
+
+
+def test_a_misspelt_key_is_one_problem() -> None:
+    entry = raw_entry(1)
+    entry["oder"] = entry.pop("order")
+    found = problems(bundle(raw_manifest(entry)))
+    assert [(p.code, p.message, p.fix) for p in found] == [
+        ("manifest_field_invalid", "unknown key `oder`; did you mean `order`?", "write `order`")
+    ]

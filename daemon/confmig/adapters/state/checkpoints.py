@@ -207,7 +207,9 @@ def _readable(path: str) -> Iterator[BinaryIO]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Refused(
             "checkpoint_unreadable",
-            f"no checkpoint can be read there: {type(error).__name__}",
+            "there is no such file"
+            if isinstance(error, FileNotFoundError)
+            else f"this is no checkpoint that can be read ({type(error).__name__})",
             place=path,
             fix="take the path from `confmig status --json`",
         ) from None

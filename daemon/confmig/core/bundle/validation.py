@@ -27,8 +27,8 @@ from confmig.core.bundle.manifest import (
     Retired,
     Stamp,
 )
-from confmig.core.input_errors import closest, did_you_mean
 from confmig.errors import Problem
+from confmig.writer import closest, did_you_mean
 
 _KEYS = {"_config_version", "bundle", "configs", "migrations", "parameters", "retired"}
 _RETIRED_KEYS = {"through", "versions", "sum"}
@@ -179,9 +179,11 @@ class _Check:
         self.say("manifest_field_invalid", place, message, fix)
 
     def _known_keys(self, data: dict[str, Any], known: set[str], place: str) -> None:
-        for key in data:
+        for key in list(data):
             if key not in known:
                 meant = closest(key, known)
+                if meant is not None:  # so that nothing else is reported for the misspelt key
+                    data.setdefault(meant, data[key])
                 self._field(
                     f"{place}: {key}",
                     f"unknown key `{key}`" + did_you_mean(key, known),
@@ -644,7 +646,7 @@ class _Check:
                 name = (want or have).rpartition(" ")[2]
                 self.say(
                     "migration_checksum_mismatch",
-                    f"manifest.sum: line {number}: {name}",
+                    f"manifest.sum:{number}: {name}",
                     "the recorded sum is not the sum of the files",
                     "if the change is meant, run `confmig sum`; all later lines follow from it",
                 )

@@ -19,7 +19,7 @@ from pydantic import (
     model_validator,
 )
 
-from confmig.core.input_errors import did_you_mean, problems_of
+from confmig.core.input_errors import problems_of
 from confmig.documents.model.document import Document
 from confmig.documents.model.lookup import MISSING
 from confmig.documents.model.together import Together, address
@@ -51,6 +51,7 @@ from confmig.documents.operations.text import Format, Replace, Split
 from confmig.documents.operations.values import Convert, MapItems, MapValue
 from confmig.documents.yaml.scalars import resolve
 from confmig.errors import Problem, Refused
+from confmig.writer import did_you_mean
 
 __all__ = ["OPERATIONS", "Context", "Operation", "load"]
 

@@ -80,7 +80,7 @@ def choose(store: Store, target: str, *, transaction: str | None = None) -> Tran
             raise Refused(
                 "transaction_unknown",
                 f"there is no transaction {transaction} in {target}",
-                fix="`confmig status` lists them",
+                fix="`confmig history` lists the transactions",
             )
     else:
         row = next(_in_effect(store, target), None)

@@ -1,0 +1,54 @@
+"""Words that do not go together get one sentence and a line of help, and exit 2."""
+
+from __future__ import annotations
+
+import pytest
+
+from confmig.cli import run
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (
+            "",
+            "confmig: a command is missing [usage]\n  help: `confmig --help` lists what it takes\n",
+        ),
+        (
+            "pln",
+            "confmig: unknown command `pln`; did you mean `plan`? [usage]\n"
+            "  help: `confmig --help` lists what it takes\n",
+        ),
+        (
+            "plan --jsn",
+            "confmig plan: unknown option `--jsn`; did you mean `--json`? [usage]\n"
+            "  help: `confmig plan --help` lists what it takes\n",
+        ),
+        (
+            "plan --qqq=3",
+            "confmig plan: unknown option `--qqq` [usage]\n"
+            "  help: `confmig plan --help` lists what it takes\n",
+        ),
+        (
+            "version now",
+            "confmig version: unexpected word `now` [usage]\n"
+            "  help: `confmig version --help` lists what it takes\n",
+        ),
+        (
+            "schema operation",
+            "confmig schema: argument file: invalid choice: 'operation' (choose from 'operations', "
+            "'manifest', 'contract', 'policy', 'settings') [usage]\n"
+            "  help: `confmig schema --help` lists what it takes\n",
+        ),
+    ],
+)
+def test_wrong_words(words: str, expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(words.split()) == 2
+    assert capsys.readouterr() == ("", expected)
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["--help"]) == 0
+    out, err = capsys.readouterr()
+    assert "schema" in out
+    assert err == ""
