@@ -22,6 +22,7 @@ from pathlib import Path
 
 import yaml
 
+REPOSITORY = Path(__file__).resolve().parents[3]
 ENGINE = (sys.executable, "-m", "confmig")
 
 SETTINGS = """\
@@ -173,8 +174,8 @@ def environment(pycache: Path, *, warm: bool = False) -> dict[str, str]:
     """
     strange = ("PYTHON", "CONFMIG", "OTEL_", "COVERAGE", "TRACEPARENT", "TRACESTATE")
     env = {key: value for key, value in os.environ.items() if not key.startswith(strange)}
-    if "PYTHONPATH" in os.environ:
-        env["PYTHONPATH"] = os.environ["PYTHONPATH"]
+    paths = [str(REPOSITORY), os.environ.get("PYTHONPATH", "")]  # an engine with a bug is ours
+    env["PYTHONPATH"] = os.pathsep.join(filter(None, paths))
     env |= {"PYTHONHASHSEED": "0", "PYTHONPYCACHEPREFIX": str(pycache)}
     # the documents are complete: looking again until they have settled would vary the calls
     env |= {"CONFMIG__WATCH__SETTLE": "0", "CONFMIG__WATCH__SETTLE_NEW": "0"}
