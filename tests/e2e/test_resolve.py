@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -203,3 +205,20 @@ def test_what_runs_after_a_failure(tmp_path: Path, mode: str, other: int) -> Non
     assert world.once().code == 4
     assert world.version("o.yaml") == other
     assert (world.version("a.yaml"), world.version("t.yaml")) == (0, 0)
+
+
+@pytest.mark.parametrize("text", ["edited after ours was there", "a text of a newer program"])
+def test_what_an_older_program_recorded_of_an_edited_file_is_understood(
+    tmp_path: Path, text: str
+) -> None:
+    """Formats up to 3 have a sentence there. One that nobody knows counts as nothing recorded."""
+    world, transaction = blocked(tmp_path)
+    with closing(sqlite3.connect(world.state / "state.db")) as db:
+        db.execute("UPDATE transaction_files SET found=? WHERE path='a.yaml'", (text,))
+        db.commit()
+    held = world.status()["partial_failure"]["files"]["a.yaml"]
+    assert held == ("has the new version and was edited after that" if "ours" in text else text)
+    shown = world.run("resolve", transaction, "--dry-run")
+    assert shown.code == 0, shown
+    done = world.run("resolve", transaction, "--restore", "--discard", "--reason", "CHG-1")
+    assert done.code == 0, done

@@ -146,30 +146,41 @@ def _about(error: ConfmigError, migration: Migration) -> tuple[str, ...]:
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """What a person must decide: the operation that asks, the place, the reason."""
+    """What a person must decide: the migration and the operation that ask, the place, the
+    reason."""
 
-    asks: str
+    migration: Migration
+    operation: str
     place: str
     reason: str
 
-    def __str__(self) -> str:
-        return f"{self.asks}: {self.place}: {self.reason}"
+    def after(self, first: _Decision) -> str:
+        """The decision, in a message that begins with the first one's migration."""
+        other = "" if self.migration.id == first.migration.id else f"{self.migration.id}: "
+        return f"{other}{self.operation}: {self.place}: {self.reason}"
 
 
-def _collector(decisions: list[_Decision], asks: str) -> Callable[[str, str], None]:
-    return lambda place, reason: decisions.append(_Decision(asks, place, reason))
+def _collector(
+    decisions: list[_Decision], migration: Migration, operation: str
+) -> Callable[[str, str], None]:
+    return lambda place, reason: decisions.append(_Decision(migration, operation, place, reason))
 
 
 def _undecided(decisions: list[_Decision]) -> Refused:
+    """One refusal for all decisions. Its migration is that of the first one."""
     first = decisions[0]
     fix = "decide, change the file by hand, then run again"
+    error = Refused("manual_decision", first.reason, place=first.place, fix=fix)
+    error.migration = first.migration.id
+    error.documents = _about(error, first.migration)
     if len(decisions) == 1:
-        message = f"{first.asks}: {first.reason}"
-        return Refused("manual_decision", message, place=first.place, fix=fix)
-    listed = "; ".join(map(str, decisions[:_MOST]))
+        error.operation = first.operation
+        return error
+    listed = "; ".join(decision.after(first) for decision in decisions[:_MOST])
     more = f"; and {len(decisions) - _MOST} more" if len(decisions) > _MOST else ""
-    message = f"{len(decisions)} decisions are needed: {listed}{more}"
-    return Refused("manual_decision", message, fix=fix)
+    error.reason = f"{len(decisions)} decisions are needed: {listed}{more}"
+    error.place = ""
+    return error
 
 
 _MOST = 20
@@ -191,8 +202,8 @@ def _perform(
         about = f"operation {number} ({operation.kind})"
         asking = context
         if operation.kind == "manual":
-            who = f"{program.migration.id}: {about}"
-            asking = replace(context, decide=_collector(decisions, who))
+            collect = _collector(decisions, program.migration, about)
+            asking = replace(context, decide=collect)
         try:
             operation.run(whole, asking)
         except ConfmigError as error:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import resource
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -12,6 +15,7 @@ import pytest
 from confmig.adapters.files.content import digest_of
 from confmig.adapters.files.metadata import Metadata
 from confmig.adapters.state.checkpoints import Checkpoints, Described
+from confmig.adapters.state.packs import Packs
 from confmig.adapters.state.records import FilePlan
 from confmig.errors import Fault, Refused
 from tests.support.planned import store_images
@@ -190,3 +194,56 @@ def test_a_pack_of_an_older_program_is_read(checkpoints: Checkpoints) -> None:
         assert checkpoints.image(digest_of(image)) == image
     assert checkpoints.images.drop(lambda digest: digest == digest_of(b"two")) == 0
     assert checkpoints.images.drop(lambda digest: False) == 3
+
+
+@contextmanager
+def a_full_disk(room: int) -> Iterator[None]:
+    """No file of this process grows beyond ``room`` bytes."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (room, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+@pytest.mark.parametrize("number", [10, 1000])
+def test_a_checkpoint_that_does_not_fit_leaves_nothing(
+    checkpoints: Checkpoints, number: int
+) -> None:
+    """Closing the files of a full disk fails, too; the first error is the one that counts."""
+    made = checkpoints.begin("tx", "app", ["0001_m"], number, NOW)
+    with a_full_disk(2000):
+        with pytest.raises(OSError, match="File too large"):
+            made.image(b"x" * 100_000)
+        made.__exit__()
+    assert list(checkpoints.images.packs_folder.iterdir()) == []
+    assert list(checkpoints.folder.iterdir()) == []
+
+
+def test_packs_are_listed_again_only_for_an_image_that_no_known_pack_has(
+    checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for pack in "ABC":
+        store_images(checkpoints, [f"{pack} {n}".encode() for n in range(100)], pack)
+    listings = []
+    real = Packs.all
+
+    def counted(self: Packs) -> list[Path]:
+        listings.append(1)
+        return real(self)
+
+    monkeypatch.setattr(Packs, "all", counted)
+    for n in range(100):
+        for pack in "ACB":
+            data = f"{pack} {n}".encode()
+            assert checkpoints.image(digest_of(data)) == data
+    assert len(listings) == 1
+    store_images(checkpoints, [b"D %d" % n for n in range(100)], "D")
+    assert checkpoints.image(digest_of(b"D 7")) == b"D 7"
+    assert len(listings) == 2
+    checkpoints.images.drop(lambda digest: digest == digest_of(b"A 1"))
+    with pytest.raises(Fault) as caught:
+        checkpoints.image(digest_of(b"D 7"))
+    assert caught.value.code == "object_missing"
+    assert checkpoints.image(digest_of(b"A 1")) == b"A 1"

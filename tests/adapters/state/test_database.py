@@ -320,3 +320,24 @@ def test_what_is_no_backup_is_refused_and_leaves_nothing(tmp_path: Path, how: st
     assert not (target / "state.db").exists()
     assert not (tmp_path / "x").exists()
     assert json.dumps(sorted(p.name for p in target.iterdir())) == "[]"
+
+
+@pytest.mark.parametrize("number", [3, 4])
+def test_a_file_of_a_transaction_is_found_by_its_path_with_an_index(
+    tmp_path: Path, number: int
+) -> None:
+    """A rollback of 100,000 documents asks for each of them."""
+    if number == 4:
+        Store.open(tmp_path).close()
+        state = tmp_path / "state.db"
+    else:
+        world = revived(tmp_path, number)
+        assert world.once().code == 0
+        state = world.state / "state.db"
+    with closing(sqlite3.connect(state)) as db:
+        for query in (
+            "SELECT found FROM transaction_files WHERE tx=? AND path=?",
+            "UPDATE transaction_files SET found='new' WHERE tx=? AND path=?",
+        ):
+            plan = " ".join(row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {query}", ("t", "p")))
+            assert "(tx=? AND path=?)" in plan

@@ -1943,9 +1943,9 @@ def test_manual_names_all_decisions_at_once_also_those_of_later_migrations() -> 
     error = caught.value
     assert error.code == "manual_decision"
     assert error.message == (
-        "4 decisions are needed: 0007: operation 1 (manual): a[0].old: two owners; "
-        "0007: operation 1 (manual): a[1].old: two owners; "
-        "0007: operation 3 (manual): the document: which port; "
+        "0007: 4 decisions are needed: operation 1 (manual): a[0].old: two owners; "
+        "operation 1 (manual): a[1].old: two owners; "
+        "operation 3 (manual): the document: which port; "
         "0008: operation 2 (manual): b: why b"
     )
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+from contextlib import suppress
 from pathlib import Path
+from typing import BinaryIO
 
 from confmig.errors import Unfinished
 
@@ -30,6 +32,15 @@ def _fsync_failed(error: OSError) -> FsyncFailed:
         f"the disk did not take the data: {error.strerror}",
         fix="check the disk, then run again: the transaction is finished or undone first",
     )
+
+
+def discard(file: BinaryIO, path: Path) -> None:
+    """Close and remove a file that was being written. On a full disk closing fails, too: its buffer
+    has no room. That, and a file that cannot be removed, stop nothing."""
+    with suppress(OSError):
+        file.close()
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def sync_folder(folder: Path) -> None:

@@ -18,7 +18,7 @@ from typing import Any, BinaryIO
 
 from confmig import __version__
 from confmig.adapters.files.content import digest_of
-from confmig.adapters.files.durable import fsync, sync_folder, write_once
+from confmig.adapters.files.durable import discard, fsync, sync_folder, write_once
 from confmig.adapters.state.connection import stamp
 from confmig.adapters.state.images import Images
 from confmig.adapters.state.records import FilePlan
@@ -94,8 +94,7 @@ class CheckpointWriter:
     def __exit__(self, *_: object) -> None:
         self._images.discard()
         if self._file is not None:
-            self._file.close()
-            self._temporary.unlink(missing_ok=True)
+            discard(self._file, self._temporary)
 
     def image(self, data: bytes) -> str:
         """Store an image; its hash."""

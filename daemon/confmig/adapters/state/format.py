@@ -55,6 +55,7 @@ CREATE TABLE transaction_files(
   uid INTEGER NOT NULL, gid INTEGER NOT NULL, xattrs TEXT NOT NULL, mounted INTEGER NOT NULL,
   source TEXT, old_size INTEGER, new_size INTEGER, found TEXT,
   PRIMARY KEY(tx, n)) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX transaction_files_path ON transaction_files(tx, path);
 CREATE TABLE events(
   seq INTEGER PRIMARY KEY AUTOINCREMENT, uid TEXT UNIQUE, name TEXT NOT NULL,
   time_ns INTEGER NOT NULL, severity INTEGER NOT NULL, attributes TEXT NOT NULL,

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from confmig.adapters.files.durable import fsync, sync_folder
+from confmig.adapters.files.durable import discard, fsync, sync_folder
 from confmig.errors import Fault
 
 _ENTRY = struct.Struct(">32sQQ")
@@ -70,8 +70,7 @@ class PackWriter:
     def discard(self) -> None:
         """Remove what was written, unless it was closed."""
         if self._file is not None:
-            self._file.close()
-            self._temporary.unlink(missing_ok=True)
+            discard(self._file, self._temporary)
 
 
 class Packs:
@@ -80,25 +79,22 @@ class Packs:
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         self._older: dict[str, dict[str, tuple[int, int]]] = {}  # the indexes of format 1
+        self._listed: list[Path] = []
+        self._last: list[Path] = []
 
     def image(self, digest: str) -> bytes | None:
-        """An image from the newest pack that has it, or None. Its hash is not checked."""
-        for pack in self._newest_first():
-            with open(pack, "rb") as file:
-                found = self._find(pack, file, digest)
-                if found is not None:
-                    start, length = found
-                    return os.pread(file.fileno(), length, start)
-        return None
+        """An image from a pack that has it, or None. Its hash is not checked."""
+        found = self._holder(digest)
+        if found is None:
+            return None
+        pack, start, length = found
+        with open(pack, "rb") as file:
+            return os.pread(file.fileno(), length, start)
 
     def size_of(self, digest: str) -> int:
         """The bytes of an image; 0 if no pack has it."""
-        for pack in self._newest_first():
-            with open(pack, "rb") as file:
-                found = self._find(pack, file, digest)
-                if found is not None:
-                    return found[1]
-        return 0
+        found = self._holder(digest)
+        return found[2] if found is not None else 0
 
     def hashes(self, pack: Path) -> Iterator[str]:
         """The hashes of a pack's images."""
@@ -116,8 +112,32 @@ class Packs:
         """Every pack, without those that are being written."""
         return [p for p in sorted(self._folder.iterdir()) if not p.name.startswith("tmp-")]
 
-    def _newest_first(self) -> Iterator[Path]:
-        return reversed(self.all())  # the name begins with the time
+    def _holder(self, digest: str) -> tuple[Path, int, int] | None:
+        """A pack that has an image, and where: start and length. The pack of the last image is
+        asked first, as images are read in groups; the folder is listed again only for an image
+        that no known pack has."""
+        asked: set[Path] = set()
+        for known in (True, False):
+            for pack in [*self._last, *self._listed] if known else self._list():
+                if pack in asked:
+                    continue
+                asked.add(pack)
+                found = self._found_in(pack, digest)
+                if found is not None:
+                    self._last = [pack]
+                    return (pack, *found)
+        return None
+
+    def _list(self) -> list[Path]:
+        self._listed = self.all()[::-1]  # the newest first: a name begins with the time
+        return self._listed
+
+    def _found_in(self, pack: Path, digest: str) -> tuple[int, int] | None:
+        try:
+            with open(pack, "rb") as file:
+                return self._find(pack, file, digest)
+        except FileNotFoundError:  # it was dropped since the folder was listed
+            return None
 
     def _find(self, pack: Path, file: BinaryIO, digest: str) -> tuple[int, int] | None:
         end = _end_of(file)

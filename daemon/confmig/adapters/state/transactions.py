@@ -176,7 +176,7 @@ class Transactions:
         """Record what each file (path) of a conflict holds."""
         self._connection.write_many(
             "UPDATE transaction_files SET found=? WHERE tx=? AND path=?",
-            ((image.value, transaction, path) for path, image in images),
+            ((image.name.lower(), transaction, path) for path, image in images),
         )
 
     def mark_reversed(self, transaction: str, by: str | None) -> None:
@@ -225,19 +225,19 @@ class Transactions:
         return moment(row[0]).timestamp() if row[0] else None
 
     def found(self, transaction: str) -> dict[str, str]:
-        """What the files of a conflict hold, by path; see ``phases.Image``."""
+        """What the files of a conflict hold, by path, in words; see ``phases.Image``."""
         rows = self._connection.read(
             "SELECT path, found FROM transaction_files WHERE tx=? AND found IS NOT NULL ORDER BY n",
             (transaction,),
         )
-        return dict(rows.fetchall())
+        return {path: _image(found) or found for path, found in rows}
 
     def found_of(self, transaction: str, path: str) -> Image | None:
         """What was recorded of one of them."""
         row = self._connection.read(
             "SELECT found FROM transaction_files WHERE tx=? AND path=?", (transaction, path)
         ).fetchone()
-        return Image(row[0]) if row is not None and row[0] is not None else None
+        return _image(row[0]) if row is not None and row[0] is not None else None
 
     def paths(self, transaction: str) -> list[str]:
         """The paths of a transaction's files, in order."""
@@ -326,3 +326,16 @@ def _row(transaction: str, n: int, file: FilePlan, place: dict[str, int]) -> tup
         file.old_size,
         file.new_size,
     )
+
+
+_FORMER = {
+    "half-written by a crash": Image.TORN,
+    "edited, ours was never there": Image.EDITED_OLD,
+    "edited after ours was there": Image.EDITED_NEW,
+}
+"""The words that states up to format 3 have in place of a name."""
+
+
+def _image(found: str) -> Image | None:
+    """The image that a row names; None for a text that this program does not know."""
+    return Image.__members__.get(found.upper()) or _FORMER.get(found)

@@ -79,7 +79,9 @@ def _from_3(db: sqlite3.Connection) -> None:
     db.execute("ALTER TABLE transactions RENAME TO transactions_3")
     new = ("transactions", "transaction_files", *_REPORTED)
     for statement in SCHEMA.split(";"):
-        if any(statement.strip().startswith(f"CREATE TABLE {name}(") for name in new):
+        begun = statement.strip().startswith
+        index = begun("CREATE UNIQUE INDEX transaction_files_path ")
+        if index or any(begun(f"CREATE TABLE {name}(") for name in new):
             db.execute(statement)
     select = (
         "SELECT id, target, kind, class, checkpoint, plan, reverses, seq, phase, reversed_by, "
