@@ -24,7 +24,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="check the chain of the recorded events, and every checkpoint and image that a "
         "rollback may need",
     )
-    parser.add_argument("--limit", type=int, default=50, metavar="N", help="the newest N (50)")
+    parser.add_argument(
+        "--limit", type=int, default=50, metavar="N", help="the newest N (50); -1: all"
+    )
     session.settings_argument(parser)
 
 
@@ -35,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     if store is None:
         session.show(args, {"transactions": []}, "there is no state yet")
         return DONE
+    limit = args.limit if args.limit >= 0 else None
     with store:
         if args.verify:
             return _verify(args, store, Checkpoints(settings.state_dir))
@@ -53,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
                 "reversed_by": row.reversed_by,
                 "rollback_checkpoint_path": row.plan.checkpoint,
             }
-            for row in islice(store.transactions.newest(args.target), max(0, args.limit))
+            for row in islice(store.transactions.newest(args.target), limit)
         ]
     session.show(args, {"transactions": rows}, _text(rows))
     return DONE

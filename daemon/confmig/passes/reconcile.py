@@ -198,8 +198,9 @@ class _Run:
                 Keep(said.checkpoints, said.days, said.size),
                 space.clock(),
                 delivery=space.conduct.delivery,
-                failed=any(o.kind != "committed" for o in outcomes),
+                unneeded=space.unneeded_images or any(o.kind != "committed" for o in outcomes),
             )
+            space.unneeded_images = False
         code = exit_code(
             conflicts=bool(seen.conflicts),
             policy_invalid=seen.policy.state == "invalid",

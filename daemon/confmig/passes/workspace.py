@@ -85,6 +85,9 @@ class Workspace:
         self.say = say
         self.modes = modes
         self.conduct = Conduct()
+        self.unneeded_images = True
+        """Whether there may be images that no checkpoint needs: a process that ended early, or a
+        request that failed, can leave them. The next pruning removes them."""
         self._state = state
         self._memories: dict[str, TargetMemory] = {}
 

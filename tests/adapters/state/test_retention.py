@@ -121,7 +121,7 @@ def test_images_that_a_crash_left_go_with_the_next_pruning(tmp_path: Path) -> No
     store_images(past.checkpoints, [b"left over"])
     past.prune(ALL)
     assert (past.checkpoints.images.objects / digest_of(b"left over")).exists()  # it costs a look
-    prune(past.store, past.checkpoints, ALL, NOW, delivery=False, failed=True)
+    prune(past.store, past.checkpoints, ALL, NOW, delivery=False, unneeded=True)
     assert not (past.checkpoints.images.objects / digest_of(b"left over")).exists()
     assert past.readable()
 

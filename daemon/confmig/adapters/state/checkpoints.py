@@ -165,7 +165,8 @@ class Checkpoints:
         """Remove checkpoints of transactions (ids) that never began; how many."""
         count = 0
         for file in self.folder.iterdir():
-            if not file.name.startswith("tmp-") and not known(file.name.partition(".")[0]):
+            name, _, kind = file.name.partition(".")
+            if kind in ("json", "jsonl") and not name.startswith("tmp-") and not known(name):
                 file.unlink()
                 count += 1
         return count

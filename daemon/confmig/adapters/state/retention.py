@@ -46,17 +46,18 @@ def prune(
     now: datetime,
     *,
     delivery: bool,
-    failed: bool = False,
+    unneeded: bool = False,
 ) -> Pruned:
-    """Remove what need not be kept. ``delivery``: events that wait for a receiver stay. ``failed``:
-    a transaction was given up, so that it may have left images."""
+    """Remove what need not be kept. ``delivery``: events that wait for a receiver stay.
+    ``unneeded``: there may be images that no checkpoint needs, as a transaction was given up or a
+    process ended before it had removed them."""
     transactions = store.transactions
     unknown = checkpoints.forget_unknown(lambda name: transactions.get(name) is not None)
     gone = 0
     for plan in _excess(store, checkpoints, keep, now):
         checkpoints.forget(plan.checkpoint)
         gone += 1
-    images = _drop_images(store, checkpoints) if gone or unknown or failed else 0
+    images = _drop_images(store, checkpoints) if gone or unknown or unneeded else 0
     before = now - timedelta(days=keep.days)
     with store.commit():
         events = audit.prune(

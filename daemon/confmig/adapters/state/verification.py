@@ -8,6 +8,7 @@ from confmig.adapters.state.checkpoints import Checkpoints, Described
 from confmig.adapters.state.records import TransactionPlan
 from confmig.adapters.state.store import Store
 from confmig.errors import ConfmigError
+from confmig.writer import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +50,12 @@ def _differences(store: Store, checkpoints: Checkpoints, plan: TransactionPlan) 
         described = checkpoints.described(plan.checkpoint)
         recorded = (Described.of(file) for file in store.transactions.files(plan))
         count = 0
-        for said, known in zip(described, recorded, strict=False):
+        for known, said in zip(recorded, described, strict=False):  # takes no line too many
             count += 1
             if said != known:
                 return [f"{about} does not describe {known.path} as it was recorded"]
         if count != plan.documents or next(described, None) is not None:
-            return [f"{about} does not list the {plan.documents} files that were recorded"]
+            return [f"{about} does not list what was recorded ({counted(plan.documents, 'file')})"]
     except ConfmigError as error:
         return [f"{about}: {error.message}"]
     return []

@@ -6,7 +6,7 @@ no daemon holds the state. Both call ``execute``, so both do the same.
 
 from __future__ import annotations
 
-from confmig.errors import BUG, ConfmigError, Refused, Unfinished
+from confmig.errors import BUG, Bug, ConfmigError, Refused, Unfinished
 from confmig.passes.workspace import Workspace
 from confmig.reports.messages import error_json
 from confmig.service.requests.approve import approve
@@ -59,8 +59,9 @@ def answer(space: Workspace, request: Request) -> tuple[Result, int | None]:
     try:
         return {"ok": True, "result": execute(space, request)}, None
     except ConfmigError as error:
+        space.unneeded_images = True
         fatal = error.exit_code if isinstance(error, Unfinished) else None
         return {"ok": False, "exit_code": error.exit_code, "error": error_json(error)}, fatal
     except Exception as error:  # noqa: BLE001 - a bug in one request must not end the daemon
-        bug = {"code": "bug", "message": f"a bug: {type(error).__name__}"}
-        return {"ok": False, "exit_code": BUG, "error": bug}, None
+        space.unneeded_images = True
+        return {"ok": False, "exit_code": BUG, "error": error_json(Bug.of(error))}, None

@@ -62,7 +62,10 @@ def restore(job: Job, undoing: Undoing) -> list[Restored]:
         except Refused as error:
             if error.code == "document_below_floor":
                 raise
-            conflicts[error.place or group[0].path] = error.message
+            mine = [part.path for part in group if part.path == error.place]
+            path = mine[0] if mine else group[0].path
+            inside = f"{error.place}: " if error.place and not mine else ""
+            conflicts[path] = f"{inside}{error.message}"
     if unreadable:
         raise _unreadable(unreadable)
     if conflicts:
