@@ -109,6 +109,7 @@ def _merged(
         return bundle.merge([part], sources, gone, exact=True)[0].data
     except Refused as error:
         if error.code != "chain_differs":
+            error.place = ""  # the name of a configuration: the caller names the file
             raise
         raise _differs("its migrations do not give the same result as then") from None
 

@@ -72,7 +72,7 @@ def status_json(view: View, store: Store | None, *, delivery: bool) -> dict[str,
 
 def _last_checkpoint(store: Store | None, target: str) -> dict[str, Any] | None:
     row = store.transactions.last(target) if store is not None else None
-    if row is None:
+    if store is None or row is None:
         return None
     first = row.plan.details.migrations[0]
     status = {"DONE": "applied", "COMMITTED": "applied", "ABORTED": "failed", "CONFLICT": "failed"}
@@ -89,7 +89,9 @@ def _last_checkpoint(store: Store | None, target: str) -> dict[str, Any] | None:
         "completed_at": row.ended_at if ended == "applied" else None,
         "failed_at": row.ended_at if ended == "failed" else None,
         "backup_path": row.plan.checkpoint,
-        "error": row.error.to_json() if row.error else None,
+        "error": row.error.to_json() | {"files": store.transactions.found(row.id)}
+        if row.error
+        else None,
     }
 
 

@@ -41,7 +41,7 @@ def rollback(space: Workspace, target: Target, request: Request) -> Result:
         }
         if dry_run:
             kept = space.checkpoints
-            files = [(r.part.path, r.part.config, r.current(kept), r.image(kept)) for r in restored]
+            files = [(r.part.path, r.part.config, r.current(job), r.image(kept)) for r in restored]
             return answer | {"diff": masked_diffs(job.bundle, files)}
         plan = kind.rollback(job, undoing, restored, new_id(space.clock()))
         if undoing.row.phase is Phase.CONFLICT:

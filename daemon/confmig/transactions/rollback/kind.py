@@ -90,7 +90,7 @@ def _plan(
     with begun as checkpoint:
         for number, one in enumerate(restored):
             if one.how == "discarded":
-                job.checkpoints.save_rescue(f"{transaction}-{number}", one.current(job.checkpoints))
+                job.checkpoints.save_rescue(f"{transaction}-{number}", one.current(job))
             data = one.image(job.checkpoints)
             if digest_of(data) == one.digest:
                 part = one.part
@@ -134,7 +134,7 @@ def _plan(
 
 def _file(job: Job, checkpoint: CheckpointInWriting, one: Restored, data: bytes) -> FilePlan:
     """The plan of one file, with its images in the checkpoint."""
-    part, current = one.part, one.current(job.checkpoints)
+    part, current = one.part, one.current(job)
     return FilePlan(
         path=part.path,
         temporary="",

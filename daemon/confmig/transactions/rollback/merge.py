@@ -14,7 +14,7 @@ from confmig.adapters.workers.protocol import Bundle
 from confmig.adapters.workers.records import MergePart
 from confmig.core.planning.facts import below_floor
 from confmig.core.planning.segments import bound
-from confmig.errors import Refused
+from confmig.errors import Fault, Refused
 from confmig.transactions.rollback.selection import Job, Part, Undoing, bundle_of, same_migrations
 from confmig.writer import counted
 
@@ -33,9 +33,17 @@ class Restored:
     edited: bytes | None = None
     merged: bytes | None = None
 
-    def current(self, checkpoints: CheckpointStore) -> bytes:
-        """What the file holds now."""
-        return self.edited if self.edited is not None else checkpoints.image(self.digest)
+    def current(self, job: Job) -> bytes:
+        """What the file holds now: kept, from its image, or from the file if that is damaged."""
+        if self.edited is not None:
+            return self.edited
+        try:
+            return job.checkpoints.image(self.digest)
+        except Fault:
+            now = job.disk.read(self.part.path)
+            if now.digest != self.digest:
+                raise
+            return now.data
 
     def image(self, checkpoints: CheckpointStore) -> bytes:
         """What it becomes."""
