@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from confmig.cli import run
@@ -52,3 +54,18 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert "schema" in out
     assert err == ""
+
+
+def test_a_bug_is_json_if_json_was_asked_for(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(words: object) -> int:
+        raise KeyError("secret")
+
+    monkeypatch.setattr("confmig.cli.version.run", broken)
+    assert run(["version", "--json"]) == 70
+    out, err = capsys.readouterr()
+    error = json.loads(out)["error"]
+    assert {"code", "message", "place", "fix"} <= error.keys()
+    assert error["code"] == "bug"
+    assert "secret" not in out + err

@@ -113,20 +113,25 @@ def _run(words: list[str]) -> int:
     try:
         return int(_module(args.command).run(args))
     except ConfmigError as error:
-        if as_json:
-            from confmig.reports.messages import error_json
-
-            print(json.dumps({"error": error_json(error)}, indent=2))
-        report(error)
+        _report_all(error, as_json=as_json)
         return error.exit_code
     except KeyboardInterrupt:
         print("confmig: interrupted; nothing is lost, run it again", file=sys.stderr)
         return INTERRUPTED
     except Exception as error:  # noqa: BLE001 - the last resort: a bug becomes a report
-        report(Bug.of(error))
+        _report_all(Bug.of(error), as_json=as_json)
         if os.environ.get("CONFMIG_TRACEBACK"):
             traceback.print_exception(error)
         return BUG
+
+
+def _report_all(error: ConfmigError, *, as_json: bool) -> None:
+    """Show an error to a person, and to a program that asked for JSON."""
+    if as_json:
+        from confmig.reports.messages import error_json
+
+        print(json.dumps({"error": error_json(error)}, indent=2))
+    report(error)
 
 
 def report(error: ConfmigError, about: str = "") -> None:
