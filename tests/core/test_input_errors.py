@@ -149,3 +149,11 @@ def test_the_word_that_was_meant() -> None:
     assert closest("zzz", ["targets"]) is None
     assert did_you_mean("zzz", ["targets"]) == ""
     assert shown(("targets", 0, "watch", "busy")) == "targets[0].watch.busy"
+
+
+def test_a_misspelt_key_hides_nothing_that_is_there() -> None:
+    data = {"targets": [TARGET], "state_dir": "s", "http": {"prt": 1, "port": 70_000}}
+    assert problems(Settings, data) == [
+        "`http.port` must be at most 65535",
+        "unknown key `prt` in `http`; did you mean `port`?",
+    ]

@@ -369,7 +369,7 @@ def test_sum_of_a_manifest_whose_migrations_cannot_be_listed_writes_nothing(
     done = confmig("sum", "--bundle", tmp_path)
     assert done.code == 2, done
     assert "manifest.json" in done.err
-    assert "Fix:" in done.err
+    assert "  help: " in done.err
     assert (tmp_path / "manifest.sum").read_text() == "as before"
 
 

@@ -340,4 +340,4 @@ def test_a_daemon_lists_the_same_problems_as_a_command_without_it(tmp_path: Path
     assert with_daemon.err == without.err
     assert "migration_class_missing" in with_daemon.err
     assert as_json == world.run(*words, "--json").json["error"]
-    assert len(as_json["problems"]) == with_daemon.err.count("Fix:")
+    assert len(as_json["problems"]) == with_daemon.err.count("    help: ")

@@ -224,7 +224,7 @@ def test_without_proof_nothing_is_delivered_and_nothing_is_lost(
     receiver.mode = mode
     done = world.once()
     assert done.code == 0, done
-    assert "6 event(s) wait" in done.err
+    assert "yet: 6 events" in done.err
     assert world.version("a.yaml") == 2
     assert waiting(world) == (0, 0, 6)
     assert receiver.logs == []

@@ -80,7 +80,9 @@ def problems_of(
     if own is None:
         own = f"entry {int(below[-1]) + 1}" if below else "the file"
     found = [_found(model, path, group, own) for path, group in _meant(groups).items()]
-    found = _other_keys([one for one in found if one.path not in {o.meant for o in found}], own)
+    meant = {one.meant for one in found}  # a key that was misspelt is not missing
+    found = [one for one in found if one.kind != "missing" or one.path not in meant]
+    found = _other_keys(found, own)
     out = []
     for one in found:
         line = _line((*below, *one.path), lines or {})

@@ -46,7 +46,7 @@ DOCUMENTED = frozenset((1, 2, 3, 4, 5, 6, 7))
 SYNCS = ("fsync", "fdatasync", "syncfs", "sync_file_range")
 
 _CODE = re.compile(r"\[[a-z]+(_[a-z]+)+\]")
-_NEXT = re.compile(r"\b[Ff]ix: \S|`?confmig [a-z]+ ")
+_NEXT = re.compile(r"^ *help: \S|`?confmig [a-z]+ ", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
