@@ -140,7 +140,7 @@ def test_all_problems_of_settings_at_once(tmp_path: Path) -> None:
         "telemetry.exporter",
         "state_dir",
         "CONFMIG__NOWHERE",
-        "http.prt",
+        "`prt` in `http`",
     ):
         assert any(part in one for one in found), (part, found)
     assert "CONFMIG_SERVICE_PORT" not in done.out
@@ -451,7 +451,7 @@ def test_check_reports_every_defect_at_once(tmp_path: Path, bundle: Path) -> Non
         assert problem["fix"], problem
     human = confmig("check", "--bundle", mine)
     assert human.code == 2
-    assert len(human.out.splitlines()) == len(done.json["problems"]) + 1
+    assert len(human.out.splitlines()) == 2 * len(done.json["problems"]) + 1  # each with help
 
 
 def test_check_finds_a_fixture_that_disagrees(tmp_path: Path, bundle: Path) -> None:
