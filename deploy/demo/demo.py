@@ -124,11 +124,19 @@ def main() -> None:
 
 
 def _before_last(home: Path, file: Path) -> str:
-    """What the checkpoint of the last forward transaction says the file was."""
-    checkpoints = sorted((home / "state" / "checkpoints").glob("*.json"))
-    forward = [json.loads(c.read_text()) for c in checkpoints]
-    last = [c for c in forward if "reverses" not in c][-1]
-    return str(next(f["old"] for f in last["files"] if f["path"] == file.name))
+    """What the checkpoint of the last migration says the file was: a line of JSON for each file,
+    below a line about the transaction."""
+    listed = subprocess.run(
+        [sys.executable, "-m", "confmig", "history", "--json", "--settings", home / "confmig.yaml"],
+        capture_output=True,
+        check=True,
+        text=True,
+    )
+    newest = json.loads(listed.stdout)["transactions"]
+    last = next(t for t in newest if t["kind"] == "apply")
+    lines = Path(last["rollback_checkpoint_path"]).read_text().splitlines()[1:]
+    files = [json.loads(line) for line in lines]
+    return str(next(f["old"] for f in files if f["path"] == file.name))
 
 
 if __name__ == "__main__":
