@@ -133,4 +133,4 @@ def test_a_module_that_the_manifest_does_not_name_is_named_with_its_line(tmp_pat
     done = world.once("--json")
     assert done.code == 4, done
     text = json.dumps(done.json)
-    assert "migrations/0001_a.py:2: the Python module 'no_such_module_anywhere' is missing" in text
+    assert "migrations/0001_a.py:2: the Python module `no_such_module_anywhere` is missing" in text
