@@ -23,7 +23,10 @@ def main() -> int:
     _fill_closed_streams()
     words = sys.argv[1:]
     signals.early(daemon="run" in words and "--once" not in words)
-    from confmig.cli import run
+    try:
+        from confmig.cli import run
+    except KeyboardInterrupt:  # nothing was begun
+        return 130
 
     return run(words)
 

@@ -217,6 +217,11 @@ class Settings(_Model):
         raise Refused("target_unknown", reason, fix=fix)
 
 
+def _invalid(problems: list[Problem]) -> Invalid:
+    message = f"the settings have {counted(len(problems), 'problem')}"
+    return Invalid("settings_invalid", message, problems)
+
+
 def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings:
     """Read a settings file. Raises ``Invalid`` with every problem in it, and for one that others
     can change (``settings_untrusted``)."""
@@ -253,9 +258,7 @@ def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings
             error, Settings, code="settings_invalid", file=path.name, lines=found.lines
         )
     if problems:
-        raise Invalid(
-            "settings_invalid", f"the settings have {counted(len(problems), 'problem')}", problems
-        )
+        raise _invalid(problems)
     base = path.absolute().parent
 
     def absolute(p: Path) -> Path:
@@ -265,9 +268,7 @@ def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings
         absolute(settings.state_dir), [absolute(t.root) for t in settings.targets]
     )
     if problems:
-        raise Invalid(
-            "settings_invalid", f"the settings have {counted(len(problems), 'problem')}", problems
-        )
+        raise _invalid(problems)
     targets = tuple(
         t.model_copy(
             update={

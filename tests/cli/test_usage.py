@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from typing import NoReturn
 
 import pytest
 
@@ -54,6 +55,17 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     out, err = capsys.readouterr()
     assert "schema" in out
     assert err == ""
+
+
+def test_ctrl_c_while_a_command_is_imported_is_no_traceback(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(name: str) -> NoReturn:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("confmig.cli.import_module", interrupted)
+    assert run(["plan"]) == 130
+    assert "interrupted" in capsys.readouterr().err
 
 
 def test_a_bug_is_json_if_json_was_asked_for(

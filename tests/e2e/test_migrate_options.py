@@ -415,3 +415,20 @@ def test_a_usage_error_with_json_is_one_document(tmp_path: Path, bundle: Path) -
     done = confmig("migrate", *files, "--bundle", bundle, "--stdout", "--json")
     assert done.code == 2, done
     assert done.json["error"]["code"] == "usage"
+
+
+def test_an_edit_without_a_place_names_the_file_and_not_its_configuration(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "bundle", TWO)
+    file = tmp_path / "shop.yaml"
+    file.write_text(document())
+    there = confmig("migrate", file, "--bundle", bundle, "--write", "--json", "--show-values")
+    journal = tmp_path / "journal.json"
+    journal.write_text(there.out)
+    file.write_text(file.read_text().replace("feature: true", "feature: false"))
+    words = ("migrate", file, "--bundle", bundle, "--write", "--to", "0", "--journal", journal)
+    done = confmig(*words)
+    assert done.code == 1, done
+    assert f"confmig: {file}: later edits have no place in the old file: feature" in done.err
+    [answer] = confmig(*words, "--json").json["files"]
+    assert answer["error"]["code"] == "rollback_conflict"
+    assert answer["error"]["place"] == ""

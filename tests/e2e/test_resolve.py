@@ -23,8 +23,10 @@ def blocked(folder: Path) -> tuple[World, str]:
 
 def test_status_lists_what_each_file_holds(tmp_path: Path) -> None:
     world, _ = blocked(tmp_path)
-    held = world.status()["partial_failure"]["files"]
+    status = world.status()
+    held = status["partial_failure"]["files"]
     assert held == {"a.yaml": "has the new version and was edited after that", "b.yaml": "old"}
+    assert status["last_checkpoint"]["error"]["files"] == held
 
 
 @pytest.mark.parametrize(

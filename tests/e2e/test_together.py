@@ -712,6 +712,8 @@ def test_check_tells_a_fixture_that_fails_with_the_place(tmp_path: Path) -> None
     assert code == 1
     [problem] = answer["problems"]
     assert problem["code"] == "replay_failed"
+    assert "\n" not in problem["message"]
+    assert problem["fix"]
     assert "logging:log" in problem["message"]
     assert "0001_both" in problem["message"]
 

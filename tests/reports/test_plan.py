@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
+from confmig.core.policy.model import read
+from confmig.reports.dry_run import markdown
 from confmig.reports.passes import pass_json, pass_text
 from confmig.reports.plan import plan_json, plan_text
 from confmig.reports.status import status_json, status_text
@@ -40,6 +43,38 @@ def test_a_pass_says_what_it_did() -> None:
     data = pass_json(result)
     assert [t["outcome"] for t in data["transactions"]] == ["committed"]
     assert data["exit_code"] == result.exit_code
+
+
+def test_times_are_shown_in_the_zone_of_the_policy() -> None:
+    made = world()
+    view = made.run().view
+    [later] = [o for o in view.outlook if o.standing.migration.id == "0002_m"]
+    opens = replace(later.decision, retry_at=datetime(2026, 11, 28, 23, 30, tzinfo=UTC))
+    zone = read({"timezone": "Europe/Berlin"}, "policy.yaml")
+    text = plan_text(replace(view, outlook=(replace(later, decision=opens),), policy=zone))
+    assert "2026-11-29 00:30 CET (2026-11-28 23:30 UTC)" in text
+
+
+def test_a_dry_run_shows_an_error_and_its_help_on_lines_of_their_own() -> None:
+    document = {"path": "a\nb.yaml", "action": "error", "error": "no\x1b [x]\n  help: y"}
+    entry = {"id": "0001_m", "class": "online", "status": "error", "gate": None}
+    report = {
+        "target": "app",
+        "totals": dict.fromkeys(
+            ("plan_size", "already_applied", "pending", "would_change_files", "errors"), 1
+        ),
+        "migrations": [{**entry, "documents": [document]}],
+    }
+    lines = markdown({"targets": [report]}).split("\n")
+    at = lines.index("### 0001_m: a\\nb.yaml: error")
+    assert lines[at + 2 : at + 4] == ["no\\x1b [x]", "  help: y"]
+
+
+def test_a_hold_of_an_older_state_is_escaped() -> None:
+    made = world()
+    data = status_json(made.run().view, made.store, delivery=False)
+    data["holds"] = [{"id": "0001_m", "reason": "x", "since": "", "detail": "a\x1b[2J\n  help: b"}]
+    assert "held: 0001_m (x): a\\x1b[2J\n  help: b\n" in status_text(data)
 
 
 def test_a_status_has_what_is_applied_and_the_last_checkpoint() -> None:

@@ -122,8 +122,16 @@ def test_an_answer_lists_every_problem(world: Simulated) -> None:
     assert [p["message"] for p in reply["error"]["problems"]] == ["one", "two"]
 
 
+def test_a_request_that_failed_lets_the_next_pass_remove_leftover_images(world: Simulated) -> None:
+    world.space.unneeded_images = False
+    reply, _ = answer(world.space, {"command": "approve", "id": "x", "reason": "y", "uid": 0})
+    assert not reply["ok"]
+    assert world.space.unneeded_images
+
+
 def test_a_bug_in_a_request_is_an_answer(world: Simulated) -> None:
     world.worker.bundle = ZeroDivisionError("a secret")
     reply, fatal = answer(world.space, {"command": "approve", "id": "x", "reason": "y", "uid": 0})
     assert (reply["exit_code"], fatal) == (70, None)
     assert "secret" not in str(reply)
+    assert {"code", "message", "place", "fix"} <= reply["error"].keys()

@@ -109,6 +109,19 @@ def test_other_ways_to_fail(body: str, top: str) -> None:
     assert code_of(body, top=top) == "handler_failed"
 
 
+def test_a_syntax_error_names_its_line_and_a_missing_function_its_name() -> None:
+    for code, message in (
+        (b"x = 1\ndef migrate(document, contract)\n", "h.py:2: syntax error: expected ':'"),
+        (b"def migrte(document, contract):\n    pass\n", "h.py: the function `migrate(document, "),
+        (b"migrate = 5\n", "h.py: the function `migrate(document, contract)` is missing"),
+    ):
+        with pytest.raises(ConfmigError) as caught:
+            run("handlers/h.py", code, document(), HandlerContract("app", _schema, b"key", TEXT))
+        assert caught.value.code == "handler_failed"
+        assert message in caught.value.message
+        assert caught.value.fix
+
+
 def test_a_module_that_is_not_installed_is_named() -> None:
     assert code_of("pass", top="import nowhere") == "handler_module_missing"
 

@@ -108,9 +108,10 @@ def run(words: list[str]) -> int:
 
 
 def _run(words: list[str]) -> int:
-    args = _parsed(words)
-    as_json = getattr(args, "json", False)
+    as_json = False
     try:
+        args = _parsed(words)
+        as_json = getattr(args, "json", False)
         return int(_module(args.command).run(args))
     except ConfmigError as error:
         _report_all(error, as_json=as_json)

@@ -8,6 +8,7 @@ from typing import Any
 
 from confmig.cli import session
 from confmig.errors import Usage
+from confmig.writer import escaped
 
 _WAYS = {
     "restore": "undo it: every file is old; later edits of new files are placed in the old text",
@@ -82,14 +83,15 @@ def _choice(transaction: str, mode: str, choice: Mapping[str, Any]) -> str:
     reason = " --reason TEXT" if mode == "accept_changed" else ""
     lines = [f"confmig resolve {transaction} --{mode.replace('_', '-')}{reason}"]
     if choice["why_not"]:
-        lines.append(f"  not possible: {choice['why_not']}")
+        why, *fix = choice["why_not"].split("\n")
+        lines += [f"  not possible: {why}", *(f"  {line}" for line in fix)]
     elif choice["lost"]:
         lines.append("  refused, because these values would be in no file:")
-        lines += [f"    {place}" for place in choice["lost"]]
+        lines += [f"    {escaped(place)}" for place in choice["lost"]]
     elif choice["diff"]:
         lines += [f"  {line}" for line in choice["diff"].rstrip("\n").split("\n")]
     elif choice["files"]:
-        lines.append(f"  changes {', '.join(choice['files'])}")
+        lines.append(f"  changes {escaped(', '.join(choice['files']))}")
     else:
         lines.append("  no file changes")
     return "\n".join(lines) + "\n"

@@ -9,7 +9,7 @@ from confmig.adapters.state.store import Store
 from confmig.cli import session
 from confmig.errors import Refused
 from confmig.transactions.rollback.selection import choose
-from confmig.writer import counted
+from confmig.writer import counted, escaped
 
 
 def arguments(parser: argparse.ArgumentParser) -> None:
@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
         },
     )
     ids = ", ".join(done["migrations"])
-    said = [f"  {path}: {_HOW[how]}" for path, how in done["how"].items()]
+    said = [f"  {escaped(path)}: {_HOW[how]}" for path, how in done["how"].items()]
     if args.dry_run:
         head = f"would roll back {done['reverses']} ({ids}): {counted(len(done['files']), 'file')}"
         session.show(args, done, "\n".join([head, *said, done["diff"]]).rstrip())

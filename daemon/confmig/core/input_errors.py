@@ -68,10 +68,11 @@ def problems_of(
     lines: Mapping[Loc, int] | None = None,
     below: Loc = (),
 ) -> list[Problem]:
-    """The problems of an input, in the order of the file. ``then`` follows what to do about
-    each.
+    """The problems of an input, in the order of the file.
+
     ``lines`` has the line of each entry, by its path; ``below``: where the input stands in the
-    file."""
+    file. ``then`` follows what to do about each.
+    """
     groups: dict[Loc, list[tuple[Loc, Any]]] = {}
     for detail in error.errors(include_url=False):
         path, _ = _walk(model, detail["loc"])

@@ -92,7 +92,9 @@ def _replay_case(
         results = bundle.transform(sources, [migration.id])
     except ConfmigError as error:
         where = f"{place}/{', '.join(inputs.values())}"
-        return [Problem("replay_failed", where, str(error), "correct the migration or the fixture")]
+        inside = f"{error.place}: " if error.place else ""
+        fix = error.fix or "correct the migration or the fixture"
+        return [Problem("replay_failed", where, f"{inside}{error.message} [{error.code}]", fix)]
     out = []
     for config, name in inputs.items():
         got = results[config].image(sources[config])

@@ -219,7 +219,7 @@ def markdown(answer: dict[str, Any]) -> str:
                     out += [
                         f"### {m['id']}: {escaped(d['path'])}: error",
                         "",
-                        escaped(d["error"]),
+                        *map(escaped, d["error"].split("\n")),
                         "",
                     ]
     return "\n".join(out)

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+from confmig.writer import escaped
+
 
 def event_text(row: Mapping[str, Any]) -> str:
     """One event on one line."""
@@ -14,4 +16,4 @@ def event_text(row: Mapping[str, Any]) -> str:
     attributes = " ".join(
         f"{k}={','.join(v) if isinstance(v, list) else v}" for k, v in row["attributes"].items()
     )
-    return f"{when:%H:%M:%S.%f}"[:-3] + f" {level:5} {row['name']} {attributes}"
+    return f"{when:%H:%M:%S.%f}"[:-3] + f" {level:5} {row['name']} {escaped(attributes)}"

@@ -150,7 +150,8 @@ def status_text(data: Mapping[str, Any], width: int | None = None) -> str:
         waiting = [(p["id"], p["class"], p["reason"]) for p in data["pending"]]
         lines += ["", table(waiting, ("PENDING", "CLASS", "REASON"), width)]
     for hold in data["holds"]:
-        lines += ["", *f"held: {hold['id']} ({hold['reason']}): {hold['detail']}".splitlines()]
+        said = f"held: {hold['id']} ({hold['reason']}): {hold['detail']}"
+        lines += ["", *map(escaped, said.split("\n"))]
     out = data["outbox"]
     lines += [
         "",

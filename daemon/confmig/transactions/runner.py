@@ -223,7 +223,7 @@ class Transactor:
                 "partial_failure",
                 "some files are new, some are old, and one was edited meanwhile: "
                 + _listed({path: image.value for path, image in found}),
-                fix=f"`confmig resolve {plan.id} --dry-run` shows what each way out does",
+                fix=f"`confmig resolve {plan.id} --dry-run` shows the outcome of each choice",
             )
         return phase
 

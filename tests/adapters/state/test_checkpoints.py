@@ -213,9 +213,14 @@ def test_a_checkpoint_that_does_not_fit_leaves_nothing(
 ) -> None:
     """Closing the files of a full disk fails, too; the first error is the one that counts."""
     made = checkpoints.begin("tx", "app", ["0001_m"], number, NOW)
+
+    def write() -> None:
+        for n in range(1000):
+            made.image(b"%d" % n * 1000)
+
     with a_full_disk(2000):
         with pytest.raises(OSError, match="File too large"):
-            made.image(b"x" * 100_000)
+            write()
         made.__exit__()
     assert list(checkpoints.images.packs_folder.iterdir()) == []
     assert list(checkpoints.folder.iterdir()) == []

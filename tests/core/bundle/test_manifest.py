@@ -771,6 +771,15 @@ def test_a_contract_may_have_schemas_for_a_version_that_a_common_migration_makes
     assert codes(found) == ["schema_bump_without_migration"]
 
 
+def test_versions_after_a_gap_are_not_problems_of_their_own() -> None:
+    entries = [raw_entry(n, sets={"app": version}) for n, version in ((1, 1), (2, 3), (3, 3))]
+    found = problems(bundle(raw_manifest(*entries)))
+    assert [(p.code, p.message) for p in found] == [
+        ("migration_version_gap", "0002_m skips version 2 of `app`")
+    ]
+    assert "set `sets.app` to 2 there" in found[0].fix
+
+
 def test_a_misspelt_key_is_one_problem() -> None:
     entry = raw_entry(1)
     entry["oder"] = entry.pop("order")

@@ -919,6 +919,8 @@ def test_a_refusal_names_the_document_of_its_place(text: str, code: str, place: 
     error = refusal(pair(), f"[{{set: {{path: 'app:z', value: 1}}}}, {{{text}}}]")
     assert (error.code, error.place) == (code, place)
     assert error.message.startswith("0001_m: operation 2 (")
+    assert error.migration == "0001_m"
+    assert error.documents == (place.partition(":")[0],)
 
 
 def test_an_anchored_value_is_protected_unless_allow_shared() -> None:
