@@ -202,10 +202,10 @@ def test_a_rollback_of_it_reports_no_older_transaction_as_later(tmp_path: Path) 
 def test_from_the_log_to_the_end_by_the_messages_alone(tmp_path: Path) -> None:
     world = half_way(tmp_path, both=False)
     with Daemon(world, CONFMIG__HTTP__PORT="0") as daemon:
-        until(lambda: "BLOCKED" in daemon.said, what="the log line")
-        [line] = [n for n in daemon.said.splitlines() if "BLOCKED" in n]
-        command = re.search(r"`confmig (resolve \S+ --dry-run)`", line)
-        assert command is not None, line
+        named = re.compile(r"BLOCKED.*?`confmig (resolve \S+ --dry-run)`", re.DOTALL)
+        until(lambda: named.search(daemon.said) is not None, what="the log names the command")
+        command = named.search(daemon.said)
+        assert command is not None
         ways = world.run(*command[1].split())
         assert ways.code == 0, ways
         restore = re.search(r"^confmig (resolve \S+ --restore)$", ways.out, re.MULTILINE)
