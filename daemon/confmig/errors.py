@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from confmig.writer import error_lines
+from confmig.writer import error_lines, escaped, located
 
 DONE = 0
 REFUSED = 1
@@ -39,17 +39,25 @@ def worst(codes: Iterable[int]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One defect of an input: what is wrong, where, and how to correct it."""
+    """One defect of an input: what is wrong, where, and how to correct it. ``diff`` shows it, line
+    by line, where words do not."""
 
     code: str
     place: str
     message: str
     fix: str = ""
+    diff: str = ""
 
     @property
     def lines(self) -> list[str]:
         """The problem for people."""
-        return error_lines(self.code, self.message, self.place, self.fix)
+        first, *rest = error_lines(self.code, self.message, self.place, self.fix)
+        return [first, *(f"    {escaped(line)}" for line in self.diff.splitlines()), *rest]
+
+    def to_json(self) -> dict[str, str]:
+        """The problem as data."""
+        out = {"code": self.code, "place": self.place, "message": self.message, "fix": self.fix}
+        return out | ({"diff": self.diff} if self.diff else {})
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
@@ -60,17 +68,23 @@ class ConfmigError(Exception):
 
     ``reason`` is one clause. ``migration`` (its id) and ``operation`` (its number and name) say
     what failed, where that is known; ``documents`` which documents it is about: their paths, or,
-    in the answer of a worker, their configurations.
+    in the answer of a worker, their configurations. An error of a document has the path of an
+    entry as its ``place``, and the ``line`` of its text where that is known (else 0), until
+    ``in_file`` gives it the name of the file.
     """
 
     exit_code = BUG
 
-    def __init__(self, code: str, reason: str, *, place: str = "", fix: str = "") -> None:
+    def __init__(
+        self, code: str, reason: str, *, place: str = "", fix: str = "", line: int = 0
+    ) -> None:
         super().__init__(reason)
         self.code = code
         self.reason = reason
         self.place = place
         self.fix = fix
+        self.line = line
+        self.entry = ""
         self.migration = ""
         self.operation = ""
         self.documents: tuple[str, ...] = ()
@@ -78,12 +92,22 @@ class ConfmigError(Exception):
     @property
     def message(self) -> str:
         """What failed, and why."""
-        return ": ".join(part for part in (self.migration, self.operation, self.reason) if part)
+        parts = (self.migration, self.operation, self.entry, self.reason)
+        return ": ".join(part for part in parts if part)
+
+    def in_file(self, file: str) -> None:
+        """Make ``file:line`` the place; the entry of the document that was it goes into the
+        message. The second time, only the name of the file changes."""
+        place = located(file, self.line)
+        if not self.entry and self.place not in (file, place):
+            self.entry = self.place
+        self.place = place
 
     @property
     def lines(self) -> list[str]:
         """The error for people."""
-        return error_lines(self.code, self.message, self.place, self.fix)
+        place = self.place or (f"line {self.line}" if self.line else "")
+        return error_lines(self.code, self.message, place, self.fix)
 
     def __str__(self) -> str:
         return "\n".join(self.lines)
@@ -106,8 +130,16 @@ class Invalid(Refused):
 
     exit_code = INVALID
 
-    def __init__(self, code: str, message: str, problems: Sequence[Problem], **kwargs: str) -> None:
-        super().__init__(code, message, **kwargs)
+    def __init__(
+        self,
+        code: str,
+        message: str,
+        problems: Sequence[Problem],
+        *,
+        place: str = "",
+        fix: str = "",
+    ) -> None:
+        super().__init__(code, message, place=place, fix=fix)
         self.problems = tuple(problems)
 
 

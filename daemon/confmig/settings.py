@@ -32,7 +32,7 @@ from confmig.core.planning.quiet import Rule
 from confmig.core.policy.model import DURATION_SCHEMA, duration
 from confmig.documents.model.document import Caps
 from confmig.errors import Invalid, Problem, Refused
-from confmig.writer import counted, did_you_mean
+from confmig.writer import counted, did_you_mean, located
 
 
 class _Model(BaseModel):
@@ -246,8 +246,8 @@ def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings
     except Refused as error:
         raise Invalid(
             "settings_invalid",
-            "the settings are no YAML",
-            [Problem(error.code, str(path), error.message, error.fix)],
+            "the settings are not YAML",
+            [Problem(error.code, located(path.name, error.line), error.message, error.fix)],
         ) from None
     data = found.data if found.data is not None else {}
     problems = _overlay(data, environment) if isinstance(data, dict) else []

@@ -16,6 +16,11 @@ def escaped(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
 
 
+def located(file: str, line: int) -> str:
+    """``file:line``, or the file where the line is not known (0)."""
+    return f"{file}:{line}" if line else file
+
+
 def counted(number: int, noun: str) -> str:
     """``1 problem``, ``2 problems``."""
     return f"{number} {noun}{'' if number == 1 else 's'}"

@@ -298,6 +298,18 @@ def test_migrate(tmp_path: Path, bundle: Path) -> None:
     assert confmig(*base, "--write", "--to", "1").code == 1  # never backwards
 
 
+def test_every_report_names_the_line_of_a_broken_document(tmp_path: Path, bundle: Path) -> None:
+    world = small(tmp_path, bundle)
+    world.put("app.yaml", "a: 1\nb: [\nc: 2\n")
+    for command in (("plan",), ("run", "--once"), ("status",)):
+        done = world.run(*command)
+        assert "app.yaml:4: " in done.out + done.err, done
+        assert "begins on line 2" in done.out + done.err, done
+    [document] = world.run("plan", "--json").json["targets"][0]["documents"]
+    assert (document["path"], document["place"]) == ("app.yaml", "app.yaml:4")
+    assert '"error": "line 4: ' in world.run("dry-run").out
+
+
 def test_migrate_several_files_and_a_broken_one(tmp_path: Path, bundle: Path) -> None:
     for name in ("a.yaml", "c.yaml"):
         (tmp_path / name).write_text(document(name))

@@ -164,7 +164,7 @@ def test_a_refusal_stands_on_a_line_of_its_own_beside_the_bar(tmp_path: Path, bu
     files[0].write_text("a: [")
     done = confmig("migrate", *files, "--bundle", bundle, "--write", "--progress", "always")
     assert done.code == 1, done
-    assert f"\x1b[Kconfmig: {files[0]}: " in done.err
+    assert f"\x1b[Kconfmig: {files[0]}:2: " in done.err
     assert "2 files: 1 migrated, 0 unchanged, 1 refused" in done.out
 
 
@@ -431,4 +431,4 @@ def test_an_edit_without_a_place_names_the_file_and_not_its_configuration(tmp_pa
     assert f"confmig: {file}: later edits have no place in the old file: feature" in done.err
     [answer] = confmig(*words, "--json").json["files"]
     assert answer["error"]["code"] == "rollback_conflict"
-    assert answer["error"]["place"] == ""
+    assert answer["error"]["place"] == str(file)

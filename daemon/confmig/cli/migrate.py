@@ -187,8 +187,8 @@ class _Run:
         self.codes.append(error.exit_code if kept else REFUSED)
         self.progress.clear()
         files = [str(self.args.files[n]) for n in numbers]
-        about = "" if files == [error.place] else f"{escaped(' + '.join(files))}: "
-        print(f"confmig: {about}{error}", file=sys.stderr)
+        error.in_file(" + ".join(files))
+        print(f"confmig: {error}", file=sys.stderr)
         for number, file in zip(numbers, files, strict=True):
             self.answers[number] = {"path": file, "error": error_json(error)}
 

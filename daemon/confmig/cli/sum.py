@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 from pathlib import Path
 
 from confmig.adapters.bundles.reading import read_files
 from confmig.adapters.files.plain_file import write_plain
 from confmig.core.bundle import validation
 from confmig.core.bundle.checksums import ordered_ids, retired_sum, sums, sums_text
-from confmig.core.bundle.contract import Contract
 from confmig.core.bundle.manifest import Files
 from confmig.errors import Invalid, Problem
 
@@ -27,29 +25,10 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="the answer as JSON")
 
 
-_LIST = re.compile(r"manifest\.json: migrations(\[\d+\])?")
-_UNLISTED = frozenset(("manifest_unreadable", "migration_id_invalid", "migration_id_duplicate"))
-
-
-def _unlisted(folder: Path, files: Files) -> list[Problem]:
-    """Why the migrations of a manifest cannot be listed. Its other problems are the business of
-    ``confmig check``: a checksum is needed while a migration is being written."""
-    if files.manifest is None:
-        fix = "name the bundle with --bundle"
-        place = str(folder / "manifest.json")
-        return [Problem("manifest_unreadable", place, "the file is not there", fix)]
-    return [
-        problem
-        for problem in validation.read(files, Contract())[1]
-        if problem.code in _UNLISTED
-        or (_LIST.fullmatch(problem.place) and problem.code != "manifest_empty")
-    ]
-
-
 def run(args: argparse.Namespace) -> int:
     """Write the file if it changes."""
     files = read_files(args.bundle)
-    if problems := _unlisted(args.bundle, files):
+    if problems := _unlistable(args.bundle, files):
         raise Invalid("manifest_unreadable", "the migrations cannot be listed", problems)
     text = sums_text(sums(files, ordered_ids(files.manifest), retired_sum(files.manifest)))
     changed = files.sums != text
@@ -63,3 +42,11 @@ def run(args: argparse.Namespace) -> int:
     else:
         print(f"manifest.sum is up to date: {count} migrations")
     return 1 if changed and args.check else 0
+
+
+def _unlistable(folder: Path, files: Files) -> list[Problem]:
+    if files.manifest is None:
+        fix = "name the bundle with --bundle"
+        place = str(folder / "manifest.json")
+        return [Problem("manifest_unreadable", place, "the file does not exist", fix)]
+    return validation.unlistable(files)

@@ -8,8 +8,8 @@ misspelt) is not reported.
 from __future__ import annotations
 
 import types
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
@@ -19,10 +19,15 @@ from confmig.errors import Problem
 from confmig.writer import closest, did_you_mean
 
 Loc = tuple[str | int, ...]
+# the line of each entry of a JSON text, by its path
+Lines = Callable[[bytes], Mapping[Loc, int]]
+# the code of a problem from its path, the library's word for its kind, and the value there
+Coded = Callable[[Loc, str, object], str]
 
 _KINDS = {
     "string_type": "text",
     "string_sub_type": "text",
+    "string_unicode": "text",
     "int_type": "a whole number",
     "int_parsing": "a whole number",
     "int_from_float": "a whole number",
@@ -44,34 +49,44 @@ _LIMITS = {
     "less_than": ("lt", "less than"),
     "less_than_equal": ("le", "at most"),
 }
+# a description of the key says more than these
+_DESCRIBED = ("string_pattern_mismatch", "too_short", *_LIMITS)
+
+
+def no_lines(raw: bytes) -> Mapping[Loc, int]:
+    """For a reader that shows no lines."""
+    return {}
 
 
 @dataclass(frozen=True, slots=True)
 class _Found:
     """One problem: its kind, its path in the input, the sentence, what to do, and the key that was
-    meant."""
+    meant. ``name`` is the entry of a list that it is in, if that has one."""
 
     kind: str
     path: Loc
     sentence: str
     fix: str = "correct this value"
     meant: Loc | None = None
+    name: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
 
 
 def problems_of(
     error: ValidationError,
     model: type[BaseModel],
     *,
-    code: str,
+    code: str | Coded,
     file: str,
     then: str = "",
     lines: Mapping[Loc, int] | None = None,
     below: Loc = (),
+    names: Mapping[Loc, str] | None = None,
 ) -> list[Problem]:
     """The problems of an input, in the order of the file.
 
-    ``lines`` has the line of each entry, by its path; ``below``: where the input stands in the
-    file. ``then`` follows what to do about each.
+    ``lines`` has the line of each entry, by its path; ``below``: where the input is in the file;
+    ``names`` what the entries of a list are called. ``then`` follows what to do about each.
     """
     groups: dict[Loc, list[tuple[Loc, Any]]] = {}
     for detail in error.errors(include_url=False):
@@ -80,15 +95,24 @@ def problems_of(
     own = next((f"`{part}`" for part in reversed(below) if isinstance(part, str)), None)
     if own is None:
         own = f"entry {int(below[-1]) + 1}" if below else "the file"
-    found = [_found(model, path, group, own) for path, group in _meant(groups).items()]
+    found = []
+    for path, group in _meant(groups).items():
+        entry = next((n for n in range(len(path), 0, -1) if path[:n] in (names or {})), 0)
+        whose = (names or {}).get(path[:entry], "")
+        one = _found(model, path, group, whose or own, path[entry:])
+        found.append(replace(one, name=whose, detail=group[0][1]))
     meant = {one.meant for one in found}  # a key that was misspelt is not missing
     found = [one for one in found if one.kind != "missing" or one.path not in meant]
     found = _other_keys(found, own)
     out = []
     for one in found:
-        line = _line((*below, *one.path), lines or {})
+        line = line_of((*below, *one.path), lines or {})
         place = file if line is None else f"{file}:{line}"
-        out.append((line or 0, Problem(code, place, one.sentence, one.fix + then)))
+        word = code if isinstance(code, str) else code(one.path, one.kind, one.detail.get("input"))
+        sentence = one.sentence
+        if one.name and one.name not in sentence:
+            sentence = f"{one.name}: {sentence}"
+        out.append((line or 0, Problem(word, place, sentence, one.fix + then)))
     return [problem for _, problem in sorted(out, key=lambda p: p[0])]
 
 
@@ -103,7 +127,7 @@ def _other_keys(found: list[_Found], own: str) -> list[_Found]:
         if not (missing and unknown) or one.kind not in ("missing", "unknown") or one.meant:
             out.append(one)
         elif one is level[0]:
-            owner = f"`{shown(one.path[:-1])}`" if one.path[:-1] else own
+            owner = one.name or (f"`{shown(one.path[:-1])}`" if one.path[:-1] else own)
             word = "key" if len(missing) == 1 else "keys"
             sentence = (
                 f"{owner} takes the {word} {_listed(missing, 'and')}; use "
@@ -121,7 +145,7 @@ def shown(path: Sequence[str | int]) -> str:
     return text
 
 
-def _line(path: Loc, lines: Mapping[Loc, int]) -> int | None:
+def line_of(path: Loc, lines: Mapping[Loc, int]) -> int | None:
     """The line of an entry, or of the nearest one around it."""
     for length in range(len(path), -1, -1):
         if path[:length] in lines:
@@ -142,15 +166,18 @@ def _meant(groups: Mapping[Loc, list[tuple[Loc, Any]]]) -> dict[Loc, list[tuple[
     return out
 
 
-def _found(model: type[BaseModel], path: Loc, group: list[tuple[Loc, Any]], own: str) -> _Found:
+def _found(
+    model: type[BaseModel], path: Loc, group: list[tuple[Loc, Any]], own: str, inner: Loc
+) -> _Found:
+    """One problem. ``inner`` is the path below ``own``, the nearest thing that has a name."""
     # what one of the alternatives finds wrong inside says more than that no alternative fits
     loc, one = next((g for g in group if g[1]["type"] == "value_error"), group[0])
     kind, key = one["type"], str(path[-1]) if path else ""
-    name = f"`{shown(path)}`" if path else own
+    name = f"`{shown(inner)}`" if inner else own
     if kind == "extra_forbidden":
         known = _keys(_walk(model, loc[:-1])[1].annotation)
         meant = closest(key, known)
-        inside = f" in `{shown(path[:-1])}`" if len(path) > 1 else ""
+        inside = f" in `{shown(inner[:-1])}`" if len(inner) > 1 else ""
         sentence = f"unknown key `{key}`{inside}{did_you_mean(key, known)}"
         if meant is not None:
             return _Found("unknown", path, sentence, f"write `{meant}`", (*path[:-1], meant))
@@ -163,16 +190,14 @@ def _found(model: type[BaseModel], path: Loc, group: list[tuple[Loc, Any]], own:
         return _Found("key", path, sentence, f"known are {_listed(words, 'and')}")
     if kind == "value_error":
         reason = str(one["ctx"]["error"])
-        return _Found("value", path, f"{name}: {reason}" if path else reason)
-    field = _walk(model, loc)[1]
-    if field.description is not None and (
-        len(group) > 1 or kind in _KINDS or kind == "string_pattern_mismatch"
-    ):
-        return _Found("type", path, f"{name} must be {field.description}")
+        return _Found("value", path, f"{name}: {reason}" if inner else reason)
+    described = _walk(model, loc)[1].description
+    if described is not None and (len(group) > 1 or kind in _KINDS or kind in _DESCRIBED):
+        return _Found(kind, path, f"{name} must be {described}")
     if len(group) > 1:
         alternatives = list(dict.fromkeys(_alternative(other) for _, other in group))
-        return _Found("type", path, f"{name} must be {' or '.join(alternatives)}")
-    return _Found("type", path, _sentence(name, one))
+        return _Found(kind, path, f"{name} must be {' or '.join(alternatives)}")
+    return _Found(kind, path, _sentence(name, one))
 
 
 def _sentence(name: str, one: Any) -> str:
@@ -188,8 +213,9 @@ def _sentence(name: str, one: Any) -> str:
         return f"{name} must be {words} {ctx[key]}"
     if kind == "string_pattern_mismatch":
         return f"{name} must match the pattern {ctx['pattern']}"
-    if kind == "too_short":
-        return f"{name} must have at least {ctx['min_length']} entries"
+    if kind in ("too_short", "string_too_short"):
+        least = ctx["min_length"]
+        return f"{name} must not be empty" if least == 1 else f"{name} must have {least} entries"
     return f"{name}: {one['msg'][:1].lower()}{one['msg'][1:]}"
 
 

@@ -103,7 +103,8 @@ def render(document: Document) -> Rendered:
         line = document.text.count("\n", 0, error.at) + 1
         raise Refused(
             error.code,
-            f"line {line}: {error.message}",
+            error.message,
             place=source_path(document, error.at),
+            line=line,
             fix="make the changes in several migrations, or this one by hand",
         ) from None

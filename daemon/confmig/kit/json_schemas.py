@@ -13,17 +13,13 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from confmig.core.bundle.contract import Contract
-from confmig.core.bundle.manifest import CLASSES, FORMATS
-from confmig.core.bundle.validation import LINES
+from confmig.core.bundle.manifest_file import ManifestFile
 from confmig.core.policy.model import PolicyFile
 from confmig.documents.operations import OPERATIONS, SHORT, ForEach
 from confmig.documents.operations.conditions import Condition
 from confmig.settings import Settings
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
-_TEXT = {"type": "string", "minLength": 1}
-_VERSION = {"type": "integer", "minimum": 1, "maximum": 2**63 - 1}
-_PATTERNS = {"type": "array", "items": _TEXT}
 
 
 def operations() -> dict[str, Any]:
@@ -59,67 +55,7 @@ def operations() -> dict[str, Any]:
 
 def manifest() -> dict[str, Any]:
     """The schema of manifest.json."""
-    lines = {name: {"enum": list(values)} for name, (_, values) in LINES.items()}
-    stamp = _closed(
-        {
-            "path": _TEXT,
-            "absent": {"type": ["integer", "null"], "minimum": 0},
-            "empty": {"type": ["integer", "null"], "minimum": 0},
-        },
-        ["path"],
-    )
-    config = _closed(
-        {
-            "files": {**_PATTERNS, "minItems": 1},
-            "format": {"enum": list(FORMATS)},
-            "version": {"anyOf": [{"type": "null"}, stamp]},
-            "samples": _PATTERNS,
-            "multi_document": {"type": "boolean"},
-            "inline_comments": {"type": ["array", "null"], "items": {"enum": [";", "#"]}},
-            **lines,
-        },
-        ["files", "format", "version"],
-    )
-    migration = _closed(
-        {
-            "id": {"type": "string", "pattern": "^[0-9]{4}_[a-z0-9_]+$"},
-            "order": _VERSION,
-            "class": {"enum": list(CLASSES)},
-            "sets": {"type": "object", "additionalProperties": _VERSION, "minProperties": 1},
-            "depends_on": {"type": "array", "items": {"type": "string"}},
-            "description": {"type": "string"},
-            "impact": {"enum": ["normal", "high"]},
-            "requires": {"type": "object", "additionalProperties": {"type": "string"}},
-        },
-        ["id", "order", "class", "sets"],
-    )
-    retired = _closed(
-        {
-            "through": _VERSION,
-            "versions": {"type": "object", "additionalProperties": _VERSION},
-            "sum": {"type": "string", "pattern": "^[0-9a-f]{64}$"},
-        },
-        ["through", "versions", "sum"],
-    )
-    return {
-        "$schema": _DIALECT,
-        "title": "confmig manifest",
-        **_closed(
-            {
-                "_config_version": {"const": 1},
-                "bundle": _TEXT,
-                "configs": {
-                    "type": "object",
-                    "additionalProperties": config,
-                    "minProperties": 1,
-                },
-                "migrations": {"type": "array", "items": migration, "minItems": 1},
-                "parameters": {"type": "object", "additionalProperties": {"type": "string"}},
-                "retired": {"anyOf": [{"type": "null"}, retired]},
-            },
-            ["_config_version", "bundle", "configs", "migrations"],
-        ),
-    }
+    return {"$schema": _DIALECT, **ManifestFile.model_json_schema(), "title": "confmig manifest"}
 
 
 def contract() -> dict[str, Any]:
@@ -144,12 +80,3 @@ SCHEMAS: dict[str, Callable[[], dict[str, Any]]] = {
     "policy": policy,
     "settings": settings,
 }
-
-
-def _closed(properties: dict[str, Any], required: list[str]) -> dict[str, Any]:
-    return {
-        "type": "object",
-        "properties": properties,
-        "required": required,
-        "additionalProperties": False,
-    }

@@ -12,18 +12,35 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from confmig.adapters.files.plain_file import write_plain
 from confmig.adapters.workers.protocol import Bundle
+from confmig.adapters.workers.records import Versions
 from confmig.core.bundle.manifest import Migration
 from confmig.errors import ConfmigError, Problem
+from confmig.writer import counted
 
 SEEDS = ("1", "2")
+_SHOWN = 40
+"""Lines of a difference that a message shows."""
 
 
-def replay(bundle: Bundle) -> tuple[list[Problem], int]:
-    """Run every fixture; the problems found, and how many files were replayed."""
-    out, count = [], 0
+@dataclass(slots=True)
+class Replayed:
+    """What replaying found: the problems, how many files were replayed, and the expected files
+    that were written."""
+
+    problems: list[Problem] = field(default_factory=list)
+    count: int = 0
+    updated: list[str] = field(default_factory=list)
+
+
+def replay(bundle: Bundle, *, update: bool = False) -> Replayed:
+    """Run every fixture. ``update``: a result that differs becomes the expected file."""
+    done = Replayed()
+    out = done.problems
     for migration in bundle.manifest.migrations:
         folder = bundle.root / "migrations" / "fixtures" / migration.id
         place = f"migrations/fixtures/{migration.id}"
@@ -49,11 +66,12 @@ def replay(bundle: Bundle) -> tuple[list[Problem], int]:
                     )
                 )
                 continue
-            if not all((folder / _expected(name)).is_file() for name in inputs.values()):
+            known = all((folder / _expected(name)).is_file() for name in inputs.values())
+            if not known and not update:
                 continue
-            count += len(inputs)
-            out += _replay_case(bundle, migration, folder, inputs)
-    return out, count
+            done.count += len(inputs)
+            _replay_case(bundle, migration, folder, inputs, done, update=update)
+    return done
 
 
 def _cases(
@@ -84,31 +102,56 @@ def _expected(name: str) -> str:
 
 
 def _replay_case(
-    bundle: Bundle, migration: Migration, folder: Path, inputs: dict[str, str]
-) -> list[Problem]:
+    bundle: Bundle,
+    migration: Migration,
+    folder: Path,
+    inputs: dict[str, str],
+    done: Replayed,
+    *,
+    update: bool,
+) -> None:
     place = f"migrations/fixtures/{migration.id}"
     sources = {config: (folder / name).read_bytes() for config, name in inputs.items()}
     try:
         results = bundle.transform(sources, [migration.id])
     except ConfmigError as error:
         where = f"{place}/{', '.join(inputs.values())}"
-        inside = f"{error.place}: " if error.place else ""
+        error.in_file(where)
         fix = error.fix or "correct the migration or the fixture"
-        return [Problem("replay_failed", where, f"{inside}{error.message} [{error.code}]", fix)]
-    out = []
+        done.problems.append(
+            Problem("replay_failed", error.place, f"{error.message} [{error.code}]", fix)
+        )
+        return
     for config, name in inputs.items():
         got = results[config].image(sources[config])
-        expected = (folder / _expected(name)).read_bytes()
-        if got != expected:
-            out.append(
-                Problem(
-                    "replay_differs",
-                    f"{place}/{_expected(name)}:{_first_difference(got, expected)}",
-                    f"the result of the migration of {name} differs from this line",
-                    "compare with `confmig migrate --diff`, then correct one of the two",
-                )
+        file = folder / _expected(name)
+        expected = file.read_bytes() if file.is_file() else None
+        if got == expected:
+            continue
+        if update or expected is None:
+            write_plain(file, got)
+            done.updated.append(f"{place}/{file.name}")
+            continue
+        done.problems.append(
+            Problem(
+                "replay_differs",
+                f"{place}/{file.name}:{_first_difference(got, expected)}",
+                f"the migration of {name} gives another result (+) than this file has (-)",
+                "correct the migration, or accept the result with `confmig check --update`",
+                _diff(bundle, Versions(file.name, config, (expected, got))),
             )
-    return out
+        )
+
+
+def _diff(bundle: Bundle, texts: Versions) -> str:
+    """The first lines of the difference, with secrets masked; nothing if one is not a document."""
+    try:
+        [[diff]] = bundle.report([texts])
+    except ConfmigError:
+        return ""
+    lines = diff.splitlines()
+    more = f"... and {counted(len(lines) - _SHOWN, 'more line')}"
+    return "\n".join(lines[:_SHOWN] + ([more] if len(lines) > _SHOWN else []))
 
 
 def _first_difference(a: bytes, b: bytes) -> int:

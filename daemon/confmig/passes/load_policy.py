@@ -27,5 +27,7 @@ def load_policy(target: Target, worker: Worker) -> Policy:
     except Invalid as error:
         return model.invalid(list(error.problems))
     except Refused as error:
-        return model.invalid([Problem("policy_invalid", name, error.message, "correct the policy")])
+        error.in_file(name)
+        fix = "correct the policy"
+        return model.invalid([Problem("policy_invalid", error.place, error.message, fix)])
     return model.read(found.data, name, found.lines)

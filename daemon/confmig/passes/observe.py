@@ -140,9 +140,9 @@ def _read(
         if busy:
             return _busy(config, path, digest, busy)
         path = path.encode("utf-8", "backslashreplace").decode()
-        return DocumentFact(
-            config.name, path, None, digest, error.code, error.message, fix=error.fix
-        )
+        error.in_file(path)
+        fact = DocumentFact(config.name, path, None, digest, line=error.line)
+        return fact.failing(error.code, error.message, error.fix)
     newest = bundle.manifest.newest(config.name)
     if busy and fact.version != newest and fact.due != ():
         return _busy(config, path, digest, busy)

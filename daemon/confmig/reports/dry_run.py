@@ -79,7 +79,8 @@ class _Walk:
     def __init__(self, document: DocumentFact, disk: Disk) -> None:
         self.document = document
         self.entries: dict[str, dict[str, Any]] = {}
-        self.error = document.message and f"{document.message} [{document.problem}]"
+        at = f"line {document.line}: " if document.line else ""
+        self.error = document.message and f"{at}{document.message} [{document.problem}]"
         self.texts = [disk.read(document.path).data] if document.healthy else []
         self.changing: list[dict[str, Any]] = []  # the entries of the steps that gave the texts
 

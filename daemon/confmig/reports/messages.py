@@ -24,9 +24,7 @@ def error_json(error: ConfmigError) -> dict[str, Any]:
         out["documents"] = list(error.documents)
     problems = getattr(error, "problems", ())
     if problems:
-        out["problems"] = [
-            {"code": p.code, "place": p.place, "message": p.message, "fix": p.fix} for p in problems
-        ]
+        out["problems"] = [problem.to_json() for problem in problems]
     return out
 
 

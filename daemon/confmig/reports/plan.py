@@ -43,6 +43,7 @@ def documents_json(view: View) -> list[dict[str, Any]]:
             "recorded_version": view.recorded[d.path].version if d.path in view.recorded else None,
             "problem": d.problem,
             "message": d.message,
+            "place": d.place,
             "fix": d.fix,
         }
         for d in view.documents
@@ -73,7 +74,7 @@ def plan_text(view: View, width: int | None = None) -> str:
         f"  {line}"
         for d in view.documents
         if d.problem
-        for line in error_lines(d.problem, d.message, d.path, d.fix)
+        for line in error_lines(d.problem, d.message, d.place, d.fix)
     ]
     if not view.observation.total:
         lines.append("  no file matches; check the root and the patterns of the manifest")

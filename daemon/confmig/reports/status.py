@@ -141,7 +141,7 @@ def status_text(data: Mapping[str, Any], width: int | None = None) -> str:
     lines += ["", table(found, head, width)] if found else ["", "no documents"]
     for d in data["documents"]:
         if d["message"]:
-            lines += error_lines(d["problem"], d["message"], d["path"], d["fix"])
+            lines += error_lines(d["problem"], d["message"], d["place"], d["fix"])
     done = [a for a in data["applied"] if a["applied_at"]]
     if done:
         rows = [(a["id"], a["class"], a["applied_at"][:19] + "Z", a["transaction"]) for a in done]

@@ -115,7 +115,7 @@ class Narrator:
 
     def _documents(self, last: _Target, result: Pass) -> list[str]:
         now = {
-            d.path: error_lines(d.problem, d.message or d.problem, d.path, d.fix)
+            d.path: error_lines(d.problem, d.message or d.problem, d.place, d.fix)
             for d in result.view.documents
             if d.problem is not None and d.path not in result.waiting
         }

@@ -215,9 +215,10 @@ def _refused(
     named = [p for p in paths if segment.configs[p] in error.documents]
     path = named[0] if named else paths[0]
     error.documents = (path, *(p for p in paths if p != path))
-    files = " + ".join(paths)
-    inside = error.place if error.place not in paths else ""
-    error.place = f"{files}: {inside}" if inside else files
+    if named or len(paths) == 1:
+        error.in_file(path)
+    if len(paths) > 1:
+        error.place = " + ".join(error.place if p == path and named else p for p in paths)
     first = min((m for p in paths for m in segment.steps[p]), key=lambda m: m.order)
     failed = error.migration or first.id
     kind = "document_failed" if late(failed) else "failed"

@@ -25,6 +25,7 @@ from confmig.documents.formats import Rendered
 from confmig.documents.model.dialects import dialect_of
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.emptied import emptied, holds_nothing
+from confmig.documents.model.line_numbers import line_of_entry
 from confmig.documents.model.tree import Mapping as Item
 from confmig.documents.operations import Context
 from confmig.documents.text.pieces import Segment
@@ -109,7 +110,7 @@ class LoadedBundle:
             if empty and known.stamp.empty is None:
                 raise emptied()
             document = self.parse(known, data)
-            self._versions[key] = version_of(document, known)
+            self._versions[key] = _version(document, known)
             self._keep(config, data, document)
         return Stamp(self._versions[key], None, empty)
 
@@ -169,14 +170,18 @@ class LoadedBundle:
             for name, data in sources.items()
         }
         self._trees.clear()
-        before = {name: version_of(documents[name], configs[name]) for name in sources}
-        steps = run_together(
-            documents,
-            configs.values(),
-            [self.programs[m] for m in migrations],
-            self.context(documents, sources, key),
-            self.schemas.errors,
-        )
+        before = {name: _version(documents[name], configs[name]) for name in sources}
+        try:
+            steps = run_together(
+                documents,
+                configs.values(),
+                [self.programs[m] for m in migrations],
+                self.context(documents, sources, key),
+                self.schemas.errors,
+            )
+        except ConfmigError as error:
+            self._find_line(error, sources)
+            raise
         out = {}
         for name, data in sources.items():
             try:
@@ -267,10 +272,28 @@ class LoadedBundle:
                 return migration
         return mine[-1]
 
+    def _find_line(self, error: ConfmigError, sources: Mapping[str, bytes]) -> None:
+        """The line of the entry that an error is about, if the source has that entry."""
+        for name in error.documents:
+            place = error.place.removeprefix(f"{name}:") if len(sources) > 1 else error.place
+            if error.line or not place or (len(sources) > 1 and place == error.place):
+                continue
+            document = self.parse(self.manifest.configs[name], sources[name])
+            error.line = line_of_entry(document, place)
+
     def _code(self, name: str) -> bytes:
         """The source of a handler, as it was when the bundle was read and summed."""
         handlers_ = self.files.handlers
         return handlers_[name] if name in handlers_ else self.files.migrations[name]
+
+
+def _version(document: Document, config: Config) -> int:
+    """The version that a document just parsed says. Raises ``Refused`` with its line."""
+    try:
+        return version_of(document, config)
+    except ConfmigError as error:
+        error.line = line_of_entry(document, error.place)
+        raise
 
 
 def _finished(before: int, steps: list[chain.Step], document: Document, data: bytes) -> Run:

@@ -9,6 +9,7 @@ from confmig.adapters.bundles import reading
 from confmig.core.bundle import contract as contracts
 from confmig.core.bundle import validation
 from confmig.core.bundle.manifest import Files, Manifest
+from confmig.core.input_errors import line_of
 from confmig.documents import formats
 from confmig.documents.chain import Program
 from confmig.documents.model.document import Caps
@@ -35,14 +36,14 @@ def load(
     them. Raises ``Invalid`` with every problem, ``bundle_untrusted`` before anything is read."""
     reading.check_trust(root, shared=shared)
     files = reading.read_files(root)
-    contract, problems = contracts.read(reading.read_contract(root))
-    manifest, found = validation.read(files, contract)
+    contract, problems = contracts.read(reading.read_contract(root), json_lines)
+    manifest, found = validation.read(files, contract, json_lines)
     problems += found
     programs, found = _programs(files, manifest)
     problems += found
     schemas = Schemas(root / "migrations" / "schemas", contract)
     problems += schemas.problems()
-    problems += _stamps(manifest)
+    problems += _stamps(manifest, files.manifest or b"")
     problems += _modules(manifest, programs)
     known = manifest.parameters if manifest is not None else {}
     for name in (parameters or ()) if manifest is not None else ():
@@ -81,7 +82,15 @@ def _modules(manifest: Manifest | None, programs: Mapping[str, Program]) -> list
     return out
 
 
-def _stamps(manifest: Manifest | None) -> list[Problem]:
+def json_lines(raw: bytes) -> Mapping[tuple[str | int, ...], int]:
+    """The line of each entry of a JSON text, by its path; nothing of one that is not JSON."""
+    try:
+        return line_numbers(formats.parse(raw, format="json"))
+    except Refused:
+        return {}
+
+
+def _stamps(manifest: Manifest | None, raw: bytes) -> list[Problem]:
     """A stamp that no document of its format can have would silently always be absent."""
     out = []
     for config in manifest.configs.values() if manifest is not None else ():
@@ -90,9 +99,12 @@ def _stamps(manifest: Manifest | None) -> list[Problem]:
         try:
             Addresses({config.name: config.format}).local(config.stamp.path)
         except (ValueError, Refused) as error:
-            place = f"manifest.json: configs.{config.name}.version.path"
-            fix = "write the path of the stamp as it stands in the files"
-            out.append(Problem("manifest_field_invalid", place, str(error), fix))
+            line = line_of(("configs", config.name, "version", "path"), json_lines(raw))
+            place = validation.PLACE if line is None else f"{validation.PLACE}:{line}"
+            reason = error.reason if isinstance(error, Refused) else str(error)
+            message = f"`configs.{config.name}.version.path`: {reason}"
+            fix = "write the path of the version as it is in the files"
+            out.append(Problem("manifest_field_invalid", place, message, fix))
     return out
 
 
@@ -113,7 +125,10 @@ def _programs(files: Files, manifest: Manifest | None) -> tuple[dict[str, Progra
             document = formats.parse(content, format="yaml")
             data = data_of(document)
         except Refused as error:
-            problems.append(Problem("migration_file_invalid", place, error.message, error.fix))
+            error.in_file(place)
+            problems.append(
+                Problem("migration_file_invalid", error.place, error.message, error.fix)
+            )
             continue
         known = manifest.configs if manifest is not None else {}
         sets = {name: known[name].format for name in (migration.sets if migration else ())}

@@ -99,7 +99,7 @@ class _Merge:
             try:
                 data = self._rebased(part, left, result.segments)
             except Refused as error:
-                error.place = part.path
+                error.in_file(part.path)
                 raise
             self.placed[part.config] = data
             out.append(Merged(part.path, data, False))

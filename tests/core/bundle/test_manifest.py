@@ -14,7 +14,8 @@ from confmig.core.bundle.checksums import checksum, normalised, ordered_ids, sum
 from confmig.core.bundle.contract import ConfigContract, Contract, Version
 from confmig.core.bundle.contract import read as read_contract
 from confmig.core.bundle.manifest import Files
-from confmig.core.bundle.validation import read, replays_missing
+from confmig.core.bundle.parity import replays_missing
+from confmig.core.bundle.validation import read
 from confmig.errors import Problem
 from tests.core.builders import bundle, raw_entry, raw_manifest
 
@@ -37,7 +38,7 @@ def codes(found: Sequence[Problem]) -> list[str]:
 
 
 def said(found: Sequence[Problem], code: str, place: str) -> bool:
-    return any(p.code == code and place in p.place for p in found)
+    return any(p.code == code and place in f"{p.place}: {p.message}" for p in found)
 
 
 def contract(*versions: tuple[int, str | None], config: str = "app") -> Contract:
@@ -134,9 +135,13 @@ ONE = [
         "0002_m",
         [raw_entry(1, sets={"app": 2}), raw_entry(2, sets={"app": 1})],
     ),
-    ("migration_order_gap", "migrations", [raw_entry(1), raw_entry(3, sets={"app": 2})]),
-    ("migration_order_gap", "migrations", [raw_entry(2)]),
-    ("config_unknown", "sets.ghost", [raw_entry(1, sets={"ghost": 1})]),
+    (
+        "migration_order_gap",
+        "no migration has order",
+        [raw_entry(1), raw_entry(3, sets={"app": 2})],
+    ),
+    ("migration_order_gap", "no migration has order", [raw_entry(2)]),
+    ("config_unknown", "0001_m sets the version of `ghost`", [raw_entry(1, sets={"ghost": 1})]),
 ]
 
 
@@ -150,7 +155,7 @@ def test_one_defect_of_an_entry_gives_its_code_and_place_and_no_other_code(
 
 
 def test_an_id_that_ends_with_a_line_end_is_invalid() -> None:
-    assert said(of(raw_entry(1, id="0001_m\n")), "migration_id_invalid", "migrations[0]")
+    assert said(of(raw_entry(1, id="0001_m\n")), "migration_id_invalid", "0001_m\n: `id` must be")
 
 
 def test_a_class_dependency_the_other_way_round_is_fine() -> None:
@@ -264,7 +269,7 @@ def test_duplicate_keys_are_reported_at_every_depth() -> None:
         twice = text.replace(old, f"{old}, {old}")
         assert twice != text
         found = problems(bundle(raw_manifest(raw_entry(1)), raw=twice.encode()))
-        assert [p for p in found if repr(key) in p.message], found
+        assert [p for p in found if f"`{key}`" in p.message], found
 
 
 @pytest.mark.parametrize(
@@ -341,7 +346,7 @@ def config(**changes: Any) -> dict[str, Any]:
         ("version.absent", config(version={"path": "v", "absent": -1})),
         ("version.absent", config(version={"path": "v", "absent": True})),
         ("version.absent", config(version={"path": "v", "absent": "0"})),
-        ("version: infer", config(version={"path": "v", "infer": "schema"})),
+        ("`infer` in `configs.app.version`", config(version={"path": "v", "infer": "schema"})),
         ("mode", config(mode="overlay")),
     ],
 )
@@ -575,10 +580,10 @@ def test_every_defect_that_can_coexist_is_reported_in_one_reading() -> None:
     )
     found = problems(files, agreed)
     for code, place in [
-        ("migration_id_invalid", "migrations[4]"),
+        ("migration_id_invalid", "BAD: `id` must be"),
         ("migration_id_duplicate", "0002_m"),
         ("migration_order_duplicate", "0002_twin"),
-        ("migration_order_gap", "migrations"),
+        ("migration_order_gap", "no migration has order 5"),
         ("migration_dependency_unknown", "0002_m"),
         ("migration_dependency_order_invalid", "0001_m"),
         ("migration_dependency_cycle", "0001_m"),
@@ -590,17 +595,17 @@ def test_every_defect_that_can_coexist_is_reported_in_one_reading() -> None:
         ("migration_registry_orphan", "0099_orphan"),
         ("migration_version_gap", "0002_m"),
         ("migration_checksum_mismatch", "0001_m"),
-        ("config_unknown", "sets.nowhere"),
+        ("config_unknown", "`nowhere`"),
         ("config_unknown", "strange"),
-        ("schema_missing", "app version 1"),
-        ("schema_bump_without_migration", "app version 5"),
+        ("schema_missing", "version 1 of `app`"),
+        ("schema_bump_without_migration", "version 5 of `app`"),
         ("manifest_field_invalid", "surprise"),
         ("manifest_field_invalid", "migrations[7]"),
         ("manifest_field_invalid", "depends_on"),
         ("manifest_field_invalid", "impact"),
     ]:
         assert said(found, code, place), (code, place)
-    assert any("'bundle'" in p.message for p in found)
+    assert any("`bundle`" in p.message for p in found)
 
 
 # --- any value anywhere
@@ -710,17 +715,21 @@ def test_a_migration_may_set_several_configurations() -> None:
 @pytest.mark.parametrize(
     ("code", "place", "entries"),
     [
-        ("config_unknown", "0001_m: sets.web2", [raw_entry(1, sets={"app": 1, "web2": 1})]),
+        (
+            "config_unknown",
+            "0001_m sets the version of `web2`",
+            [raw_entry(1, sets={"app": 1, "web2": 1})],
+        ),
         ("manifest_field_invalid", "sets.web", [raw_entry(1, sets={"app": 1, "web": 0})]),
         ("manifest_field_invalid", "sets.web", [raw_entry(1, sets={"app": 1, "web": True})]),
         (
             "migration_version_gap",
-            "0002_m: sets.web",
+            "0002_m skips version 2 of `web`",
             [raw_entry(1, sets={"app": 1, "web": 1}), raw_entry(2, sets={"app": 2, "web": 3})],
         ),
         (
             "migration_version_gap",
-            "0002_m: sets.app",
+            "0002_m sets `app` to 1, but 0001_m",
             [raw_entry(1, sets={"app": 1, "web": 1}), raw_entry(2, sets={"app": 1, "web": 2})],
         ),
     ],
@@ -736,7 +745,7 @@ def test_a_defect_of_one_of_the_configurations_is_reported_at_its_place(
 @pytest.mark.parametrize("name", ["a:b", ":", "web:"])
 def test_a_name_with_a_colon_cannot_be_one_of_several(name: str) -> None:
     found = of(raw_entry(1, sets={"app": 1, name: 1}), configs=configs("app", name))
-    assert said(found, "manifest_field_invalid", f"sets.{name}"), found
+    assert said(found, "manifest_field_invalid", f"the name `{name}`"), found
     assert "colon" in found[0].message
 
 
@@ -750,7 +759,7 @@ def test_a_python_file_changes_one_configuration() -> None:
         raw_entry(1), raw_entry(2, sets={"app": 2, "web": 1}), configs=configs("app", "web")
     )
     found = problems(bundle(data, migrations={"0001_m.py": b"", "0002_m.py": b""}))
-    assert said(found, "manifest_field_invalid", "0002_m: sets"), found
+    assert said(found, "manifest_field_invalid", "0002_m is a Python file"), found
     assert not said(found, "manifest_field_invalid", "0001_m"), found
     assert problems(bundle(data, migrations={"0001_m.py": b"", "0002_m.yaml": b""})) == []
 
@@ -785,5 +794,19 @@ def test_a_misspelt_key_is_one_problem() -> None:
     entry["oder"] = entry.pop("order")
     found = problems(bundle(raw_manifest(entry)))
     assert [(p.code, p.message, p.fix) for p in found] == [
-        ("manifest_field_invalid", "unknown key `oder`; did you mean `order`?", "write `order`")
+        (
+            "manifest_field_invalid",
+            "0001_m: unknown key `oder`; did you mean `order`?",
+            "write `order`",
+        )
     ]
+
+
+def test_what_follows_from_a_wrong_value_is_not_reported() -> None:
+    """A version that is no number, and an order that is missing, are one problem each."""
+    for change in ({"sets": {"app": "2"}}, {"order": ...}):
+        right = bundle(raw_manifest(*(raw_entry(n) for n in (1, 2, 3))))
+        data = raw_manifest(raw_entry(1), raw_entry(2, **change), raw_entry(3))
+        found = problems(bundle(data, sum_file=right.sums))
+        assert [p.code for p in found] == ["manifest_field_invalid"], found
+        assert ordered_ids(json.dumps(data).encode()) == IDS

@@ -768,7 +768,7 @@ def test_a_file_means_what_others_read_in_it(row: Row) -> None:
         with pytest.raises(Refused) as caught:
             parse(row.source, row.format)
         assert caught.value.code == row.want.code
-        assert caught.value.code == "not_utf8" or "line " in caught.value.message
+        assert caught.value.code == "not_utf8" or caught.value.line > 0
         return
     data = row.source.encode() if isinstance(row.source, str) else row.source
     document = parse(data, row.format)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 import yaml
@@ -474,7 +475,7 @@ def test_without_multi_a_second_document_is_refused_with_its_line(source: str) -
         parse(source, multi=False)
     assert caught.value.code == "multi_document"
     second = [n for n, line in enumerate(source.split("\n"), 1) if line.startswith("---")][-1]
-    assert f"line {second}:" in caught.value.message
+    assert caught.value.line == second
 
 
 @pytest.mark.parametrize(
@@ -490,7 +491,7 @@ def test_an_anchor_is_not_known_in_the_next_document() -> None:
     with pytest.raises(Refused) as caught:
         parse("a: &x 1\n---\nb: *x\n")
     assert caught.value.code == "alias_undefined"
-    assert "line 3" in caught.value.message
+    assert caught.value.line == 3
 
 
 def test_an_anchor_defined_twice_in_one_document_does_not_stop_edits_elsewhere() -> None:
@@ -506,16 +507,16 @@ def test_an_anchor_defined_twice_in_one_document_does_not_stop_edits_elsewhere()
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("a: 1\n---\nb: [\n---\nc: 1\n", "document 2, line 4, column 1: "),
-        ("a: 1\n---\nb: 1\nb: 2\n", "document 2, line 4: the key 'b' stands twice"),
-        ("---\na: 1\n---\nb: 1\n  c: 2\n", "document 2, line 5, column 4: "),
-        ("a: 1\n---\nb: 1\n---\nc: *x\n", "document 3, line 5: "),
+        ("a: 1\n---\nb: [\n---\nc: 1\n", "line 4: .* \\(column 1\\), in document 2"),
+        ("a: 1\n---\nb: 1\nb: 2\n", "line 4: the key 'b' stands twice, in document 2"),
+        ("---\na: 1\n---\nb: 1\n  c: 2\n", "line 5: .* \\(column 4\\), in document 2"),
+        ("a: 1\n---\nb: 1\n---\nc: *x\n", "line 5: .*, in document 3"),
     ],
 )
 def test_the_message_names_the_bad_document_of_a_stream(source: str, message: str) -> None:
     with pytest.raises(Refused) as caught:
         parse(source)
-    assert caught.value.message.startswith(message)
+    assert re.match(message, str(caught.value))
 
 
 def test_an_anchor_defined_twice_and_unused_in_its_document_is_fine() -> None:

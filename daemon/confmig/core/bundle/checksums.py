@@ -6,6 +6,7 @@ import hashlib
 import json
 
 from confmig.core.bundle.manifest import Files
+from confmig.core.bundle.rules import entries_of
 
 
 def normalised(content: bytes) -> bytes:
@@ -54,11 +55,10 @@ def file_of(migration_id: str, files: Files) -> str | None:
 def ordered_ids(raw: bytes | None) -> list[str]:
     """The ids of a manifest that may be broken, in their order; for ``confmig sum``."""
     try:
-        data = json.loads(raw or b"")
-        entries = [e for e in data["migrations"] if isinstance(e.get("id"), str)]
-        return [e["id"] for e in sorted(entries, key=lambda e: e.get("order", 0))]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        entries = entries_of(json.loads(normalised(raw or b""))["migrations"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         return []
+    return [e.id for e in sorted(entries, key=lambda e: e.order or 0) if e.id is not None]
 
 
 def retired_sum(raw: bytes | None) -> str:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from confmig.core.input_errors import problems_of
+from confmig.core.input_errors import Lines, no_lines, problems_of
 from confmig.errors import Problem
 
 Status = Literal["current", "supported", "deprecated", "removed"]
@@ -69,11 +69,14 @@ class Contract(_Model):
 PLACE = "migrations/schemas/contract.json"
 
 
-def read(raw: bytes | None) -> tuple[Contract, list[Problem]]:
-    """The contract and every problem in it; no file is an empty contract."""
+def read(raw: bytes | None, lines: Lines = no_lines) -> tuple[Contract, list[Problem]]:
+    """The contract and every problem in it; no file is an empty contract. ``lines`` gives the line
+    of each entry of a JSON text; it is asked only where a problem was found."""
     if raw is None:
         return Contract(), []
     try:
         return Contract.model_validate_json(raw), []
     except ValidationError as error:
-        return Contract(), problems_of(error, Contract, code="contract_invalid", file=PLACE)
+        return Contract(), problems_of(
+            error, Contract, code="contract_invalid", file=PLACE, lines=lines(raw)
+        )

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal, get_args
 
-CLASSES = ("online", "post_deploy", "manual_backfill")
-FORMATS = ("yaml", "json", "jsonc", "json5", "toml", "ini", "properties", "dotenv")
+Class = Literal["online", "post_deploy", "manual_backfill"]
+CLASSES: tuple[str, ...] = get_args(Class)
+Format = Literal["yaml", "json", "jsonc", "json5", "toml", "ini", "properties", "dotenv"]
 MIGRATION_ID = re.compile(r"[0-9]{4}_[a-z0-9_]+\Z")
 
 

@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from confmig.core.bundle.manifest import Manifest, Migration
+from confmig.writer import located
 
 UNREADABLE = "unreadable"
 UNSTAMPED = "unstamped"
@@ -21,8 +22,8 @@ UNSTAMPED = "unstamped"
 class DocumentFact:
     """One document as it is now. ``version`` is None if it cannot be read, or carries no stamp:
     then ``due`` are the migrations (ids, in order) that would change something in it. ``problem``
-    is a code, ``message`` says more (never a value) and ``fix`` what to do. ``empty``: the file
-    holds nothing."""
+    is a code, ``message`` says more (never a value) and ``fix`` what to do; ``line`` is where the
+    problem is, 0 where that is not known. ``empty``: the file holds nothing."""
 
     config: str
     path: str
@@ -33,6 +34,12 @@ class DocumentFact:
     due: tuple[str, ...] | None = None
     fix: str = ""
     empty: bool = False
+    line: int = 0
+
+    @property
+    def place(self) -> str:
+        """Its path, with the line of its problem."""
+        return located(self.path, self.line)
 
     @property
     def healthy(self) -> bool:

@@ -237,7 +237,7 @@ class _Scanner:
     def _refuse(self, code: str, at: int, message: str, fix: str = "") -> Refused:
         line = self.text.count("\n", 0, at) + 1
         column = at - self.text.rfind("\n", 0, at)
-        return Refused(code, f"line {line}, column {column}: {message}", fix=fix)
+        return Refused(code, f"{message} (column {column})", fix=fix, line=line)
 
 
 _LETTERS = frozenset(("Lu", "Ll", "Lt", "Lm", "Lo", "Nl"))

@@ -26,7 +26,7 @@ def verify(document: Document, slots: Slots, text: str, segments: list[Segment])
     except Refused as error:
         if error.code in ("too_deep", "number_too_long"):
             raise
-        raise verify_failed(error.message, ()) from None
+        raise verify_failed(f"line {error.line} of the result: {error.reason}", ()) from None
     compare(document, again)
     if not same_as(document.root, _independent(text, document.format)):
         raise verify_failed("another JSON reader sees another value", ())

@@ -300,7 +300,7 @@ class Builder:
         """A refusal that names line and column."""
         mark = "\r" if self.document.newline == "\r" else "\n"
         line, column = self.text.count(mark, 0, at) + 1, at - self.text.rfind(mark, 0, at)
-        return Refused(code, f"line {line}, column {column}: {message}", fix=fix)
+        return Refused(code, f"{message} (column {column})", fix=fix, line=line)
 
 
 def _table(start: int, end: int) -> Origin:

@@ -24,7 +24,7 @@ def verify(document: Document, grammar: Grammar, text: str, segments: list[Segme
     try:
         again = build(data, grammar, Caps(size=len(data), nodes=1 << 40, entries=1 << 40))
     except Refused as error:
-        raise verify_failed(error.message, ()) from None
+        raise verify_failed(f"line {error.line} of the result: {error.reason}", ()) from None
     result = again.document
     _compare(grammar, document, result, document.root, result.root, ())
     try:

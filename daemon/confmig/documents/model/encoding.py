@@ -17,7 +17,7 @@ def decode(data: bytes, cap: int, *, latin1: bool = False) -> tuple[str, bool]:
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         fix = "save it as UTF-8; for .properties, encoding: latin-1 of the configuration may do"
-        raise Refused("not_utf8", f"line {line}: the file is not UTF-8", fix=fix) from None
+        raise Refused("not_utf8", "the file is not UTF-8", fix=fix, line=line) from None
     if text.startswith("\ufeff"):
         return text[1:], True
     return text, False

@@ -5,7 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from confmig.documents.model.document import Document
+from confmig.documents.model.path import show
 from confmig.documents.model.tree import Mapping, Sequence, cells_of
+
+
+def line_of_entry(document: Document, place: str) -> int:
+    """The line of the entry whose path is shown as ``place``; 0 if the text has no such entry."""
+    return next((n for path, n in line_numbers(document).items() if show(path) == place), 0)
 
 
 def line_numbers(document: Document) -> dict[tuple[str | int, ...], int]:

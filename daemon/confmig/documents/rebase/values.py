@@ -44,7 +44,8 @@ def by_values(
             return None, 0, places.conflicts
         return formats.render(document).data, len(document.changes), []
     except ConfmigError as error:
-        return None, 0, [f"{error.place or 'the document'}: {error.message}"]
+        place = error.place or (f"line {error.line}" if error.line else "the document")
+        return None, 0, [f"{place}: {error.message}"]
 
 
 class _Values:

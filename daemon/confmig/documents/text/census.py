@@ -55,7 +55,8 @@ def census(
         line = document.text.count("\n", 0, at) + 1
         raise Refused(
             "comment_lost",
-            f"the comment on line {line} belongs to an entry that stays, and would be lost",
+            "this comment belongs to an entry that stays, and would be lost",
+            line=line,
             place=(path_of(document, owner) if owner else "") or source_path(document, at),
             fix="move the comment above its entry, or make this change by hand",
         )

@@ -24,7 +24,7 @@ def verify(document: Document, slots: Slots, text: str, segments: list[Segment])
     except Refused as error:
         if error.code == "too_deep":
             raise
-        raise verify_failed(error.message, ()) from None
+        raise verify_failed(f"line {error.line} of the result: {error.reason}", ()) from None
     compare(document, again, ordered=False)
     after = [text[a:b] for a, b in again.comments]
     return census(document, _Regions(document, slots), document.comments, after, segments)

@@ -69,15 +69,18 @@ def parse(data: bytes, *, dialect: str, caps: Caps, multi: bool = False) -> Docu
 def not_yaml(error: yaml.YAMLError, text: str = "") -> Refused:
     """What libyaml says about a text that it cannot read, with the place."""
     mark = getattr(error, "problem_mark", None)
-    place = f"line {mark.line + 1}, column {mark.column + 1}: " if mark is not None else ""
+    line, column = (mark.line + 1, mark.column + 1) if mark is not None else (0, 0)
     problem = getattr(error, "problem", None) or "it cannot be parsed"
     stray = _STRAY.search(text) if mark is None else None
     if stray is not None:
         line = text.count("\n", 0, stray.start()) + 1
         column = stray.start() - text.rfind("\n", 0, stray.start())
-        place = f"line {line}, column {column}: "
         problem = f"the control character U+{ord(stray[0]):04X} has no place in YAML"
-    return Refused("not_yaml", f"{place}{problem}", fix="correct the file, then run again")
+    at = f" (column {column})" if line else ""
+    begin = getattr(error, "context_mark", None)
+    if begin is not None and begin.line + 1 < line:
+        at += f"; what is open there begins on line {begin.line + 1}"
+    return Refused("not_yaml", f"{problem}{at}", fix="correct the file, then run again", line=line)
 
 
 _STRAY = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufffe\uffff]")
@@ -88,9 +91,8 @@ def _template(refused: Refused, text: str) -> Refused | None:
     """A better message where the text is a template that was not rendered yet."""
     if refused.code not in ("not_yaml", "complex_key", "duplicate_key"):
         return None
-    said = re.match(r"line (\d+)", refused.message)
     lines = text.split("\n")
-    number = int(said[1]) if said is not None else 1
+    number = refused.line or 1
     near = [
         n for n in (number, number - 1) if 0 < n <= len(lines) and _TEMPLATE.search(lines[n - 1])
     ]
@@ -98,7 +100,8 @@ def _template(refused: Refused, text: str) -> Refused | None:
         return None
     return Refused(
         "not_yaml",
-        f"line {near[0]}: the file is a template and becomes YAML only when it is rendered",
+        "the file is a template and becomes YAML only when it is rendered",
+        line=near[0],
         fix="migrate the rendered file or the template's values, or quote the placeholder",
     )
 
@@ -114,8 +117,8 @@ class _Builder:
 
     def named(self, refused: Refused) -> Refused:
         """A refusal that says which document of a stream it is about."""
-        if self.document.stream and self.begun and refused.message.startswith("line "):
-            refused.reason = f"document {self.begun}, {refused.reason}"
+        if self.document.stream and self.begun and refused.line:
+            refused.reason = f"{refused.reason}, in document {self.begun}"
         return refused
 
     def build(self) -> None:  # noqa: C901 - one loop over all events
@@ -248,7 +251,8 @@ class _Builder:
         if self.roots and not self.document.stream:
             raise Refused(
                 "multi_document",
-                f"line {event.start_mark.line + 1}: a second YAML document begins",
+                "a second YAML document begins here",
+                line=event.start_mark.line + 1,
                 fix="keep one document in a file, or say multi_document: true of the config",
             )
 
@@ -323,7 +327,7 @@ class _Builder:
 
     def _refuse(self, origin: Origin, code: str, message: str) -> Refused:
         line = self.text.count("\n", 0, origin.start) + 1
-        return Refused(code, f"line {line}: {message}")
+        return Refused(code, message, line=line)
 
 
 def block_scalar_span(text: str, start: int, end: int) -> tuple[int, int]:

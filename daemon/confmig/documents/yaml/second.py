@@ -144,8 +144,9 @@ def _yaml12(document: Document, text: str) -> None:
         value = yaml12.parse_yaml(text, multi=document.stream)
     except ValueError as error:
         found = re.search(r"line (\d+) column (\d+)", str(error))
-        where = f"line {found[1]}, column {found[2]}: " if found else ""
-        raise Refused("not_yaml", f"{where}a YAML 1.2 reader cannot read it") from None
+        at = f" (column {found[2]})" if found else ""
+        line = int(found[1]) if found else 0
+        raise Refused("not_yaml", f"a YAML 1.2 reader cannot read this{at}", line=line) from None
     stack: list[tuple[Cell, Any, Place]] = [(document.root_cell, value, ())]
     source = document.text
     while stack:

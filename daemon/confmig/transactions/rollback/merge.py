@@ -16,7 +16,7 @@ from confmig.core.planning.facts import below_floor
 from confmig.core.planning.segments import bound
 from confmig.errors import Fault, Refused
 from confmig.transactions.rollback.selection import Job, Part, Undoing, bundle_of, same_migrations
-from confmig.writer import counted
+from confmig.writer import counted, located
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +70,10 @@ def restore(job: Job, undoing: Undoing) -> list[Restored]:
         except Refused as error:
             if error.code == "document_below_floor":
                 raise
-            mine = [part.path for part in group if part.path == error.place]
-            path = mine[0] if mine else group[0].path
-            inside = f"{error.place}: " if error.place and not mine else ""
-            conflicts[path] = f"{inside}{error.message}"
+            places = {located(part.path, error.line): part.path for part in group}
+            path = places.get(error.place, group[0].path)
+            error.in_file(path)
+            conflicts[path] = (f"line {error.line}: " if error.line else "") + error.message
     if unreadable:
         raise _unreadable(unreadable)
     if conflicts:

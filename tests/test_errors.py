@@ -1,0 +1,28 @@
+"""Errors know their file, line and entry, and say them once."""
+
+from __future__ import annotations
+
+from confmig.errors import Refused
+
+
+def test_an_error_of_a_document_becomes_one_of_a_file() -> None:
+    error = Refused("wrong_type", "a list is expected", place="dns.port", line=7)
+    assert str(error) == "dns.port: a list is expected [wrong_type]"
+    error.migration = "0002_x"
+    error.in_file("app.yaml")
+    assert error.place == "app.yaml:7"
+    assert error.message == "0002_x: dns.port: a list is expected"
+    error.in_file("app.yaml")
+    assert error.message == "0002_x: dns.port: a list is expected"
+    error.in_file("root/app.yaml")
+    assert (error.place, error.entry) == ("root/app.yaml:7", "dns.port")
+
+
+def test_an_error_that_names_its_file_keeps_its_message() -> None:
+    error = Refused("document_missing", "the file does not exist", place="app.yaml")
+    error.in_file("app.yaml")
+    assert (error.place, error.message) == ("app.yaml", "the file does not exist")
+
+
+def test_a_line_without_a_file_is_shown() -> None:
+    assert str(Refused("not_yaml", "no", line=3)) == "line 3: no [not_yaml]"
