@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 # a worker for each core; the tests of a file share what is made once for them
 PYTEST := $(BIN)/python -m pytest -n auto --dist loadfile
 
-.PHONY: help demo test check lint types format dist e2e bench crash-full clean
+.PHONY: help demo test check lint types format coverage docs dist e2e bench crash-full clean
 
 # One environment for everything; made anew when the dependencies change.
 $(VENV)/.ready: pyproject.toml constraints.txt
@@ -33,6 +33,12 @@ types: $(VENV)/.ready ## the types
 format: $(VENV)/.ready ## format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+
+coverage: $(VENV)/.ready ## the fast tests with the lines and branches that they reach
+	$(PYTEST) -m "not slow" --cov=confmig --cov=confmig_otel --cov-branch --cov-report=term:skip-covered --cov-report=html:build/coverage
+
+docs: $(VENV)/.ready ## the pages of docs/reference that are made from code
+	$(BIN)/python -m docs.make_reference
 
 check: lint types ## lint, types, import contracts, and our own bundle
 	mkdir -p build

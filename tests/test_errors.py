@@ -7,7 +7,7 @@ from confmig.errors import Refused
 
 def test_an_error_of_a_document_becomes_one_of_a_file() -> None:
     error = Refused("wrong_type", "a list is expected", place="dns.port", line=7)
-    assert str(error) == "dns.port: a list is expected [wrong_type]"
+    assert error.lines[0] == "dns.port: a list is expected [wrong_type]"
     error.migration = "0002_x"
     error.in_file("app.yaml")
     assert error.place == "app.yaml:7"
@@ -25,4 +25,4 @@ def test_an_error_that_names_its_file_keeps_its_message() -> None:
 
 
 def test_a_line_without_a_file_is_shown() -> None:
-    assert str(Refused("not_yaml", "no", line=3)) == "line 3: no [not_yaml]"
+    assert Refused("not_yaml", "no", line=3).lines[0] == "line 3: no [not_yaml]"

@@ -5,7 +5,8 @@
 ``Fault``: the disk, the network or confmig itself failed.
 
 Every error carries a machine-readable ``code`` (low cardinality, fit for ``error.type``), the
-``place`` it is about and the ``fix``: what to do next. A message never holds a value out of a
+``place`` it is about and the ``fix``: what to do next (that of ``codes`` where the code that raises
+it knows nothing better). A message never holds a value out of a
 configuration file.
 """
 
@@ -15,6 +16,7 @@ import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from confmig.codes import help_for
 from confmig.writer import error_lines, escaped, located
 
 DONE = 0
@@ -82,7 +84,7 @@ class ConfmigError(Exception):
         self.code = code
         self.reason = reason
         self.place = place
-        self.fix = fix
+        self.fix = fix or help_for(code)
         self.line = line
         self.entry = ""
         self.migration = ""

@@ -307,7 +307,7 @@ def test_every_report_names_the_line_of_a_broken_document(tmp_path: Path, bundle
         assert "begins on line 2" in done.out + done.err, done
     [document] = world.run("plan", "--json").json["targets"][0]["documents"]
     assert (document["path"], document["place"]) == ("app.yaml", "app.yaml:4")
-    assert '\nline 4: ' in world.run("dry-run").out
+    assert "\nline 4: " in world.run("dry-run").out
 
 
 def test_migrate_several_files_and_a_broken_one(tmp_path: Path, bundle: Path) -> None:

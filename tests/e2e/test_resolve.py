@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import sqlite3
 from contextlib import closing
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.test_partial_failure import THEIRS, half_way, images
-from tests.e2e.world import FREE, TWO, Step, World, document, temporaries, write_bundle
+from tests.e2e.world import (
+    FREE,
+    TWO,
+    Daemon,
+    Step,
+    World,
+    document,
+    temporaries,
+    until,
+    write_bundle,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -27,6 +38,21 @@ def test_status_lists_what_each_file_holds(tmp_path: Path) -> None:
     held = status["partial_failure"]["files"]
     assert held == {"a.yaml": "has the new version and was edited after that", "b.yaml": "old"}
     assert status["last_checkpoint"]["error"]["files"] == held
+
+
+def test_every_report_says_when_and_by_whom_a_file_was_edited(tmp_path: Path) -> None:
+    world, transaction = blocked(tmp_path)
+    facts = (world.config / "a.yaml").stat()
+    at = datetime.fromtimestamp(facts.st_ctime, UTC)
+    edited = f"({at:%Y-%m-%d %H:%M} UTC, uid {facts.st_uid})"
+    edits = world.status()["partial_failure"]["edits"]
+    assert {path: edit["uid"] for path, edit in edits.items()} == {"a.yaml": facts.st_uid}
+    assert abs((datetime.fromisoformat(edits["a.yaml"]["at"]) - at).total_seconds()) < 0.01
+    line = f"a.yaml: has the new version and was edited after that {edited}"
+    assert line in world.run("status").out
+    assert line in world.run("resolve", transaction, "--dry-run").out
+    with Daemon(world, CONFMIG__HTTP__PORT="0") as daemon:
+        until(lambda: line in daemon.said, what="the log names the edit")
 
 
 @pytest.mark.parametrize(

@@ -446,6 +446,13 @@ def test_documents_that_do_not_fit_hold_the_step_and_no_other(
     for command in ("plan", "status"):
         said = world.run(command)
         assert reason in said.out, said
+    if reason == "config_ambiguous":
+        asked, found = "app", "2 files match"
+        if "app-2.yaml" not in documents:
+            asked = "logging" if "app.yaml" in documents else "app"
+            found = "no file matches"
+        assert f"{BOTH} needs exactly one `{asked}` file, but {found} " in world.run("plan").out
+        assert f"exactly one `{asked}` file" in world.run("dry-run").out
     deferred = world.events("config.migration.deferred")
     assert BOTH in {name for e in deferred for name in e["attributes"]["config.migration.ids"]}
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from datetime import UTC
 from typing import Any
 
 from confmig.cli import session
 from confmig.errors import Usage
+from confmig.reports.text import edit_text
 from confmig.writer import escaped
 
 _WAYS = {
@@ -69,7 +71,12 @@ def run(args: argparse.Namespace) -> int:
         },
     )
     if "choices" in done:
-        text = "\n".join(_choice(done["transaction"], m, c) for m, c in done["choices"].items())
+        files = [
+            escaped(path) + f": {held}" + edit_text(done["edits"].get(path), UTC)
+            for path, held in done["files"].items()
+        ]
+        choices = [_choice(done["transaction"], m, c) for m, c in done["choices"].items()]
+        text = "\n".join([*files, "", *choices])
     elif "accepted" in done:
         text = f"accepted as they are now: {', '.join(done['accepted'])}"
     else:

@@ -117,9 +117,8 @@ def _replay_case(
     except ConfmigError as error:
         where = f"{place}/{', '.join(inputs.values())}"
         error.in_file(where)
-        fix = error.fix or "correct the migration or the fixture"
         done.problems.append(
-            Problem("replay_failed", error.place, f"{error.message} [{error.code}]", fix)
+            Problem("replay_failed", error.place, f"{error.message} [{error.code}]", error.fix)
         )
         return
     for config, name in inputs.items():

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any
 
 from confmig.adapters.files.port import FileSystem
+from confmig.adapters.state.connection import stamp
 from confmig.adapters.state.documents import Recorded
 from confmig.adapters.state.records import Transaction
 from confmig.adapters.state.store import Store
@@ -21,6 +23,7 @@ from confmig.core.planning.holds import Hold, failure_key
 from confmig.core.planning.segments import Outlook, Standing, standings
 from confmig.core.planning.standing import TargetFacts, outlook
 from confmig.core.policy.model import Policy
+from confmig.core.transaction.phases import EDITED
 from confmig.errors import ConfmigError, Invalid
 from confmig.passes import leftovers
 from confmig.passes.load_policy import load_policy
@@ -30,12 +33,25 @@ from confmig.targets.modes import MODES
 
 
 @dataclass(frozen=True, slots=True)
+class Edit:
+    """The last change of a file: when it was, and the user that owns the file since then."""
+
+    at: datetime
+    uid: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {"at": stamp(self.at), "uid": self.uid}
+
+
+@dataclass(frozen=True, slots=True)
 class View:
     """What is known of a target at one moment; enough to decide, and to show.
 
     ``recorded``: what the state has of the documents with a fact, by path. ``found``: what the
-    files of a conflict hold, by transaction and path. ``leftovers`` are temporaries of transactions
-    whose state is gone (reports look for them, passes do not).
+    files of a conflict hold, by transaction and path; ``edits``: the later edits of these files, by
+    path. ``leftovers`` are temporaries of transactions whose state is gone (reports look for them,
+    passes do not).
     """
 
     target: Target
@@ -48,6 +64,7 @@ class View:
     holds: Mapping[str, Hold] = field(default_factory=dict)
     recorded: Mapping[str, Recorded] = field(default_factory=dict)
     found: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    edits: Mapping[str, Edit] = field(default_factory=dict)
     leftovers: tuple[str, ...] = ()
 
     @property
@@ -111,6 +128,7 @@ def view(  # noqa: PLR0913 - what a look needs, each by its name
         target.on_failure == "stop_all",
     )
     recorded = remembered.recorded
+    found = {row.id: store.transactions.found(row.id) for row in conflicts} if store else {}
     return View(
         target,
         bundle,
@@ -121,8 +139,19 @@ def view(  # noqa: PLR0913 - what a look needs, each by its name
         conflicts,
         holds,
         {d.path: recorded[d.path] for d in seen.facts if d.path in recorded},
-        {row.id: store.transactions.found(row.id) for row in conflicts} if store else {},
+        found,
+        {path: edit for held in found.values() for path, edit in edits_of(disk, held).items()},
     )
+
+
+def edits_of(disk: FileSystem, held: Mapping[str, str]) -> dict[str, Edit]:
+    """The later edits among the files of a conflict, by path; ``held``: what each file holds."""
+    out = {}
+    for path, image in held.items():
+        metadata = disk.metadata(path) if image in EDITED else None
+        if metadata is not None:
+            out[path] = Edit(disk.changed_at(path), metadata.uid)
+    return out
 
 
 def _failure_key(bundle: Bundle, policy: Policy, seen: Observation) -> str:

@@ -13,11 +13,11 @@ from confmig.adapters.workers.records import Transformed, Versions
 from confmig.core.bundle.manifest import Migration
 from confmig.core.planning.facts import DocumentFact
 from confmig.core.planning.segments import misfit
-from confmig.core.policy import reasons
 from confmig.documents.model.path import show
 from confmig.documents.model.tree import kind_of
 from confmig.errors import ConfmigError
 from confmig.passes.view import View
+from confmig.reports.plan import explanation
 from confmig.writer import counted, escaped
 
 
@@ -124,7 +124,8 @@ def _walk(view: View, size_cap: int, key: bytes) -> dict[str, dict[str, dict[str
                 if walk.past(migration):
                     walk.note(migration, action="no_op")
                 else:
-                    walk.stop(migration, walk.error or f"{reasons.EXPLAIN[unfit]} [{unfit}]")
+                    why = f"{explanation(view, migration, unfit)} [{unfit}]"
+                    walk.stop(migration, walk.error or why)
     _fill_in_diffs(view, [w for w in walks if w.texts])
     return {walk.document.path: walk.entries for walk in walks}
 

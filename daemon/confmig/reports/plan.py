@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from confmig.adapters.state.connection import stamp
+from confmig.codes import CODES
+from confmig.core.bundle.manifest import Migration
 from confmig.core.planning.facts import UNREADABLE, UNSTAMPED
-from confmig.core.planning.segments import Outlook
+from confmig.core.planning.segments import Outlook, misfit_detail
 from confmig.core.policy import reasons
 from confmig.passes.view import View
 from confmig.reports.text import moment_text, table
 from confmig.writer import counted, error_lines, escaped
 
 
-def outlook_json(outlook: Outlook) -> dict[str, Any]:
+def outlook_json(view: View, outlook: Outlook) -> dict[str, Any]:
     """A pending migration and its decision."""
     migration, decision = outlook.standing.migration, outlook.decision
     return {
@@ -26,9 +28,17 @@ def outlook_json(outlook: Outlook) -> dict[str, Any]:
         "verdict": decision.verdict,
         "reason": decision.primary,
         "reasons": list(decision.reasons),
-        "explanation": reasons.EXPLAIN.get(decision.primary, ""),
+        "explanation": explanation(view, migration, decision.primary),
         "retry_at": stamp(decision.retry_at) if decision.retry_at else None,
     }
+
+
+def explanation(view: View, migration: Migration, reason: str) -> str:
+    """What a reason means for a migration, and what to do about it."""
+    if reason == "config_ambiguous":
+        detail = misfit_detail(migration, view.observation, view.bundle.manifest.configs)
+        return f"{detail}; {CODES[reason].help}" if detail else reasons.EXPLAIN[reason]
+    return reasons.EXPLAIN.get(reason, "")
 
 
 def documents_json(view: View) -> list[dict[str, Any]]:
@@ -58,10 +68,11 @@ def plan_json(view: View) -> dict[str, Any]:
         "policy": {
             "state": view.policy.state,
             "digest": f"sha256:{view.policy.digest}",
+            "zone": str(view.policy.zone),
             "problems": [str(p) for p in view.policy.problems],
         },
         "documents": documents_json(view),
-        "pending": [outlook_json(o) for o in view.outlook],
+        "pending": [outlook_json(view, o) for o in view.outlook],
         "retry_at": stamp(view.retry_at) if view.retry_at else None,
     }
 
@@ -96,11 +107,12 @@ def plan_text(view: View, width: int | None = None) -> str:
             for o in view.outlook
         ]
         lines += ["", table(rows, ("MIGRATION", "CLASS", "NOW", "REASON", "NOT BEFORE"), width)]
-        told = dict.fromkeys(o.decision.primary for o in view.outlook if not o.runs)
-        lines += [
-            "",
-            *(f"{code}: {reasons.EXPLAIN[code]}" for code in told if code in reasons.EXPLAIN),
-        ]
+        explained = dict.fromkeys(
+            f"{o.decision.primary}: {why}"
+            for o in view.outlook
+            if not o.runs and (why := explanation(view, o.standing.migration, o.decision.primary))
+        )
+        lines += ["", *map(escaped, explained)]
     return "\n".join(lines).rstrip()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from typing import Any
 
 from confmig.adapters.state.connection import stamp
@@ -11,7 +11,7 @@ from confmig.adapters.state.reported import Subject
 from confmig.adapters.state.store import Store
 from confmig.passes.view import View
 from confmig.reports.plan import documents_json, outlook_json, plan_json
-from confmig.reports.text import table
+from confmig.reports.text import edit_text, moment_text, table, zone_of
 from confmig.writer import error_lines, escaped
 
 
@@ -48,7 +48,7 @@ def status_json(view: View, store: Store | None, *, delivery: bool) -> dict[str,
     return {
         "target": name,
         "applied": applied,
-        "pending": [outlook_json(o) for o in view.outlook],
+        "pending": [outlook_json(view, o) for o in view.outlook],
         "documents": documents_json(view),
         "last_checkpoint": _last_checkpoint(store, name),
         "partial_failure": _partial_failure(view),
@@ -104,6 +104,7 @@ def _partial_failure(view: View) -> dict[str, Any]:
             "failed_at": None,
             "error": None,
             "files": {},
+            "edits": {},
             "rollback_checkpoint_path": None,
             "rollback_required": False,
         }
@@ -118,6 +119,7 @@ def _partial_failure(view: View) -> dict[str, Any]:
         "failed_at": row.ended_at,
         "error": row.error.to_json() | {"files": files} if row.error else None,
         "files": files,
+        "edits": {path: edit.to_json() for path, edit in view.edits.items() if path in files},
         "rollback_checkpoint_path": row.plan.checkpoint,
         "rollback_required": True,
     }
@@ -126,12 +128,16 @@ def _partial_failure(view: View) -> dict[str, Any]:
 def status_text(data: Mapping[str, Any], width: int | None = None) -> str:
     """The state of one target for people; ``width``: the columns of their terminal."""
     lines = [f"target {data['target']}"]
+    zone = zone_of(data["policy"]["zone"])
     partial = data["partial_failure"]
     if partial["active"]:
         lines += [
             f"  BLOCKED by a partial failure of {partial['migration_id']} (transaction "
-            f"{partial['transaction']}, {partial['failed_at']})",
-            *(f"  {escaped(path)}: {held}" for path, held in partial["files"].items()),
+            f"{partial['transaction']}, {_moment(partial['failed_at'], zone)})",
+            *(
+                f"  {escaped(path)}: {held}{edit_text(partial['edits'].get(path), zone)}"
+                for path, held in partial["files"].items()
+            ),
             f"  help: `confmig resolve {partial['transaction']} --dry-run` shows the outcome of "
             "each choice",
             f"  images: {partial['rollback_checkpoint_path']}",
@@ -144,7 +150,9 @@ def status_text(data: Mapping[str, Any], width: int | None = None) -> str:
             lines += error_lines(d["problem"], d["message"], d["place"], d["fix"])
     done = [a for a in data["applied"] if a["applied_at"]]
     if done:
-        rows = [(a["id"], a["class"], a["applied_at"][:19] + "Z", a["transaction"]) for a in done]
+        rows = [
+            (a["id"], a["class"], _moment(a["applied_at"], zone), a["transaction"]) for a in done
+        ]
         lines += ["", table(rows, ("APPLIED", "CLASS", "AT", "TRANSACTION"), width)]
     if data["pending"]:
         waiting = [(p["id"], p["class"], p["reason"]) for p in data["pending"]]
@@ -164,3 +172,7 @@ def status_text(data: Mapping[str, Any], width: int | None = None) -> str:
         names = ", ".join(escaped(name) for name in data["leftovers"])
         lines.append(f"left over by a lost state: {names}; `confmig clean --dry-run` tells more")
     return "\n".join(lines)
+
+
+def _moment(recorded: str | None, zone: tzinfo) -> str:
+    return moment_text(datetime.fromisoformat(recorded) if recorded else None, zone)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, tzinfo
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from confmig.writer import escaped
 
@@ -35,6 +36,18 @@ def _columns(text: str) -> int:
     from wcwidth import wcswidth  # large tables: only for the texts that need them
 
     return max(0, wcswidth(text))
+
+
+def zone_of(name: str) -> tzinfo:
+    """The time zone of a name."""
+    return UTC if name == "UTC" else ZoneInfo(name)
+
+
+def edit_text(edit: Mapping[str, Any] | None, zone: tzinfo) -> str:
+    """When a file was changed last and by whom, in brackets; nothing without an edit."""
+    if edit is None:
+        return ""
+    return f" ({moment_text(datetime.fromisoformat(edit['at']), zone)}, uid {edit['uid']})"
 
 
 def moment_text(moment: datetime | None, zone: tzinfo) -> str:

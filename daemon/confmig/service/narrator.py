@@ -12,7 +12,8 @@ from confmig.core.planning.segments import Outlook
 from confmig.core.policy import reasons
 from confmig.errors import ConfmigError
 from confmig.passes.result import Pass
-from confmig.reports.text import moment_text
+from confmig.reports.plan import explanation
+from confmig.reports.text import edit_text, moment_text
 from confmig.transactions.migrate import Outcome
 from confmig.writer import counted, error_lines, escaped
 
@@ -89,7 +90,12 @@ class Narrator:
                 continue
             ids = ", ".join(row.plan.migration_ids)
             held = result.view.found.get(name, {})
-            files = "; ".join(f"{escaped(path)}: {image}" for path, image in held.items())
+            zone, edits = result.view.policy.zone, result.view.edits
+            files = "; ".join(
+                f"{escaped(path)}: {image}"
+                + edit_text(edits[path].to_json() if path in edits else None, zone)
+                for path, image in held.items()
+            )
             lines += [
                 f"BLOCKED: {row.kind} {name} ({ids}) changed only some of its files "
                 f"[blocked_by_partial_failure] {files}",
@@ -140,7 +146,7 @@ class Narrator:
         for reason, outlooks in news.items():
             first = outlooks[0]
             more = f" and {len(outlooks) - 1} more" if len(outlooks) > 1 else ""
-            said = reasons.EXPLAIN.get(reason, "")
+            said = explanation(result.view, first.standing.migration, reason)
             when = moment_text(first.decision.retry_at, result.view.policy.zone)
             lines.append(
                 f"{first.standing.migration.id}{more} {'wait' if more else 'waits'} [{reason}]"

@@ -90,8 +90,9 @@ def run(
     """Run a handler on a document (or on one ``item`` of it), in children, and replay what it
     changed.
 
-    Raises ``Refused`` if the handler refuses or is not deterministic (``handler_refused``,
-    ``handler_not_deterministic``) and ``Fault`` if it fails, runs too long or needs too much.
+    Raises ``Refused`` for a change that the document does not take, and if the handler is not
+    deterministic (``handler_not_deterministic``); ``Fault`` if it fails, runs too long or needs
+    too much.
     """
     limits = limits or Limits()
     target = document if item is None else Item(document, item)

@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from confmig.codes import help_for
 from confmig.core.bundle.manifest import Manifest, Migration
 from confmig.writer import located
 
@@ -61,7 +62,7 @@ class DocumentFact:
 
     def failing(self, problem: str, message: str, fix: str = "") -> DocumentFact:
         """The same document, held by a problem."""
-        return replace(self, problem=problem, message=message, fix=fix)
+        return replace(self, problem=problem, message=message, fix=fix or help_for(problem))
 
 
 @dataclass(frozen=True, slots=True)

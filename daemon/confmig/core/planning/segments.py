@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from confmig.core.bundle.manifest import Manifest, Migration
+from confmig.core.bundle.manifest import Config, Manifest, Migration
 from confmig.core.planning.facts import Observation
 from confmig.core.policy.decide import Decision
 
@@ -140,6 +140,17 @@ def misfit(migration: Migration, seen: Observation) -> str | None:
     if any(not d.healthy for d in mine):
         return "document_failed"
     return "documents_out_of_step" if len({d.has(migration) for d in mine}) > 1 else None
+
+
+def misfit_detail(migration: Migration, seen: Observation, configs: Mapping[str, Config]) -> str:
+    """Which file ``config_ambiguous`` misses, or which are too many; empty if none is."""
+    for name in migration.sets:
+        number = sum(d.config == name for d in seen.facts)
+        if number != 1:
+            patterns = " or ".join(configs[name].files)
+            found = f"{number} files match" if number else "no file matches"
+            return f"{migration.id} needs exactly one `{name}` file, but {found} {patterns}"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -56,6 +56,9 @@ class Image(StrEnum):
     EDITED_NEW = "has the new version and was edited after that"
 
 
+EDITED = frozenset((Image.EDITED_OLD, Image.EDITED_NEW))
+
+
 class Recovery(StrEnum):
     """What recovery does with a transaction."""
 

@@ -15,6 +15,7 @@ from confmig.core.bundle.manifest import Migration
 from confmig.core.transaction.phases import Phase
 from confmig.errors import Invalid, Refused
 from confmig.passes.observe import observe
+from confmig.passes.view import edits_of
 from confmig.passes.workspace import Workspace
 from confmig.reports.diffs import masked_diffs
 from confmig.service.requests.request import Request, Result, bundle_of, job_of
@@ -78,7 +79,13 @@ def _resolve(
             modes = [mode] if mode is not None else list(resolutions.MODES)
             configs = {f.path: f.config for f in space.store.transactions.files(row.plan)}
             choices = {m: _choice(found.outcome(m), job.bundle, configs, disk) for m in modes}
-            return {"transaction": transaction, "choices": choices}
+            held = space.store.transactions.found(row.id)
+            return {
+                "transaction": transaction,
+                "files": held,
+                "edits": {path: e.to_json() for path, e in edits_of(disk, held).items()},
+                "choices": choices,
+            }
         assert mode is not None
         phase = resolutions.resolve(found, mode)
         unblocked(space, target, transaction, mode, reason)
