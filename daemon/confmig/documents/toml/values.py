@@ -31,10 +31,8 @@ class ValueWriter(FlowEditor):
         self.text = document.text
         self.newline = document.newline
         self.opaque = document.opaque
-        self._unit: str | None = None
         self._equals: str | None = None
         self._braces: str | None = None
-        self.headers: dict[int, Rope] = {}
 
     @property
     def equals(self) -> str:

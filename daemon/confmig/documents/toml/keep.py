@@ -1,0 +1,144 @@
+"""Second stage of the TOML writer: the edits of pairs and headers that stay where they are."""
+
+from __future__ import annotations
+
+from confmig.documents.model.path import show
+from confmig.documents.model.tree import Mapping, Sequence, cells_of, place_of
+from confmig.documents.text.pieces import Edit, Rope
+from confmig.documents.toml.draft import Draft, Place, path_text
+from confmig.documents.toml.pairs import PairWriter
+from confmig.documents.toml.statements import Block, Statement
+from confmig.documents.toml.values import key_text
+from confmig.errors import Refused
+
+
+class Keep:
+    """Edits what stays, and cuts what leaves."""
+
+    def __init__(self, draft: Draft, pairs: PairWriter) -> None:
+        self.draft = draft
+        self.pairs = pairs
+        self.text = pairs.text
+        self.newline = pairs.newline
+        self.slots = pairs.slots
+
+    def run(self) -> None:
+        """Fill in the edits of the plans, and which pairs stay."""
+        for block in self.draft.blocks:
+            self._pairs(block)
+            self._header(block)
+
+    def _pairs(self, block: Block) -> None:
+        plan = self.draft.plan_of(block)
+        for pair in block.pairs:
+            table = self._stays(block, pair)
+            if table is None:
+                plan.edits.append(Edit(pair.lead, pair.end, []))
+                continue
+            for part in pair.parts:
+                self.draft.written.add(id(part.cell))
+                if part.cell.name != part.cell.parsed:
+                    name = key_text(str(part.cell.name), part.style)
+                    plan.edits.append(Edit(part.start, part.end, [name]))
+            plan.edits += self.pairs.value_edits(pair.parts[-1].cell)
+            if pair.parts[-1].cell.carries is not None:
+                plan.edits += self._inherited_by(pair)
+            self.draft.pair_block[id(pair)] = block
+            for container in table:
+                self.draft.last_pair[id(container)] = pair
+
+    def _inherited_by(self, pair: Statement) -> list[Edit]:
+        """The comments of an item whose value came up into a pair."""
+        cell = pair.parts[-1].cell
+        above, behind = self.pairs.inherited(cell)
+        if cell.source is not None and pair.tail > cell.source.end:
+            above, behind = [*above, *behind], []
+        margin = self.pairs.margin(pair)
+        edits = []
+        if above:
+            rope: Rope = [p for span in above for p in (margin, span, self.newline)]
+            edits.append(Edit(pair.start, pair.start, rope))
+        if behind:
+            edits.append(Edit(pair.tail, pair.tail, [p for span in behind for p in (" ", span)]))
+        return edits
+
+    def _stays(self, block: Block, pair: Statement) -> list[Mapping] | None:
+        """The tables a pair leads through, if all of it is still where it was."""
+        if id(block.table) not in self.draft.places:
+            return None
+        containers = [block.table]
+        for number, part in enumerate(pair.parts):
+            here = containers[-1]
+            if here.cells.get(str(part.cell.name)) is not part.cell:
+                return None
+            if number + 1 == len(pair.parts):
+                value = part.cell.value
+                new = part.cell.node is None and isinstance(value, Mapping | Sequence)
+                if new and not self.draft.plain_inside(value):
+                    return None  # tables that have blocks took the value's place
+                return containers
+            value = part.cell.value
+            if not isinstance(value, Mapping) or id(value) not in self.draft.places:
+                return None
+            containers.append(value)
+        return None
+
+    def _header(self, block: Block) -> None:
+        header, plan = block.header, self.draft.plan_of(block)
+        place = self.draft.places.get(id(block.table))
+        if header is None:
+            if place is not None and place.names:
+                self._open_root(block, place)
+            return
+        if place is not None and not place.names:
+            self._close_root(block)
+            return
+        if place is None:
+            plan.dead = True
+            return
+        cell = block.table.cell
+        if cell is not None and cell.carries is not None:
+            above, behind = self.pairs.inherited(cell)
+            margin = self.pairs.margin(header)
+            rope: Rope = [p for s in (*above, *behind) for p in (margin, s, self.newline)]
+            plan.edits.append(Edit(header.start, header.start, rope))
+        names = [p.cell.parsed for p in header.parts]
+        if place.item == header.array and len(place.names) == len(names):
+            for part, name in zip(header.parts, place.names, strict=True):
+                if part.cell.parsed != name:
+                    text = key_text(name, part.style)
+                    plan.edits.append(Edit(part.start, part.end, [text]))
+            return
+        left, right = ("[[", "]]") if place.item else ("[", "]")
+        start = self.text.index("[", header.start)
+        end = self.text.index("]", header.parts[-1].end) + (2 if header.array else 1)
+        path = ".".join(key_text(n, None) for n in place.names)
+        plan.edits.append(Edit(start, end, [left + path + right]))
+
+    def _open_root(self, block: Block, place: Place) -> None:
+        """The whole document moved below a key: its own pairs need a header."""
+        root = block.table
+        if len(root) and all(id(c.value) in self.draft.places for c in cells_of(root)):
+            return  # the headers of its tables name it
+        staying = [p for p in block.pairs if self._stays(block, p) is not None]
+        at = staying[0].lead if staying else self.draft.below_file_header(block)
+        self.draft.root_header = [f"[{path_text(place.names)}]{self.newline}"]
+        self.draft.opening += self.draft.root_header
+        self.draft.plan_of(block).edits.append(Edit(at, at, self.draft.opening))
+
+    def _close_root(self, block: Block) -> None:
+        """A table became the whole document: its pairs stand above all headers, without one."""
+        header = block.header
+        assert header is not None
+        for other in self.draft.blocks[1 : self.draft.blocks.index(block)]:
+            if not self.draft.plan_of(other).dead:
+                raise Refused(
+                    "root_table",
+                    f"the pairs of {show(place_of(block.table)) or 'the new root'} stand below "
+                    "another table, and have to stand above it",
+                    fix="put the table first in the file",
+                )
+        close = self.text.index("]", header.parts[-1].end) + (2 if header.array else 1)
+        remarks = [t for t in self.slots.tokens(close, header.tail) if t[0] == "comment"]
+        kept: Rope = [p for _, a, b in remarks for p in ((a, b), self.newline)]
+        self.draft.plan_of(block).edits.append(Edit(header.start, header.end, kept))

@@ -1,0 +1,153 @@
+"""Third stage of the TOML writer: the blocks of tables that moved into, out of or within an array
+of tables go along, as they are."""
+
+from __future__ import annotations
+
+from confmig.documents.model.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
+from confmig.documents.text.pieces import Rope
+from confmig.documents.toml.draft import Draft, within
+from confmig.documents.toml.statements import Block
+
+
+class Move:
+    """Says which blocks move, and where a block goes."""
+
+    def __init__(self, draft: Draft) -> None:
+        self.draft = draft
+        self._ordered: dict[int, set[int]] = {}  # by array: the items that are in their order
+
+    def _index(self) -> None:
+        """Which blocks belong to a table and those below it, as the tree is now."""
+        for block in self.draft.blocks:
+            if self.draft.plan_of(block).dead:
+                continue
+            here: Container | None = block.table
+            while here is not None:
+                self.draft.blocks_of.setdefault(id(here), []).append(block)
+                here = here.up
+
+    def run(self) -> None:
+        """Fill in ``blocks_of``, and what moves: a table that is in another array item than before,
+        or in another order there, takes its blocks along, behind what it must follow."""
+        self._index()
+        for block in self.draft.blocks[1:]:
+            plan = self.draft.plan_of(block)
+            plan.moved = not plan.dead and self._displaced(block)
+        for block in self.draft.blocks[1:]:
+            if self.draft.plan_of(block).moved:
+                self.put(block.table, block)
+
+    def put(self, table: Mapping, text: Rope | Block) -> None:
+        """Place a block behind what must precede it, or before what must follow it."""
+        anchor, follows = self._anchor(table)
+        plan = self.draft.plan_of(anchor)
+        (plan.after if follows else plan.before).append(text)
+
+    def _displaced(self, block: Block) -> bool:
+        owner = self._owner_that_stays(self._owner_before(block))
+        place = self.draft.places[id(block.table)]
+        if place.item:
+            cell = block.table.cell
+            sequence = block.table.up
+            assert cell is not None
+            assert sequence is not None
+            if not self._in_order(sequence, cell):
+                return True
+            outer = self._owner_of(sequence)
+            before = self._owner_that_stays(self._owner_before_of(sequence))
+            return outer != before or self._owner_moved(outer)
+        return owner != place.owner or self._owner_moved(place.owner)
+
+    def _in_order(self, sequence: Container, cell: Cell) -> bool:
+        """Whether an item stands where the array's headers put it."""
+        origin = sequence.origin
+        if origin is None:
+            return cell.home is None  # a new array: its one wrapped table stays where it is
+        known = self._ordered.get(id(sequence))
+        if known is None:
+            known = self._ordered[id(sequence)] = set()
+            order = {id(c): i for i, c in enumerate(origin.cells)}
+            highest = -1
+            for other in cells_of(sequence):
+                rank = order.get(id(other), -1)
+                if rank > highest:
+                    highest = rank
+                    known.add(id(other))
+        return id(cell) in known
+
+    def _owner_of(self, container: Container) -> int:
+        here: Container | None = container.up
+        while here is not None:
+            place = self.draft.places.get(id(here))
+            if place is not None:
+                return place.owner
+            here = here.up
+        return 0
+
+    def _owner_moved(self, owner: int) -> bool:
+        for block in self.draft.blocks_of.get(owner, []):
+            if id(block.table) == owner:
+                return self.draft.plan_of(block).moved
+        return False
+
+    def _owner_before(self, block: Block) -> int:
+        """The identity of the innermost array item a table stood in, or was."""
+        header = block.header
+        assert header is not None
+        origin = block.table.origin
+        return self._origin_owner(origin)
+
+    def _owner_that_stays(self, owner: int) -> int:
+        """The innermost array item that is one still, of those that a table stood in."""
+        while owner in self.draft.places and not self.draft.places[owner].item:
+            origin = self.draft.block_of[owner].table.origin
+            array = origin.cell.home if origin is not None and origin.cell is not None else None
+            owner = self._origin_owner(array.cell.home if array and array.cell else None)
+        return owner
+
+    def _owner_before_of(self, sequence: Container) -> int:
+        origin = sequence.origin
+        if origin is None:
+            return self._owner_of(sequence)
+        return self._origin_owner(origin.cell.home if origin.cell is not None else None)
+
+    def _origin_owner(self, origin: Origin | None) -> int:
+        """Walks up the source: an item is a cell without a name in an array of tables."""
+        while origin is not None and origin.cell is not None:
+            cell = origin.cell
+            if cell.parsed is None and cell.home is not None and cell.home.style == "array":
+                return self.draft.item_of.get(id(origin), 0)
+            if cell.home is origin:
+                return 0
+            origin = cell.home
+        return 0
+
+    def _anchor(self, table: Mapping) -> tuple[Block, bool]:
+        """The last block of what precedes a table (True), or the first of what follows it."""
+        up, cell = table.up, table.cell
+        if isinstance(up, Sequence):
+            items = cells_of(up)
+            at = next(i for i, c in enumerate(items) if c is cell)
+            for other in reversed(items[:at]):
+                before = self._own(other.value, table)
+                if before:
+                    return before[-1], True
+            for other in items[at + 1 :]:
+                after = self._own(other.value, table)
+                if after:
+                    return after[0], False
+        while up is not None:
+            around = self._own(up, table)
+            if around:
+                return around[-1], True
+            up = up.up
+        return self.draft.blocks[0], True
+
+    def _own(self, container: Container, but: Mapping) -> list[Block]:
+        """The blocks of a container without those of one table in it, moved ones included where
+        they stand on their own."""
+        return [
+            b
+            for b in self.draft.blocks_of.get(id(container), [])
+            if not within(b.table, but) and not self.draft.plan_of(b).moved
+        ]

@@ -1,0 +1,188 @@
+"""Fourth stage of the TOML writer: text for what has none yet.
+
+A pair goes behind the last pair of its table, a table as a block behind the last block of its
+parent or of the item before it.
+"""
+
+from __future__ import annotations
+
+from confmig.documents.model.path import show
+from confmig.documents.model.tree import Cell, Mapping, Sequence, cells_of, place_of
+from confmig.documents.text.pieces import Edit, Rope
+from confmig.documents.toml.draft import Draft, path_text
+from confmig.documents.toml.move import Move
+from confmig.documents.toml.pairs import PairWriter
+from confmig.documents.toml.statements import Block, Statement
+from confmig.errors import Refused
+
+
+class Write:
+    """Writes new pairs and new blocks."""
+
+    def __init__(self, draft: Draft, pairs: PairWriter, move: Move) -> None:
+        self.draft = draft
+        self.pairs = pairs
+        self.move = move
+        self.text = pairs.text
+        self.newline = pairs.newline
+
+    def run(self, table: Mapping) -> None:
+        """Write what has no text yet, below a table."""
+        for cell in cells_of(table):
+            value = cell.value
+            if isinstance(value, Mapping) and id(value) in self.draft.places:
+                if self.draft.present(value):
+                    self.run(value)
+                elif id(cell) in self.draft.written:
+                    continue
+                elif len(value) and not self._dotted(table):
+                    self._new_block(value)
+                else:
+                    self._new_pair(table, cell)
+            elif isinstance(value, Sequence) and self.draft.is_array_of_tables(value):
+                if id(cell) in self.draft.written and not self.draft.present(value):
+                    continue
+                for item in cells_of(value):
+                    if self.draft.present(item.value):
+                        self._needs_header(item.value)
+                        self.run(item.value)
+                    else:
+                        self._new_block(item.value)
+            elif id(cell) not in self.draft.written:
+                self._new_pair(table, cell)
+
+    def _needs_header(self, item: Mapping) -> None:
+        """An item of an array of tables begins with its own ``[[...]]``."""
+        if (
+            id(item) not in self.draft.block_of
+            or self.draft.plan_of(self.draft.block_of[id(item)]).dead
+        ):
+            raise Refused(
+                "section_wrap",
+                "a table of an array of tables cannot be put into another one",
+                place=show(place_of(item)),
+                fix="write the array as inline tables, or migrate this place by hand",
+            )
+
+    def _dotted(self, table: Mapping) -> bool:
+        origin = table.origin
+        return origin is not None and origin.style == "dotted"
+
+    def _new_pair(self, table: Mapping, cell: Cell) -> None:
+        """A line behind the last pair of the table."""
+        last = self.draft.last_pair.get(id(table))
+        if last is not None:
+            block = self.draft.pair_block[id(last)]
+            prefix = self._prefix(last, table)
+            indent = self.pairs.margin(last)
+            rope = self.pairs.line(cell, prefix, indent)
+            self.draft.plan_of(block).edits.append(self._insertion(last.end, rope))
+            return
+        own = self.draft.block_of.get(id(table))
+        if own is not None and not self.draft.plan_of(own).dead:
+            if own.header is None:
+                self._first_pair(own, cell)
+                return
+            at = own.header.end
+            indent = self.pairs.margin(own.header) + self.pairs.unit
+            rope = self.pairs.line(cell, [], indent)
+            self.draft.plan_of(own).edits.append(self._insertion(at, rope))
+            return
+        self._headless(table, cell)
+
+    def _first_pair(self, block: Block, cell: Cell) -> None:
+        """The first pair of the document: behind the file's comments, before the first header."""
+        at = self.draft.below_file_header(block)
+        rope = self.pairs.line(cell, [], "")
+        self.draft.plan_of(block).opened = at == block.end
+        self.draft.plan_of(block).edits.append(self._insertion(at, rope))
+
+    def _insertion(self, at: int, rope: Rope) -> Edit:
+        """Lines put in at the start of a line, or behind a last line without a terminator."""
+        if at > 0 and self.text[at - 1] != "\n":
+            rope = [self.newline, *rope[:-1]]
+        return Edit(at, at, rope)
+
+    def _headless(self, table: Mapping, cell: Cell) -> None:
+        """A table that only others name gets a header of its own, before the first of them."""
+        place = self.draft.places[id(table)]
+        if not place.names:
+            self._root_pair(cell)
+            return
+        made = self.draft.headers.get(id(table))
+        if made is not None:
+            made += self.pairs.line(cell, [], made_indent(made) + self.pairs.unit)
+            return
+        first = self.draft.blocks_of[id(table)][0]
+        assert first.header is not None
+        indent = self.pairs.margin(first.header)
+        made = [f"{indent}[{path_text(place.names)}]{self.newline}"]
+        made += self.pairs.line(cell, [], indent + self.pairs.unit)
+        self.draft.headers[id(table)] = made
+        self.draft.plan_of(first).before.append(made)
+
+    def _root_pair(self, cell: Cell) -> None:
+        """A pair of a new root, above the header of what was the document."""
+        draft = self.draft
+        first = draft.blocks[0]
+        if not draft.opening:
+            at = draft.below_file_header(first)
+            draft.plan_of(first).edits.append(Edit(at, at, draft.opening))
+            draft.plan_of(first).opened = at == first.end
+        draft.root_pairs += self.pairs.line(cell, [], "")
+        apart = [self.newline] if draft.root_header else []
+        draft.opening[:] = [*draft.root_pairs, *apart, *draft.root_header]
+
+    def _prefix(self, pair: Statement, table: Mapping) -> list[str]:
+        """The key parts that lead from a pair's section to a table."""
+        names: list[str] = []
+        for part in pair.parts[:-1]:
+            names.append(str(part.cell.name))
+            if part.cell.value is table:
+                return names
+        return []
+
+    def _new_block(self, table: Mapping) -> None:
+        """A table as a block of its own, behind the last block of its parent or of the item
+        before it."""
+        self.move.put(table, self._block(table, self._block_indent(table)))
+
+    def _block_indent(self, table: Mapping) -> str:
+        up = table.up
+        if isinstance(up, Sequence):
+            for other in cells_of(up):
+                for block in self.draft.blocks_of.get(id(other.value), []):
+                    if block.table is other.value and block.header is not None:
+                        return self.pairs.margin(block.header)
+            up = up.up
+        own = self.draft.block_of.get(id(up))
+        if own is None or own.header is None:
+            return ""
+        return self.pairs.margin(own.header) + self.pairs.unit
+
+    def _block(self, table: Mapping, indent: str) -> Rope:
+        place = self.draft.places[id(table)]
+        left, right = ("[[", "]]") if place.item else ("[", "]")
+        rope: Rope = []
+        later: list[Mapping] = []
+        for cell in cells_of(table):
+            value = cell.value
+            if isinstance(value, Mapping) and id(value) in self.draft.places and len(value):
+                later.append(value)
+            elif isinstance(value, Sequence) and self.draft.is_array_of_tables(value):
+                later.extend(c.value for c in cells_of(value))
+            else:
+                rope += self.pairs.line(cell, [], indent + self.pairs.unit)
+        if rope or place.item or not later:  # else the headers of its sub-tables name it
+            rope = [f"{indent}{left}{path_text(place.names)}{right}{self.newline}", *rope]
+        inside = indent + self.pairs.unit if rope else indent
+        for inner in later:
+            if not self.draft.present(inner):
+                rope += [*([self.newline] if rope else []), *self._block(inner, inside)]
+        return rope
+
+
+def made_indent(rope: Rope) -> str:
+    """The indentation of a header that was written anew."""
+    text = str(rope[0])
+    return text[: len(text) - len(text.lstrip(" \t"))]
