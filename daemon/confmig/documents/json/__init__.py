@@ -8,8 +8,8 @@ from confmig.documents.json.parse import parse as _parse
 from confmig.documents.json.render import render as _render
 from confmig.documents.json.verify import verify
 from confmig.documents.model.document import Caps, Document
-from confmig.documents.text.flow import Slots, trivia
 from confmig.documents.text.pieces import segments_of, text_of
+from confmig.documents.text.slots import Slots, trivia
 
 _TRIVIA = trivia(COMMENT)
 

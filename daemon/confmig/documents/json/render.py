@@ -14,9 +14,10 @@ from typing import Any
 
 from confmig.documents.json.parse import COMMENT, DIGITS, is_identifier
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
-from confmig.documents.text.flow import FlowEditor, Slots, joined
+from confmig.documents.model.tree import Cell, Mapping, Origin, Sequence, cells_of
+from confmig.documents.text.flow import FlowEditor, joined
 from confmig.documents.text.pieces import Edit, Rope, compose, join_lines
+from confmig.documents.text.slots import Slots
 from confmig.errors import Refused
 
 _COMMENT = re.compile(COMMENT)
@@ -206,10 +207,6 @@ class _Writer(FlowEditor):
             return [left, *self._inside_of(cells_of(value), _NOWHERE, indent), right]
         quote = cell.source.style if cell.source is not None else None
         return [self.scalar(value, quote or self.style.quote)]
-
-    def container_edits(self, container: Container) -> list[Edit]:
-        """The edits of a container that stands where its source stands."""
-        return self.flow_edits(container)
 
     def key(self, name: str, style: str | None) -> str:
         """The text of a key: bare if ``style`` is None and it can be."""

@@ -11,8 +11,8 @@ from confmig.documents.model.compare import compare, same_as, verify_failed
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.tree import Cell, Origin
 from confmig.documents.text.census import Span, census
-from confmig.documents.text.flow import Slots
 from confmig.documents.text.pieces import Segment
+from confmig.documents.text.slots import Slots
 from confmig.errors import Refused
 
 

@@ -1,240 +1,50 @@
 """Bracketed collections, ``{a: 1}`` and ``[x, y]``: edited entry by entry, comments and all.
 
-YAML's flow style, JSON and TOML's arrays and inline tables share this shape. An entry owns the
-comments on its line, those before its comma, and the comment lines directly above it; what stands
-behind the opening bracket, or apart by a blank line, belongs to nobody and stays. A trailing comma
-that was there stays a trailing comma.
-
-A format adds how an entry is written (``entry``) and what may stand between entries (``TRIVIA``).
+A trailing comma that was there stays a trailing comma. A format adds how an entry is written
+(``entry``) and what may be between entries (``slots.trivia``).
 """
 
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from bisect import bisect_left
-from collections.abc import Iterator
-from dataclasses import dataclass
 
-from confmig.documents.model.document import Document
 from confmig.documents.model.lookup import shown
-from confmig.documents.model.tree import (
-    Cell,
-    Container,
-    Mapping,
-    Origin,
-    Sequence,
-    cells_of,
-    walk_cells,
-)
+from confmig.documents.model.tree import Cell, Container, Origin, cells_of
 from confmig.documents.text.blank_lines import lines_that_go
-from confmig.documents.text.comments import is_option, is_value
+from confmig.documents.text.carried import CarriedComments
 from confmig.documents.text.pieces import Edit, Rope, compose, join_lines
+from confmig.documents.text.slots import Slot, Span
 from confmig.errors import Refused
 
-Token = tuple[str, int, int]
-Span = tuple[int, int]
 
-
-@dataclass(frozen=True, slots=True)
-class Slot:
-    """Where an entry stands: ``lead`` is the start of its own comments above (or ``start``),
-    ``start`` to ``end`` the entry itself, ``comma`` the position of its comma (-1 without one),
-    ``tail`` the end of its comma and trailing comment. ``first_on_line``: nothing stands before
-    ``lead`` on its line; ``own_lines``: nor behind ``tail``."""
-
-    lead: int
-    start: int
-    end: int
-    comma: int
-    tail: int
-    first_on_line: bool
-    own_lines: bool
-
-
-def trivia(comment: str) -> re.Pattern[str]:
-    """What stands between entries, with the format's own comments."""
-    return re.compile(rf"(?P<space>[^\S\n]+)|(?P<line>\n)|(?P<comment>{comment})|(?P<comma>,)")
-
-
-class Slots:
-    """Measures the entries of bracketed collections of one text. Asked once, remembered."""
-
-    def __init__(self, text: str, pattern: re.Pattern[str]) -> None:
-        self.text = text
-        self.pattern = pattern
-        self._known: dict[int, dict[int, Slot]] = {}
-        self._ends: dict[int, dict[int, int]] = {}
-        self._newlines: list[int] | None = None
-
-    def slot(self, cell: Cell) -> Slot:
-        """The slot of a cell that was parsed in a bracketed collection."""
-        assert cell.home is not None
-        return self.of(cell.home)[id(cell)]
-
-    def end_before(self, home: Origin, cell: Cell) -> int:
-        """Where the entry before one ends, or the opening bracket."""
-        known = self._ends.get(id(home))
-        if known is None:
-            tails = [home.start + 1, *(slot.tail for slot in self.of(home).values())]
-            known = self._ends[id(home)] = {
-                id(c): tail for c, tail in zip(home.cells, tails, strict=False)
-            }
-        return known[id(cell)]
-
-    def of(self, home: Origin) -> dict[int, Slot]:
-        """The slots of a collection, by the identity of their cells."""
-        known = self._known.get(id(home))
-        if known is None:
-            known = self._known[id(home)] = self._measure(home)
-        return known
-
-    def tokens(self, start: int, end: int) -> Iterator[Token]:
-        """Space, line ends, comments and commas from ``start`` up to anything else."""
-        while start < end:
-            match = self.pattern.match(self.text, start, end)
-            if match is None:
-                return
-            yield str(match.lastgroup), match.start(), match.end()
-            start = match.end()
-
-    def _measure(self, home: Origin) -> dict[int, Slot]:
-        out: dict[int, Slot] = {}
-        spans = [self._span(c) for c in home.cells]
-        floor = home.start + 1
-        for number, cell in enumerate(home.cells):
-            start, end = spans[number]
-            last = number + 1 == len(spans)
-            stop = home.end - 1 if last else spans[number + 1][0]
-            comma, tail = self._behind(end, stop, last)
-            lead = self._above(floor, start, cell.key is None)
-            begins = self.text.rfind("\n", floor, lead)
-            first = begins >= 0 and not self.text[begins + 1 : lead].strip()
-            ends = self.text.find("\n", tail, stop)
-            own = first and ends >= 0 and not self.text[tail:ends].strip()
-            out[id(cell)] = Slot(lead, start, end, comma, tail, first, own)
-            floor = tail
-        return out
-
-    def _span(self, cell: Cell) -> tuple[int, int]:
-        node = cell.source
-        assert node is not None
-        if cell.key is None:
-            return node.outer, node.end
-        end = max(node.end, cell.key.end)
-        if node.end == node.outer:  # an empty value: its colon belongs to the entry
-            colon = re.compile(r"\s*:").match(self.text, cell.key.end)
-            end = max(end, colon.end()) if colon else end
-        return cell.key.outer, end
-
-    def _behind(self, end: int, stop: int, last: bool) -> tuple[int, int]:
-        """The comma and the end of what follows an entry and belongs to it."""
-        tokens = list(self.tokens(end, stop))
-        comma = next((start for kind, start, _ in tokens if kind == "comma"), -1)
-        tail = end
-        for number, (kind, start, after) in enumerate(tokens):
-            if kind == "line" and start > comma:
-                break
-            if kind == "comma" or (kind == "comment" and start < comma):
-                tail = after
-            elif kind == "comment":
-                following = next((t[0] for t in tokens[number + 1 :] if t[0] != "space"), None)
-                if following == "line" or (following is None and last):
-                    tail = after
-        return comma, tail
-
-    def _above(self, floor: int, start: int, item: bool) -> int:
-        """The start of the comments directly before an entry, or of the entry."""
-        lead, lines = start, 0
-        for kind, at, after in reversed(list(self.tokens(floor, start))):
-            if kind == "line":
-                lines += 1
-                if lines > 1:
-                    break
-            elif kind == "comment":
-                if lines:
-                    before = self.text[self.line_start(at) : at]
-                    beside = self.text[self.line_start(start) : start]
-                    if before.strip() or len(before) != len(beside) - len(beside.lstrip()):
-                        break  # it trails something else, or stands at another column
-                    line = _as_line(self.text[at:after])
-                    if is_option(line) or (item and is_value(line)):
-                        break  # it is an entry that was commented out
-                lead, lines = at, 0
-        return lead
-
-    def line_start(self, at: int) -> int:
-        """The start of the line."""
-        lines = self._lines()
-        number = bisect_left(lines, at)
-        return lines[number - 1] + 1 if number else 0
-
-    def line_end(self, at: int) -> int:
-        """The position of the line's terminator, or the end of the text."""
-        lines = self._lines()
-        number = bisect_left(lines, at)
-        if number == len(lines):
-            return len(self.text)
-        end = lines[number]
-        return end - 1 if end > at and self.text[end - 1] == "\r" else end
-
-    def next_line(self, at: int) -> int:
-        """The start of the next line."""
-        lines = self._lines()
-        number = bisect_left(lines, at)
-        return lines[number] + 1 if number < len(lines) else len(self.text)
-
-    def has_line_end(self, start: int, end: int) -> bool:
-        """Whether a line ends between two places."""
-        lines = self._lines()
-        number = bisect_left(lines, start)
-        return number < len(lines) and lines[number] < end
-
-    def _lines(self) -> list[int]:
-        """Where lines end; a text of one long line must not be searched for each entry."""
-        if self._newlines is None:
-            self._newlines = [m.start() for m in re.finditer("\n", self.text)]
-        return self._newlines
-
-    def comment_between(self, start: int, end: int) -> bool:
-        """Whether a comment stands in a stretch of trivia."""
-        return any(kind == "comment" for kind, _, _ in self.tokens(start, end))
-
-
-def _as_line(comment: str) -> str:
-    """A comment of JSONC or TOML as ``is_option`` takes it: one mark, no comma at the end."""
-    return re.sub(r"^//", "#", comment.strip()).rstrip(",")
-
-
-class FlowEditor:
+class FlowEditor(CarriedComments, ABC):
     """The half of a writer that edits bracketed collections; a format provides the other half."""
 
-    document: Document
-    text: str
     newline: str
-    _living: set[int] | None = None
-    slots: Slots
-    opaque: list[tuple[int, int]]
+    opaque: list[Span]
 
+    @abstractmethod
     def cell_edits(self, cell: Cell) -> list[Edit]:
         """The edits of an entry that stands where its source stands."""
-        raise NotImplementedError
 
+    @abstractmethod
     def entry(self, cell: Cell, home: Origin, indent: str | None) -> Rope:
         """An entry that is new in its collection; ``indent`` is that of its line, None where
         it shares a line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def fresh(self, cells: list[Cell], home: Origin) -> Rope:
         """What stands between the brackets of a collection that had no entries."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gap(self, home: Origin) -> str:
         """What stands behind a comma on one line."""
-        raise NotImplementedError
 
+    @abstractmethod
     def deeper(self, home: Origin) -> str | None:
         """The indentation of entries on lines of their own; None if the place is one line."""
-        raise NotImplementedError
 
     def flow_edits(self, container: Container) -> list[Edit]:
         """The edits of a collection that stands where its source stands."""
@@ -285,7 +95,7 @@ class FlowEditor:
     def _refilled(self, home: Origin, now: list[Cell]) -> list[Edit]:
         """All entries left; others may have come."""
         inner = self.fresh(now, home) if now else []
-        orphans = self._orphans(home)
+        orphans = self.orphans(home)
         if not orphans:
             return [Edit(home.start + 1, home.end - 1, inner)]
         edits = self._cuts(home, [self.slots.slot(c) for c in home.cells], set(), set())
@@ -293,7 +103,7 @@ class FlowEditor:
             begin, at = orphans[-1]
             indent = self.text[self.slots.line_start(begin) : begin]
             deeper = self.deeper(home) if indent.strip() else indent
-            if deeper is None and not self._is_line_comment(orphans[-1]):
+            if deeper is None and not self.is_line_comment(orphans[-1]):
                 edits.append(Edit(at, at, [" ", *inner]))
             else:
                 indent = deeper if deeper is not None else ""
@@ -301,20 +111,6 @@ class FlowEditor:
                 if "\n" not in self.text[at : home.end]:
                     edits.append(Edit(at, at, [self.newline]))
         return edits
-
-    def _is_line_comment(self, span: tuple[int, int]) -> bool:
-        """Whether a comment reaches to the end of its line whatever follows it."""
-        return not self.text.startswith("/*", span[0])
-
-    def _orphans(self, home: Origin) -> list[tuple[int, int]]:
-        """The comments directly in a collection that belong to no entry."""
-        out: list[tuple[int, int]] = []
-        at = home.start + 1
-        for slot in [*self.slots.of(home).values(), None]:
-            stop = slot.lead if slot is not None else home.end - 1
-            out += [(a, b) for kind, a, b in self.slots.tokens(at, stop) if kind == "comment"]
-            at = slot.tail if slot is not None else stop
-        return out
 
     def _cuts(
         self, home: Origin, slots: list[Slot], staying: set[int], fed: set[int]
@@ -365,7 +161,7 @@ class FlowEditor:
 
     def _ends_in_line_comment(self, slot: Slot) -> bool:
         behind = [t for t in self.slots.tokens(slot.end, slot.tail) if t[0] == "comment"]
-        return bool(behind) and behind[-1][2] == slot.tail and self._is_line_comment(behind[-1][1:])
+        return bool(behind) and behind[-1][2] == slot.tail and self.is_line_comment(behind[-1][1:])
 
     def _joints(
         self, home: Origin, slots: list[Slot], now: list[Cell], staying: dict[int, int]
@@ -400,7 +196,7 @@ class FlowEditor:
         start, line = slot.comma, self.slots.line_start(slot.comma)
         if line > slot.end and not self.text[line:start].strip():  # a comma-first line
             tokens = [t for t in self.slots.tokens(slot.end, line) if t[0] == "comment"]
-            behind_comment = bool(tokens) and self._is_line_comment(tokens[-1][1:])
+            behind_comment = bool(tokens) and self.is_line_comment(tokens[-1][1:])
             start = (
                 line
                 if behind_comment and not ends_line
@@ -456,66 +252,11 @@ class FlowEditor:
     def lines(self, cell: Cell, home: Origin, indent: str, *, comma: bool) -> list[Rope]:
         """An entry on lines of its own, with the comments it brings along."""
         kept, behind = self.comments_of(cell)
-        kept = [*self._of_nobody_before(cell), *kept]
+        kept = [*self.of_nobody_before(cell), *kept]
         above: list[Rope] = [[indent, span] for span in kept]
         trailing: Rope = [p for span in behind for p in (" ", span)]
         entry = [indent, *self.entry(cell, home, indent), "," if comma else "", *trailing]
         return [*above, entry]
-
-    def _of_nobody_before(self, cell: Cell) -> list[Span]:
-        """The comments of nobody before an entry that came out of a collection that was taken
-        apart; for its last entry, those behind it, too."""
-        source = cell.carries if cell.home is None else None
-        home = source.home if source is not None else None
-        if source is None or home is None or not home.flow or source.is_root:
-            return []
-        if not self.is_gone(home):
-            return []
-        slot = self.slots.slot(source)
-        spans = self.comments_in(self.slots.end_before(home, source), slot.lead)
-        if source is home.cells[-1]:
-            spans += self.comments_in(slot.tail, home.end - 1)
-        return spans
-
-    def comments_of(self, cell: Cell) -> tuple[list[Span], list[Span]]:
-        """The comments that an entry from elsewhere brings along: those above and those behind."""
-        source = cell if cell.home is not None else cell.carries
-        if source is None or source.home is None or not source.home.flow or source.is_root:
-            return [], []
-        slot = self.slots.slot(source)
-        above = self.comments_in(slot.lead, slot.start)
-        behind = self.comments_in(slot.end, slot.tail)
-        if source.carries is None:
-            return above, behind
-        inner_above, inner_behind = self.inherited(source)
-        behind = [*inner_behind, *behind]
-        if any(self._is_line_comment(span) for span in behind[:-1]):
-            inner_above, behind = [*inner_above, *behind[:-1]], behind[-1:]
-        return [*above, *inner_above], behind
-
-    def comments_in(self, start: int, end: int) -> list[Span]:
-        """The comments between two places where nothing but trivia stands."""
-        return [(a, b) for kind, a, b in self.slots.tokens(start, end) if kind == "comment"]
-
-    def inherited(self, cell: Cell) -> tuple[list[Span], list[Span]]:
-        """The comments, above and behind, of the entry whose value came up into this one, and those
-        of nobody in the collection that went."""
-        carried = cell.carries
-        if carried is None or carried.home is None or not carried.home.flow or carried.is_root:
-            return [], []
-        above, behind = self.comments_of(carried)
-        if self.is_gone(carried.home):
-            above = sorted([*above, *self._orphans(carried.home)])
-        return above, behind
-
-    def is_gone(self, home: Origin) -> bool:
-        """Whether a collection of the source is no collection of the result."""
-        if self._living is None:
-            root = self.document.root
-            cells = walk_cells(root) if isinstance(root, Mapping | Sequence) else ()
-            values = [root, *(cell.value for _, cell in cells)]
-            self._living = {id(v.origin) for v in values if isinstance(v, Mapping | Sequence)}
-        return id(home) not in self._living
 
     def _inherited_edits(self, cell: Cell, alone: bool) -> list[Edit]:
         """Put the comments that a value brought up into its place: above its line or behind it.
@@ -526,7 +267,7 @@ class FlowEditor:
         slot = self.slots.slot(cell)
         if not slot.first_on_line:
             spans = [*above, *behind]
-            if any(self._is_line_comment(span) for span in spans):
+            if any(self.is_line_comment(span) for span in spans):
                 return []  # there is no line for them: the census refuses
             return [Edit(slot.end, slot.end, [p for s in spans for p in (" ", s)])]
         beside = slot.own_lines and slot.tail == max(slot.end, slot.comma + 1)

@@ -133,6 +133,21 @@ def join_lines(lines: list[Rope], newline: str) -> Rope:
     return out
 
 
+def strip_start(source: str, rope: Rope) -> Rope:
+    """The rope without its leading spaces."""
+    out = list(rope)
+    while out:
+        text = text_of(source, out[:1])
+        bare = text.lstrip(" ")
+        if bare:
+            first = out[0]
+            cut = len(text) - len(bare)
+            out[0] = first[cut:] if isinstance(first, str) else (first[0] + cut, first[1])
+            return out
+        out.pop(0)
+    return out
+
+
 def indent(source: str, lines: list[Rope], by: int, *, first_has_none: bool = False) -> list[Rope]:
     """Shift lines to the right or left. Blank lines stay as they are.
 

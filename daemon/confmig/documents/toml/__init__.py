@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from confmig.documents.formats import Rendered
 from confmig.documents.model.document import Caps, Document
-from confmig.documents.text.flow import Slots, trivia
 from confmig.documents.text.pieces import Rope, segments_of, text_of
+from confmig.documents.text.slots import Slots, trivia
 from confmig.documents.toml.parse import parse as _parse
 from confmig.documents.toml.render import render as _render
 from confmig.documents.toml.verify import verify

@@ -6,8 +6,8 @@ from collections import Counter
 
 from confmig.documents.model.document import Document
 from confmig.documents.model.tree import Cell
-from confmig.documents.text.flow import Slots, Span
 from confmig.documents.text.pieces import Piece, Rope, join_lines
+from confmig.documents.text.slots import Slots, Span
 from confmig.documents.toml.draft import Draft
 from confmig.documents.toml.statements import Block, Statement
 from confmig.documents.toml.values import ValueWriter, key_text

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from confmig.documents.model.document import Document
 from confmig.documents.model.tree import Mapping
-from confmig.documents.text.flow import Slots
 from confmig.documents.text.pieces import Rope
+from confmig.documents.text.slots import Slots
 from confmig.documents.toml.assemble import Assemble
 from confmig.documents.toml.draft import Draft
 from confmig.documents.toml.keep import Keep

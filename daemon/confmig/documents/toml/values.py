@@ -11,9 +11,10 @@ from typing import Any
 
 from confmig.documents.model.document import Document
 from confmig.documents.model.tree import Cell, Container, Date, Mapping, Origin, Sequence, cells_of
-from confmig.documents.text.flow import FlowEditor, Slots, joined
+from confmig.documents.text.flow import FlowEditor, joined
 from confmig.documents.text.pieces import Edit, Rope, compose, text_of
 from confmig.documents.text.rewording import reworded
+from confmig.documents.text.slots import Slots
 from confmig.documents.toml.statements import FIXED
 from confmig.errors import Refused
 

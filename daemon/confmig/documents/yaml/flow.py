@@ -2,36 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from abc import abstractmethod
 
 from confmig.documents.model.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
 from confmig.documents.text.flow import FlowEditor, joined
 from confmig.documents.text.pieces import Edit, Rope, compose
 from confmig.documents.yaml import scalars
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """What new text of a document looks like: how much deeper entries stand than their parent,
-    dashes than their key, and the lines of a document in flow style; the preferred quote."""
-
-    step: int
-    dash: int
-    quote: str
-    flow: int
+from confmig.documents.yaml.style import Style
 
 
 class FlowWriter(FlowEditor):
     """The half of the writer that knows flow collections; the other half writes the rest."""
 
     @property
+    @abstractmethod
     def style(self) -> Style:
         """What new text of the document looks like."""
-        raise NotImplementedError
 
+    @abstractmethod
     def container_edits(self, container: Container) -> list[Edit]:
-        """The edits of a container that stands where its source stands."""
-        raise NotImplementedError
+        """The edits of a container that is where its source is."""
 
     def entry(self, cell: Cell, home: Origin, indent: str | None) -> Rope:
         """See ``FlowEditor``: an entry in the quoting style of its collection."""

@@ -14,8 +14,9 @@ from dataclasses import dataclass
 
 from confmig.documents.model.tree import Cell, Origin
 from confmig.documents.text.comments import owned_from
-from confmig.documents.text.flow import Slots, trivia
+from confmig.documents.text.slots import Slots, trivia
 
+_PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*[ \t]*)*")
 _GAP = re.compile(r"(?:[ \t\r\n]|#[^\n]*)*")
 _TRIVIA = trivia(r"#[^\r\n]*")
 _COMMENT = re.compile(r"(?:^|(?<=[ \t\n]))#[^\r\n]*")
@@ -178,6 +179,12 @@ class Layout:
             return node.outer
         after = self.line_end(region.indicator)
         return node.outer if node.outer <= after else self.next_line(region.indicator)
+
+    def properties_end(self, origin: Origin) -> int:
+        """Where the anchor and tag of a block value end."""
+        match = _PROPERTIES.match(self.text, origin.outer)
+        end = match.end() if match else origin.outer
+        return origin.outer + len(self.text[origin.outer : end].rstrip(" \t"))
 
     # --- comments
 

@@ -1,0 +1,149 @@
+"""Comments that move: those of entries that went elsewhere, or whose collection is gone."""
+
+from __future__ import annotations
+
+from confmig.documents.model.tree import (
+    Cell,
+    Origin,
+)
+from confmig.documents.text.pieces import (
+    Rope,
+)
+from confmig.documents.text.slots import Span
+from confmig.documents.yaml import texts
+from confmig.documents.yaml.stages import Stages
+
+
+class Carry(Stages):
+    """Says which comments go along with an entry, and which lines stay between entries."""
+
+    def comments_of(self, cell: Cell) -> tuple[list[Span], list[Span]]:
+        """See ``FlowEditor``; entries of block collections bring theirs along, too."""
+        if cell.home is not None or cell.carries is None:
+            return super().comments_of(cell)
+        above, behind = self._carried(cell.carries)
+        further, beside = self.inherited(cell.carries)
+        behind = [*behind, *beside]
+        return [*above, *further, *behind[:-1]], behind[-1:]
+
+    def inherited(self, cell: Cell) -> tuple[list[Span], list[Span]]:
+        """See ``FlowEditor``; entries of block collections leave their comments, too."""
+        carried = cell.carries
+        if carried is None or carried.home is None or carried.home.flow or carried.is_root:
+            return super().inherited(cell)
+        above, behind = self._carried(carried)
+        further, beside = self.inherited(carried)
+        above, behind = [*above, *further, *beside], behind
+        if self.is_gone(carried.home):
+            above += self._of_nobody(carried.home)
+            above += self._below_text(carried)
+        return sorted(above), behind
+
+    def _below_text(self, carried: Cell) -> list[Span]:
+        """The comments below a block text that ended its collection: they cannot stay below it,
+        because they would become part of the text."""
+        node, home = carried.source, carried.home
+        assert home is not None
+        owner = home.cell
+        if node is None or node.style not in texts.BLOCK or home.cells[-1] is not carried:
+            return []
+        if owner is None or owner.home is None or owner.home.flow or owner.is_root:
+            return []
+        return self.layout.comments_between(node.end, self.layout.region(owner).last)
+
+    def _of_nobody(self, home: Origin) -> list[Span]:
+        """The comments between the entries of a block collection that belong to none of them, but
+        not those below the last one."""
+        regions = [self.layout.region(c) for c in home.cells]
+        starts = [self._start_of(home), *(r.last for r in regions)]
+        gaps = zip(starts, (r.first for r in regions), strict=False)
+        return [span for low, high in gaps for span in self.layout.comments_between(low, high)]
+
+    def _carried(self, carried: Cell) -> tuple[list[Span], list[Span]]:
+        """The comments above and behind an entry."""
+        if carried.is_root or carried.home is None:
+            return [], []
+        if carried.home.flow:
+            return super().comments_of(carried)
+        region, node = self.layout.region(carried), carried.source
+        assert node is not None
+        above = self.layout.comments_between(region.first, region.start)
+        first = self.layout.line_end(region.indicator)
+        last = self.layout.line_end(node.end) if node.flow or not node.cells else first
+        spans = self.layout.comments_between(region.indicator, max(first, last))
+        # on the line of a dash what follows the value belongs to its own first entry
+        end = node.end if node.flow or not node.cells else max(first, node.end) + 1
+        return above, [(a, b) for a, b in spans if not node.outer <= a < end]
+
+    def lines_between(self, before: Cell | None, cell: Cell, column: int) -> list[Rope]:
+        """What stood between two entries that were neighbours in the source: blank lines, and the
+        comments of a collection that was taken apart."""
+        first, second = (_source_of(c) for c in (before, cell))
+        home = second.home if second is not None else None
+        if second is None or home is None or home.flow or second.is_root:
+            return []
+        if first is None:
+            if before is not None or second is not home.cells[0] or not self.is_gone(home):
+                return []
+            start = self._start_of(home)
+        elif first.home is not home:
+            return []
+        else:
+            start = self.layout.region(first).last
+        return self._left_over(home, start, self.layout.region(second).first, column)
+
+    def lines_behind(self, last: Cell | None, column: int) -> list[Rope]:
+        """The comments below the last entry of a collection that was taken apart."""
+        source = _source_of(last)
+        home = source.home if source is not None else None
+        if source is None or home is None or home.flow or source.is_root:
+            return []
+        owner = home.cell
+        if source is not home.cells[-1] or not self.is_gone(home) or owner is None:
+            return []
+        if owner.is_root or owner.home is None or owner.home.flow:
+            return []
+        start, end = self.layout.region(source).last, self.layout.region(owner).last
+        return self._left_over(home, start, end, column)
+
+    def _start_of(self, home: Origin) -> int:
+        """Where the lines of a collection begin; what is above the first entry of a document is
+        the document's."""
+        owner = home.cell
+        if owner is None or owner.is_root:
+            return self.layout.region(home.cells[0]).first
+        return self.layout.value_lines_start(owner)
+
+    def _left_over(self, home: Origin, start: int, end: int, column: int) -> list[Rope]:
+        """The blank lines of a stretch of the source, and its comments if their collection is
+        gone."""
+        text = self.text[start:end]
+        if start >= end or (text.strip() and not self.is_gone(home)):
+            return []
+        out: list[Rope] = []
+        at = start
+        for line in text.splitlines(keepends=True):
+            bare = line.strip()
+            if bare and not bare.startswith("#"):
+                return []
+            begin = at + len(line) - len(line.lstrip(" \t"))
+            out.append([" " * column, (begin, begin + len(bare))] if bare else [])
+            at += len(line)
+        return out
+
+
+def _source_of(cell: Cell | None) -> Cell | None:
+    """The entry of the source that an entry is, or whose value it took over."""
+    if cell is None:
+        return None
+    return cell if cell.home is not None else cell.carries
+
+
+def carried_by(cell: Cell) -> list[Cell]:
+    """The entries whose comments an entry carries."""
+    out: list[Cell] = []
+    carried = cell.carries
+    while carried is not None:
+        out.append(carried)
+        carried = carried.carries
+    return out

@@ -1,0 +1,184 @@
+"""The edits of a YAML container that stays: cuts of entries that left, insertions of those that
+came, and the edits of those that stay."""
+
+from __future__ import annotations
+
+from confmig.documents.model.tree import (
+    Cell,
+    Container,
+    Mapping,
+    Origin,
+    Sequence,
+    cells_of,
+)
+from confmig.documents.text.pieces import (
+    Edit,
+    Rope,
+    join_lines,
+    strip_start,
+)
+from confmig.documents.yaml import scalars, texts
+from confmig.documents.yaml.stages import Stages
+
+
+class Keep(Stages):
+    """Edits what stays in its place."""
+
+    def container_edits(self, container: Container) -> list[Edit]:
+        """The edits of a container that stands where its source stands."""
+        origin = container.origin
+        assert origin is not None
+        now = cells_of(container)
+        if origin.flow:
+            return self.flow_edits(container)
+        edits: list[Edit] = []
+        kept: list[Cell] = []
+        order = {id(c): i for i, c in enumerate(origin.cells)}
+        highest = -1
+        for cell in now:
+            rank = order.get(id(cell), -1)
+            if rank > highest:
+                kept.append(cell)
+                highest = rank
+        staying = {id(c) for c in kept}
+        if len(kept) == len(now) == len(origin.cells):
+            for cell in kept:
+                edits.extend(self.cell_edits(cell))
+            return edits
+        leaving = [c for c in origin.cells if id(c) not in staying]
+        leads = bool(now) and id(now[0]) not in staying
+        edits.extend(self._block_cuts(origin, leaving, kept[0] if kept else None, leads))
+        for cell in kept:
+            edits.extend(self.cell_edits(cell))
+        edits.extend(self._insertions(origin, now, staying, kept[0] if kept else None))
+        return edits
+
+    def _block_cuts(
+        self, origin: Origin, leaving: list[Cell], first_kept: Cell | None, leads: bool
+    ) -> list[Edit]:
+        """The cuts of entries that leave. Where the first of them stands on the line of its dash,
+        the first that stays takes its place there, unless a new one ``leads``."""
+        if not leaving:
+            return []
+        regions = [self.layout.region(c) for c in leaving]
+        first = regions[0]
+        cuts = [Edit(r.first, r.last, []) for r in regions]
+        if not first.compact:
+            return [*cuts, *self._ends_of(origin, first_kept, leaving)]
+        if first_kept is not None:
+            run = origin.cells.index(first_kept)
+            stays = self.layout.region(first_kept).first
+            ends = [first.first, *(r.last for r in regions[:run])]
+            begins = [*(r.first for r in regions[:run]), stays]
+            between = "".join(self.text[a:b] for a, b in zip(ends, begins, strict=True))
+            if not between.strip():
+                rest = self.text[stays:]
+                stop = stays + len(rest) - len(rest.lstrip(" \r\n"))
+                return [Edit(first.first, stop, []), *cuts[run:]]
+        start = first.first
+        if first_kept is not None and not leads:  # no space stays behind the dash
+            start -= len(self.text[:start]) - len(self.text[:start].rstrip(" "))
+        return [Edit(start, self.layout.before_newline(first.last), []), *cuts[1:]]
+
+    def _ends_of(self, origin: Origin, first_kept: Cell | None, leaving: list[Cell]) -> list[Edit]:
+        """The cuts of blank lines that would be left at the head or the end of a container below a
+        key or dash."""
+        if first_kept is None or (origin.cell is not None and origin.cell.is_root):
+            return []
+        gone = {id(cell) for cell in leaving}
+        kept = [self.layout.region(c) for c in origin.cells if id(c) not in gone]
+        edits = []
+        if id(origin.cells[0]) in gone:
+            before = self.layout.region(origin.cells[origin.cells.index(first_kept) - 1])
+            edits.append((before.last, kept[0].first))
+        if id(origin.cells[-1]) in gone:
+            number = max(i for i, c in enumerate(origin.cells) if id(c) not in gone)
+            edits.append((kept[-1].last, self.layout.region(origin.cells[number + 1]).first))
+        return [Edit(a, b, []) for a, b in edits if a < b and not self.text[a:b].strip()]
+
+    def _insertions(
+        self, origin: Origin, now: list[Cell], staying: set[int], first: Cell | None
+    ) -> list[Edit]:
+        head = self.layout.region(origin.cells[0])
+        column = head.column
+        edits: list[Edit] = []
+        leading: list[Rope] = []
+        previous: Cell | None = None
+        for cell in now:
+            if id(cell) in staying:
+                previous = cell
+                continue
+            lines = self.entry_lines(cell, column)
+            if previous is None:
+                leading.extend(lines)
+                continue
+            at = self.layout.region(previous).last
+            if at == len(self.text) and not self.text.endswith("\n"):
+                edits.append(Edit(at, at, [self.newline, *join_lines(lines, self.newline)]))
+            else:
+                edits.append(Edit(at, at, [*join_lines(lines, self.newline), self.newline]))
+        if not leading:
+            return edits
+        rope = join_lines(leading, self.newline)
+        if head.compact:
+            rope = strip_start(self.text, rope)
+            rope = [*rope, self.newline, " " * column] if first is not None else rope
+            return [Edit(head.first, head.first, rope), *edits]
+        at = head.first if first is None else self.layout.region(first).first
+        return [Edit(at, at, [*rope, self.newline]), *edits]
+
+    def cell_edits(self, cell: Cell) -> list[Edit]:
+        """The edits of an entry that stands where its source stands."""
+        edits: list[Edit] = []
+        if cell.key is not None and cell.home is not None:
+            edits.extend(self._key_edits(cell))
+        if not cell.untouched:
+            edits.extend(self.value_edits(cell))
+        elif cell is self.open_end and isinstance(cell.value, str) and cell.node is not None:
+            block = texts.block_of(self.text, cell.node, cell.value)
+            if block is not None and block.sign != "-":
+                at = block.head - len(block.sign)
+                edits.append(Edit(at, block.head, ["-"]))
+        elif (
+            isinstance(cell.value, Mapping | Sequence)
+            and cell.value.changed
+            and not (cell.node and cell.node.alias)
+        ):
+            if (
+                cell.value.origin is not None
+                and not cells_of(cell.value)
+                and cell.value.origin.cells
+            ):
+                edits.extend(self._emptied(cell))
+            elif cell.value.origin is not None and not cell.value.origin.cells and len(cell.value):
+                edits.extend(self.value_edits(cell))
+            else:
+                edits.extend(self.container_edits(cell.value))
+        return edits
+
+    def _key_edits(self, cell: Cell) -> list[Edit]:
+        key = cell.key
+        assert key is not None
+        assert cell.name is not None
+        if cell.name == cell.parsed:
+            return []
+        flow = cell.home is not None and cell.home.flow
+        return [Edit(key.start, key.end, [scalars.write(cell.name, style=key.style, flow=flow)])]
+
+    def _emptied(self, cell: Cell) -> list[Edit]:
+        """A container that lost all its entries: {} or [] on the line of its key."""
+        container = cell.value
+        origin = container.origin
+        brackets = "{}" if isinstance(container, Mapping) else "[]"
+        if origin.flow:
+            return self.flow_edits(container)
+        cuts = self._block_cuts(origin, origin.cells, None, leads=True)
+        first = self.layout.region(origin.cells[0])
+        if first.compact:
+            return [Edit(first.first, first.first, [brackets]), *cuts]
+        if cell.home is None or cell.is_root:
+            return [Edit(first.first, first.first, [brackets, self.newline]), *cuts]
+        at = self.layout.region(cell).indicator
+        if origin.outer < origin.start and origin.outer <= self.layout.line_end(at):
+            at = self.layout.properties_end(origin)
+        return [Edit(at, at, [" " + brackets]), *cuts]
