@@ -16,7 +16,7 @@ from confmig.documents.model.dialects import Dialect
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.encoding import decode, newline_of
 from confmig.documents.model.tree import Cell, Mapping, Origin
-from confmig.documents.text.comments import is_for_tools, is_option
+from confmig.documents.text.comments import Above
 from confmig.errors import Refused
 
 REST = re.compile(r"[^\r\n]*+")
@@ -85,8 +85,7 @@ class Builder:
         root = Mapping(document, _table(0, len(self.text)))
         self.section = Section(None, root, 0, 0, 0)
         self.map = SourceMap([self.section], len(self.text), grammar)
-        self._run = 0  # where the comment lines begin that the next statement may own
-        self._column = -1  # their column; -1 for none
+        self._above = Above()
         self._first = True
         self._gone: set[int] = set()  # entries of keys that came again
         self._parts: dict[int, int] = {}  # by entry: the document of the file it stands in
@@ -131,11 +130,7 @@ class Builder:
             self.map.separators.append(line)
             self.blank()
             return self.line_after(end)
-        if self._column != at - line:
-            self._run, self._column = line, at - line
-        remark = self.text[at:end]
-        if is_option(remark) or is_for_tools(remark):
-            self.blank()  # it belongs to nobody, and so does what stands above it
+        self._above.comment(line, at - line, self.text[at:end])
         return self.line_after(end)
 
     # --- what grammars tell
@@ -154,7 +149,7 @@ class Builder:
 
     def blank(self) -> None:
         """There is a blank line: comments above it belong to no statement below it."""
-        self._column = -1
+        self._above.end()
 
     def note(self, start: int, end: int) -> None:
         """There is a comment."""
@@ -263,7 +258,7 @@ class Builder:
 
     def _lead(self, line: int, at: int) -> int:
         """The start of the comment lines that a statement owns, or of its line."""
-        run = self._run if self._column == at - line else line
+        run = self._above.first_of(line, at - line)
         self.blank()
         if self._first:
             self._first = False

@@ -12,7 +12,7 @@ its column, belong to it, with these exceptions:
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 _TOOLS = re.compile(
     r"#!|[#;/!]+\s*(?:-\*-|vim?:|ex:|yaml-language-server:|\$schema\b|SPDX-|Copyright\b|\(c\)|©)",
@@ -56,10 +56,42 @@ _VALUE = re.compile(r"""[#;!][ \t]?(?:"[^"]*"|'[^']*'|\[.*\]|\{.*\}|-?\d[\w.+-]*
 _SHORT = re.compile(r"""[ \t]*(?:"[^"]*"|'[^']*'|\[.*\]|\{.*\}|\S+)[ \t]*(?:[#;].*)?$""")
 
 
-def owned_from(lines: Sequence[str], *, item: bool = False) -> int:
+class Above:
+    """The comment lines above what comes next in a text that is read from the top."""
+
+    def __init__(self) -> None:
+        self._column = -1
+        self._starts: list[int] = []
+        self._lines: list[str] = []
+
+    def comment(self, line: int, column: int, text: str) -> None:
+        """A comment line, which begins at ``line``, with its mark at a column."""
+        if column != self._column:
+            self.end()
+            self._column = column
+        self._starts.append(line)
+        self._lines.append(text)
+
+    def end(self) -> None:
+        """A blank line or an entry: what is above it belongs to nothing below it."""
+        if self._lines:
+            self._column = -1
+            self._starts.clear()
+            self._lines.clear()
+
+    def first_of(self, line: int, column: int) -> int:
+        """Where the comment lines begin that belong to an entry; ``line`` (its own) if none do."""
+        if column != self._column or not self._lines:
+            return line
+        first = owned_from(self._lines)
+        return self._starts[first] if first < len(self._lines) else line
+
+
+def owned_from(lines: Sequence[str], item: Callable[[str], bool] | None = None) -> int:
     """Of the comment lines directly above an entry, top down: the number of the first that belongs
-    to it. What is commented out takes the deeper lines below it along. ``item``: the entry is an
-    item behind a dash, so that a dash in a comment may begin one, too."""
+    to it. What is commented out takes the deeper lines below it along. ``item`` says of an entry
+    that is an item whether a line is such an item that was commented out (``is_item``: behind a
+    dash; ``is_value``: in brackets)."""
     first = number = 0
     while number < len(lines):
         line = lines[number]
@@ -67,7 +99,7 @@ def owned_from(lines: Sequence[str], *, item: bool = False) -> int:
         while below < len(lines) and _depth(lines[below]) > _depth(line):
             below += 1
         opens = below > number + 1 and _opens(line)
-        if is_option(line) or opens or (item and is_item(line)):
+        if is_option(line) or opens or (item is not None and item(line)):
             first = number = below
         elif is_for_tools(line):
             first = number = number + 1

@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from confmig.documents.model.tree import Cell, Origin
+from confmig.documents.text.comments import is_value, owned_from
 
 Token = tuple[str, int, int]
 Span = tuple[int, int]
@@ -127,23 +128,26 @@ class Slots:
 
     def _above(self, floor: int, start: int, item: bool) -> int:
         """The start of the comments directly before an entry, or of the entry."""
-        lead, lines = start, 0
+        lead, lines = start, 0  # of the comments on the entry's own line
+        above: list[tuple[int, str]] = []
         for kind, at, after in reversed(list(self.tokens(floor, start))):
             if kind == "line":
                 lines += 1
                 if lines > 1:
                     break
             elif kind == "comment":
-                if lines:
+                if lines or above:
                     before = self.text[self.line_start(at) : at]
                     beside = self.text[self.line_start(start) : start]
                     if before.strip() or len(before) != len(beside) - len(beside.lstrip()):
-                        break  # it trails something else, or stands at another column
-                    line = _as_line(self.text[at:after])
-                    if is_option(line) or (item and is_value(line)):
-                        break  # it is an entry that was commented out
-                lead, lines = at, 0
-        return lead
+                        break  # it trails something else, or is at another column
+                    above.append((at, _as_line(self.text[at:after])))
+                else:
+                    lead = at
+                lines = 0
+        above.reverse()
+        first = owned_from([line for _, line in above], is_value if item else None)
+        return above[first][0] if first < len(above) else lead
 
     def line_start(self, at: int) -> int:
         """The start of the line."""

@@ -17,7 +17,7 @@ from confmig.documents.model.compare import alike
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.encoding import decode, newline_of
 from confmig.documents.model.tree import Cell, Date, Mapping, Origin, Sequence
-from confmig.documents.text.comments import is_for_tools, is_option
+from confmig.documents.text.comments import Above
 from confmig.documents.toml.statements import FIXED, Block, Part, SourceMap, Statement
 from confmig.errors import Refused
 
@@ -104,29 +104,22 @@ class _Scanner:
         """Hang the tree and the statements into the document."""
         text, at, size = self.text, 0, len(self.text)
         comments = self.document.comments
-        own = 0  # where the comment lines begin that the next statement may own
-        column = -1  # the column of those comment lines
+        above = Above()
         while at < size:
             blank = _BLANK.match(text, at)
             if blank is not None:
                 if blank["comment"] is None:
-                    own, column = blank.end(), -1
+                    above.end()
                 else:
                     comments.append(blank.span("comment"))
-                    here = blank.start("comment") - at
-                    if here != column:
-                        own, column = at, here
-                    remark = blank["comment"]
-                    if is_option(remark) or is_for_tools(remark):
-                        own, column = blank.end(), -1  # it belongs to nobody
+                    above.comment(at, blank.start("comment") - at, blank["comment"])
                 at = blank.end()
                 continue
             margin = _MARGIN.match(text, at)
             assert margin is not None
             indent = margin.end() - at
-            lead = own if indent == column else at
-            at = self._statement(at, at + indent, lead)
-            own, column = at, -1
+            at = self._statement(at, at + indent, above.first_of(at, indent))
+            above.end()
         self.block.end = size
         root = self.root
         assert root.origin is not None

@@ -13,7 +13,7 @@ from bisect import bisect_left
 from dataclasses import dataclass
 
 from confmig.documents.model.tree import Cell, Origin
-from confmig.documents.text.comments import owned_from
+from confmig.documents.text.comments import is_item, owned_from
 from confmig.documents.text.slots import Slots, trivia
 
 _PROPERTIES = re.compile(r"(?:[&!][^\s,\[\]{}]*[ \t]*)*")
@@ -147,7 +147,7 @@ class Layout:
                 break
             starts.append(above)
             lines.append(bare)
-        return starts[len(lines) - owned_from(lines[::-1], item=item)]
+        return starts[len(lines) - owned_from(lines[::-1], is_item if item else None)]
 
     def _last(self, end: int, column: int, item: Origin | None) -> int:
         """The line after an entry that ends at ``end``, its deeper comments below included, but
