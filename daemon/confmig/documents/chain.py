@@ -17,9 +17,10 @@ from confmig.core.bundle.manifest import Config, Migration
 from confmig.documents.formats import TEXT_ONLY
 from confmig.documents.model import tree
 from confmig.documents.model.document import Document
+from confmig.documents.model.document_set import DocumentSet
+from confmig.documents.model.editor import Editor
 from confmig.documents.model.emptied import emptied, holds_nothing
 from confmig.documents.model.journal import Change
-from confmig.documents.model.together import Together
 from confmig.documents.operations import Context, Operation
 from confmig.documents.schema_errors import Validate, known_errors, validate_result
 from confmig.errors import ConfmigError, Refused
@@ -195,9 +196,11 @@ def _perform(
     several = len(documents) > 1
     for name, document in zip(names, documents, strict=True):
         document.address = f"{name}:" if several else ""
-    whole = Together(dict(zip(names, documents, strict=True))) if several else documents[0]
+    whole: Editor = documents[0]
+    if several:
+        whole = DocumentSet(dict(zip(names, documents, strict=True)))
     if program.handler is not None:
-        context.custom(program.handler, whole, None)
+        context.custom(program.handler, documents[0], None)
     for number, operation in enumerate(program.operations, 1):
         about = f"operation {number} ({operation.kind})"
         asking = context

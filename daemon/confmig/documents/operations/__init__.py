@@ -20,9 +20,10 @@ from pydantic import (
 )
 
 from confmig.core.input_errors import problems_of
-from confmig.documents.model.document import Document
+from confmig.documents.model.document import Document, document_of
+from confmig.documents.model.document_set import DocumentSet, address
+from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import MISSING
-from confmig.documents.model.together import Together, address
 from confmig.documents.model.tree import Cell, Mapping, kind_of, plain
 from confmig.documents.operations.base import Addresses, AnyPath, Context, Strict
 from confmig.documents.operations.conditions import Condition
@@ -79,20 +80,21 @@ class Custom(RootModel[str]):
             )
         return self
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Run the handler on the document, or on the item that ``for_each`` is at."""
-        item = None if is_whole(document, scope) else scope
-        if item is not None:
-            document = item.document
-        elif isinstance(document, Together):
-            document = document.documents[self.root.partition(":")[0]]
-        context.custom(self.file, document, item)
+        if not is_whole(document, scope):
+            context.custom(self.file, document_of(scope), scope)
+        elif isinstance(document, DocumentSet):
+            context.custom(self.file, document.documents[self.root.partition(":")[0]], None)
+        else:
+            assert isinstance(document, Document)
+            context.custom(self.file, document, None)
 
 
 class Applicable(Protocol):
     """What every kind of operation can do."""
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Make the change below ``scope``, or raise ``Refused``."""
 
 
@@ -199,7 +201,7 @@ class Operation(Strict):
             raise _BodyInvalid(kind, error) from None
         return {"kind": kind, "body": validated, **rest}
 
-    def run(self, document: Document, context: Context) -> None:
+    def run(self, document: Editor, context: Context) -> None:
         """Apply the operation. Raises ``Refused`` with the operation's kind in the message."""
         body: Applicable = self.body
         document.permit_shared(self.allow_shared)
@@ -211,12 +213,12 @@ class Operation(Strict):
         finally:
             document.permit_shared(False)
 
-    def _scopes(self, document: Document) -> list[Any]:
+    def _scopes(self, document: Editor) -> list[Any]:
         if self.for_each is None:
             return [document.root]
         return self._below(document, document.root, self.for_each.path, self.for_each)
 
-    def _below(self, document: Document, scope: Any, path: str, each: ForEach) -> list[Any]:
+    def _below(self, document: Editor, scope: Any, path: str, each: ForEach) -> list[Any]:
         scopes: list[Any] = []
         lenient = each.lenient or scope is not document.root
         for hit in document.find(path, scope, lenient=lenient):
@@ -225,7 +227,7 @@ class Operation(Strict):
             if isinstance(hit.cell.value, Mapping) and not (hit.cell.node and hit.cell.node.alias):
                 if each.recursive:
                     inner = path
-                    if isinstance(document, Together) and scope is document.root:
+                    if isinstance(document, DocumentSet) and scope is document.root:
                         inner = path.partition(":")[2]  # from here on it starts at an object
                     scopes += self._below(document, hit.cell.value, inner, each)
                 scopes.append(hit.cell.value)

@@ -12,8 +12,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationInfo
 
 from confmig.documents.model import path as paths
 from confmig.documents.model.document import Document
+from confmig.documents.model.document_set import address
+from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import Hit
-from confmig.documents.model.together import address
 from confmig.documents.model.tree import Mapping, Sequence, kind_of, same_value
 from confmig.errors import Refused
 from confmig.writer import counted
@@ -176,7 +177,7 @@ RootPath = Annotated[str, AfterValidator(_value_error(_root_path))]
 """A path that names at most one place, or, empty, the whole document."""
 
 
-def expect(document: Document, hit: Hit, wanted: TypeName | None) -> None:
+def expect(document: Editor, hit: Hit, wanted: TypeName | None) -> None:
     """Check a value's type; an explicit null becomes the zero value of the type.
 
     Raises ``Refused`` (``wrong_type``) with the place and both types, never the value.
@@ -198,7 +199,7 @@ _PLAIN = (None, "!", f"{_STANDARD}str")  # what a new text means without it
 _WRITABLE = re.compile(r"![\w./:-]+", re.ASCII)  # in the short form, without a %TAG directive
 
 
-def rewrite(document: Document, hit: Hit, value: Any) -> None:
+def rewrite(document: Editor, hit: Hit, value: Any) -> None:
     """Give a place a value that was made from the one it has. A text keeps a tag of the file's own
     (``!secret name``), because the tag says what the text means.
 
@@ -219,7 +220,7 @@ def rewrite(document: Document, hit: Hit, value: Any) -> None:
         )
 
 
-def is_type(document: Document, hit: Hit, wanted: str) -> bool:
+def is_type(document: Editor, hit: Hit, wanted: str) -> bool:
     """Whether a value has the type, the way the configuration's reader takes it."""
     value = hit.cell.value
     kind = kind_of(value)
@@ -252,7 +253,7 @@ def matches(value: Any, wanted: Any) -> bool:
     return same_value(value, wanted)
 
 
-def the_list(document: Document, hit: Hit) -> Sequence | None:
+def the_list(document: Editor, hit: Hit) -> Sequence | None:
     """The list at a place; a null is none. Raises ``Refused`` (``wrong_type``)."""
     if hit.cell.value is None:
         return None
@@ -262,7 +263,7 @@ def the_list(document: Document, hit: Hit) -> Sequence | None:
     return value
 
 
-def lexeme(document: Document, hit: Hit) -> str:
+def lexeme(document: Editor, hit: Hit) -> str:
     """The text of a scalar as it stands in the file: 1.10 is not 1.1."""
     value, node = hit.cell.value, hit.cell.node
     plain = node is not None and node.style in (None, "date") and node.alias is None
@@ -271,7 +272,7 @@ def lexeme(document: Document, hit: Hit) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def one(document: Document, path: str, scope: Any) -> Hit | None:
+def one(document: Editor, path: str, scope: Any) -> Hit | None:
     """The one place a path without wildcards names, or None."""
     hits = document.find(path, scope)
     return hits[0] if hits else None

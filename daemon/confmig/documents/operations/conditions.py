@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from confmig.documents.model.document import Document
+from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import MISSING
 from confmig.documents.model.tree import kind_of, same_value
 from confmig.documents.operations.base import AnyPath, Context, RootPath, Strict, TypeName, is_type
@@ -65,7 +65,7 @@ class Condition(Strict):
             )
         return self
 
-    def holds(self, document: Document, scope: Any, context: Context) -> bool:
+    def holds(self, document: Editor, scope: Any, context: Context) -> bool:
         """Whether the condition is true of ``scope`` now."""
         if self.all is not None:
             return all(c.holds(document, scope, context) for c in self.all)
@@ -93,7 +93,7 @@ class Condition(Strict):
         return any(context.search(self.matches.regex, text) for text in texts)
 
 
-def _values(document: Document, path: str, scope: Any) -> list[Any]:
+def _values(document: Editor, path: str, scope: Any) -> list[Any]:
     """The values a path names, the scope itself for the empty path."""
     if not path:
         return [document.root if scope is MISSING else scope]

@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from confmig.documents.model import path as paths
-from confmig.documents.model.document import Document
+from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import Hit
 from confmig.documents.model.tree import (
     Container,
@@ -39,7 +39,7 @@ class WrapList(Strict):
     path: AnyPath
     existing_list: Literal["keep", "wrap"] = "keep"
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Wrap every value the path names."""
         for hit in document.find(self.path, scope):
             if self.existing_list == "wrap" or not isinstance(hit.cell.value, Sequence):
@@ -56,7 +56,7 @@ class UnwrapList(Strict):
     many: Literal["error", "keep", "first", "last"] = "error"
     empty: Literal["error", "keep", "delete"] = "error"
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Unwrap every list the path names."""
         for hit in reversed(document.find(self.path, scope)):
             items = hit.cell.value
@@ -88,7 +88,7 @@ class AddItem(Strict):
     at: Literal["end", "start"] = "end"
     unique: bool = True
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Add the item."""
         hit = one(document, self.path, scope)
         if hit is None:
@@ -111,7 +111,7 @@ class InsertAfter(Strict):
     if_missing: Literal["error", "skip", "append"] = "error"
     unique: bool = True
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Insert the item if the list is there."""
         hit = one(document, self.path, scope)
         items = None if hit is None else the_list(document, hit)
@@ -141,7 +141,7 @@ class RemoveItems(Strict):
     values: list[Any]
     prune_empty: bool = False
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Remove what is there."""
         for hit in reversed(document.find(self.path, scope)):
             items = the_list(document, hit)
@@ -163,7 +163,7 @@ class ListToMap(Strict):
     key: str
     keep_key: bool = False
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Turn the list into an object if it is there; an object stays as it is."""
         hit = one(document, self.path, scope)
         if hit is None or isinstance(hit.cell.value, Mapping):
@@ -204,7 +204,7 @@ class MapToList(Strict):
     key: str
     value_key: str | None = None
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Turn the object into a list if it is there; a list stays as it is."""
         hit = one(document, self.path, scope)
         if hit is None or isinstance(hit.cell.value, Sequence):
@@ -273,7 +273,7 @@ class Gather(Strict):
         "alias_generator": lambda n: "from" if n == "sources" else n
     }
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Collect what is there."""
         hits = _apart([h for p in self.sources if (h := one(document, p, scope)) is not None])
         if not hits and not self.even_if_none:
@@ -294,7 +294,7 @@ class Gather(Strict):
     def _wanted(self, value: Any) -> bool:
         return not (self.skip_empty and (value is None or value == ""))
 
-    def _moved(self, document: Document, scope: Any, hits: list[Hit]) -> None:
+    def _moved(self, document: Editor, scope: Any, hits: list[Hit]) -> None:
         """The values go into the list as they are written, comments included."""
         for hit in hits:
             items = hit.cell.value
@@ -325,7 +325,7 @@ class Gather(Strict):
             else:
                 document.remove(hit.container, hit.cell)
 
-    def _copied(self, document: Document, scope: Any, hits: list[Hit]) -> None:
+    def _copied(self, document: Editor, scope: Any, hits: list[Hit]) -> None:
         """The list gets copies of the values."""
         values = [v for h in hits for v in _items(h.cell.value) if self._wanted(v)]
         if self.on_conflict == "append_unique":
@@ -386,7 +386,7 @@ def _items(value: Any) -> list[Any]:
     return list(plain(value)) if isinstance(value, Sequence) else [plain(value)]
 
 
-def expect_item(document: Document, hit: Hit, wanted: TypeName | None) -> None:
+def expect_item(document: Editor, hit: Hit, wanted: TypeName | None) -> None:
     """Like ``expect``, but a null is left as it is: the gatherer decides about it."""
     if hit.cell.value is not None:
         expect(document, hit, wanted)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from confmig.documents.model.document import Document
+from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import name_of
 from confmig.documents.operations.base import AnyPath, Context, Strict
 
@@ -15,7 +15,7 @@ class Note(Strict):
     text: str
     path: AnyPath | None = None
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Say it; nothing is changed."""
         if self.path is None:
             context.note(name_of(scope), self.text)
@@ -30,7 +30,7 @@ class Manual(Strict):
     reason: str
     path: AnyPath | None = None
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Say what must be decided, and why; nothing is changed."""
         if self.path is None:
             context.decide(name_of(scope), self.reason)

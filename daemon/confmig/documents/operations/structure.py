@@ -6,7 +6,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from confmig.documents.model import path as paths
-from confmig.documents.model.document import Document
+from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import MISSING, Hit
 from confmig.documents.model.path import Key
 from confmig.documents.model.tree import Mapping, Sequence, cells_of, kind_of, plain, same_value
@@ -42,7 +42,7 @@ class Move(Strict):
         "alias_generator": lambda n: "from" if n == "source" else n
     }
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Move the entry if it is there."""
         hit = one(document, self.source, scope)
         if hit is None:
@@ -75,7 +75,7 @@ class Move(Strict):
         else:
             self._join(document, hit, target)
 
-    def _join(self, document: Document, hit: Hit, target: Hit) -> None:
+    def _join(self, document: Editor, hit: Hit, target: Hit) -> None:
         into = target.cell.value
         if not isinstance(into, Sequence):
             raise Refused(
@@ -87,7 +87,7 @@ class Move(Strict):
         unique = self.on_conflict == "append_unique"
         join(document, hit, into, at=0 if self.on_conflict == "prepend" else None, unique=unique)
 
-    def _overwrite(self, document: Document, hit: Hit, target: Hit) -> None:
+    def _overwrite(self, document: Editor, hit: Hit, target: Hit) -> None:
         container, cell = target.container, target.cell
         assert isinstance(container, Mapping)
         name, at = str(cell.name), container.position(cell)
@@ -104,7 +104,7 @@ class Move(Strict):
         document.relocate(Hit(container, moved), container, name)
 
 
-def join(document: Document, hit: Hit, into: Sequence, *, at: int | None, unique: bool) -> None:
+def join(document: Editor, hit: Hit, into: Sequence, *, at: int | None, unique: bool) -> None:
     """Put a value, or the items of a list, into another list, as they are written; the entry they
     come from goes. ``unique`` leaves out what is there already."""
     value = hit.cell.value
@@ -132,7 +132,7 @@ class Delete(Strict):
     path: AnyPath
     prune_empty: bool = False
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Remove what is there."""
         for hit in reversed(document.find(self.path, scope)):
             if not document.holds(hit):
@@ -153,7 +153,7 @@ class Set(Strict):
     path: OnePath
     value: Any
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Set the value; an equal value of the same type is no change."""
         document.set(self.path, self.value, scope)
 
@@ -165,18 +165,18 @@ class Default(Strict):
     path: OnePath
     value: Any
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Set the value if the place is absent."""
         if not document.read(self.path, scope):
             document.set(self.path, self.value, scope)
 
 
-def is_whole(document: Document, scope: Any) -> bool:
+def is_whole(document: Editor, scope: Any) -> bool:
     """Whether an operation works on the whole document, not on an item of ``for_each``."""
     return scope is MISSING or scope is document.root
 
 
-def the_place(document: Document, path: str, scope: Any) -> Hit | None:
+def the_place(document: Editor, path: str, scope: Any) -> Hit | None:
     """The place a path names; the empty path names the item that ``for_each`` is at."""
     if paths.parse(path):
         return one(document, path, scope)
@@ -190,7 +190,7 @@ class Nest(Strict):
     under: str
     type: TypeName | None = None
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Nest the value if it is there."""
         if not paths.parse(self.path) and is_whole(document, scope):
             document.enclose(None, document.root_cell, self.under)
@@ -212,7 +212,7 @@ class Hoist(Strict):
     key: str
     others: Literal["error", "drop"] = "error"
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Hoist the value if it is there."""
         root = not paths.parse(self.path) and is_whole(document, scope)
         hit = None if root else the_place(document, self.path, scope)
@@ -256,7 +256,7 @@ class RenameSection(Strict):
         "alias_generator": lambda n: "from" if n == "source" else n
     }
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Rename the section if it is there."""
         hit = one(document, self.source, scope)
         if hit is None:

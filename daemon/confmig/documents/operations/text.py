@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
-from confmig.documents.model.document import Document
+from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import Hit
 from confmig.documents.model.tree import Mapping, Sequence
 from confmig.documents.operations.base import (
@@ -72,7 +72,7 @@ class Replace(Strict):
                 raise ValueError(r"in `with` a backslash stands before a digit, or is written \\")
         return self
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Replace in every string the path names."""
         for hit in document.find(self.path, scope):
             if hit.cell.value is None:
@@ -108,7 +108,7 @@ class Format(Strict):
 
         return _FIELD.sub(local, template)
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Write the text if every field has a value."""
         hits: list[Hit] = []
         missing = False
@@ -163,7 +163,7 @@ class Split(Strict):
     def _compiles(cls, regex: str) -> str:
         return _checked(regex)
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Split the text if it is there."""
         hit = one(document, self.source, scope)
         if hit is None or hit.cell.value is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Literal
 
-from confmig.documents.model.document import Document
+from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import Hit
 from confmig.documents.model.tree import cells_of, kind_of, same_value
 from confmig.documents.operations.base import (
@@ -40,7 +40,7 @@ class MapValue(Strict):
     map: dict[str, Any] | list[Pair]
     otherwise: Any = None
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Map every value the path names."""
         table = (
             [(p.value, p.to) for p in self.map]
@@ -57,14 +57,14 @@ class MapValue(Strict):
                 if "otherwise" in self.model_fields_set:
                     rewrite(document, hit, self.otherwise)
 
-    def _hits(self, document: Document, scope: Any) -> list[Hit]:
+    def _hits(self, document: Editor, scope: Any) -> list[Hit]:
         return document.find(self.path, scope)
 
 
 class MapItems(MapValue):
     """``map_value`` for every item of the lists that the path names."""
 
-    def _hits(self, document: Document, scope: Any) -> list[Hit]:
+    def _hits(self, document: Editor, scope: Any) -> list[Hit]:
         hits: list[Hit] = []
         for hit in document.find(self.path, scope):
             items = the_list(document, hit)
@@ -97,14 +97,14 @@ class Convert(Strict):
     separator: str = ","
     type: TypeName | None = None
 
-    def apply(self, document: Document, scope: Any, context: Context) -> None:
+    def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Convert every value the path names; an unconstrained null stays null."""
         for hit in document.find(self.path, scope):
             expect(document, hit, self.type)
             if hit.cell.value is not None:
                 rewrite(document, hit, self._convert(document, hit))
 
-    def _convert(self, document: Document, hit: Hit) -> Any:
+    def _convert(self, document: Editor, hit: Hit) -> Any:
         value = document.clear(hit)
         kind = kind_of(value)
         if self.to == "duration" and kind == "int":

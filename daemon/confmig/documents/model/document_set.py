@@ -1,9 +1,9 @@
-"""Several documents changed by one migration: paths begin with the name of a configuration.
+"""The documents that one migration changes together: paths begin with the name of a configuration.
 
-``app:server.port`` is ``server.port`` in the document of ``app``. A ``Together`` is what operations
-see instead of a document: it sends every look-up and change to the document concerned, which
-journals, guards and renders it as always. Only a move from one document to another is its own: the
-value is written anew over there and removed here; its comments stay behind, in the loss ledger.
+``app:server.port`` is ``server.port`` in the document of ``app``. A ``DocumentSet`` sends every
+look-up and change to the document concerned, which journals and guards it as always. Only a move
+from one document to another is its own: the value is written anew there and removed here; its
+comments do not go along, and are in the loss ledger.
 """
 
 from __future__ import annotations
@@ -24,12 +24,21 @@ def address(path: str, configs: Map[str, Any] | tuple[str, ...]) -> tuple[str, s
     return (name, rest) if colon and name in configs else None
 
 
-class Together(Document):
-    """The documents of several configurations, by name, as one for operations."""
+class DocumentSet:
+    """The documents of several configurations, by name, as one ``Editor``."""
 
     def __init__(self, documents: Map[str, Document]) -> None:
-        super().__init__("", bom=False, newline="\n", format="", dialect="")
         self.documents = documents
+
+    @property
+    def root(self) -> Any:
+        """Nothing: several documents have no common root."""
+        return None
+
+    @property
+    def root_cell(self) -> Cell:
+        """Raises ``RuntimeError``: the whole of a set cannot be nested or hoisted."""
+        raise RuntimeError("several documents have no common root")
 
     def _at(self, path: str | Path, within: Any) -> tuple[Document, str | Path, Any]:
         """The document, the path in it and where that starts. A path without a name starts at
@@ -69,10 +78,33 @@ class Together(Document):
 
     def step(self, value: Any, segment: Segment, lenient: bool, by: Hit | None = None) -> list[Hit]:
         """The places that one segment names in a value."""
-        document = document_of(value) if isinstance(value, Mapping | Sequence) else self
-        return Document.step(document, value, segment, lenient, by)
+        return self._owner(value).step(value, segment, lenient, by)
+
+    def enter(self, hit: Hit) -> Any:
+        """The value of a place on the way to another."""
+        return document_of(hit.container).enter(hit)
+
+    def clear(self, hit: Hit) -> Any:
+        """The value of a place that is compared or changed."""
+        return document_of(hit.container).clear(hit)
+
+    def holds(self, hit: Hit) -> bool:
+        """Whether a place is still in its document."""
+        return document_of(hit.container).holds(hit)
+
+    def _owner(self, value: Any) -> Document:
+        """The document of a container; any one for a scalar, in which no place is found."""
+        if isinstance(value, Mapping | Sequence):
+            return document_of(value)
+        return next(iter(self.documents.values()))
 
     # --- changing
+
+    def set(self, path: str, value: Any, within: Any = MISSING) -> None:
+        """Give the place a value in the document that the path names."""
+        document, inner, within = self._at(path, within)
+        container, name = document.reach(inner, within)
+        document.put(container, name, value)
 
     def add(
         self, container: Container, name: str | None, value: Any, at: int | None = None
@@ -99,10 +131,6 @@ class Together(Document):
         """Put the one entry of a container in its place."""
         assert container is not None
         document_of(container).expose(container, cell)
-
-    def holds(self, hit: Hit) -> bool:
-        """Whether a place is still in its document."""
-        return document_of(hit.container).holds(hit)
 
     def check_target(self, hit: Hit, target: Container) -> None:
         """Refuse a move that its documents cannot express."""

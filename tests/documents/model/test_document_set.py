@@ -19,6 +19,8 @@ import yaml
 from confmig.core.bundle.manifest import Config, Migration
 from confmig.documents import chain, formats
 from confmig.documents.model.document import Document
+from confmig.documents.model.document_set import DocumentSet
+from confmig.documents.model.editor import Editor
 from confmig.documents.operations import Context, load
 from confmig.errors import Problem, Refused
 from confmig.worker import regex
@@ -1006,3 +1008,18 @@ def test_three_documents_go_together() -> None:
     assert app == APP.replace("level: info   # how much\n", "")
     assert yaml.safe_load(logging)["level"] == "info"
     assert json.loads(web) == {"b": "warn"}
+
+
+def test_a_set_is_an_editor_and_no_document() -> None:
+    """It has no answer for what only one document can answer."""
+    both = {name: formats.parse(b"a: 1\n", format="yaml") for name in ("app", "logging")}
+    editor: Editor = DocumentSet(both)
+    editor.set("logging:a", 2)
+    assert (both["app"].get("a"), both["logging"].get("a")) == (1, 2)
+    assert editor.root is None
+    with pytest.raises(RuntimeError, match="no common root"):
+        _ = editor.root_cell
+    assert not hasattr(editor, "get")
+    assert not hasattr(editor, "has")
+    document: Editor = both["app"]
+    assert document.root is both["app"].root
