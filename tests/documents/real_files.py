@@ -17,16 +17,8 @@ from confmig.documents import formats
 from confmig.documents.model.dialects import dialect_of
 from confmig.documents.model.document import Document
 from confmig.documents.model.lookup import Hit
-from confmig.documents.model.tree import (
-    Cell,
-    Container,
-    Mapping,
-    Sequence,
-    cells_of,
-    plain,
-    same_value,
-    walk_cells,
-)
+from confmig.documents.model.tree import Cell, Container, Mapping, Sequence, cells_of, walk_cells
+from confmig.documents.model.values import plain, same_value
 from confmig.errors import ConfmigError
 
 SUFFIXES = {

@@ -24,7 +24,7 @@ from confmig.cli.progress import Progress
 from confmig.core.bundle.manifest import Config
 from confmig.documents.model.journal import Change
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import kind_of
+from confmig.documents.model.values import kind_of
 from confmig.documents.text.unified import unified
 from confmig.errors import BUG, INVALID, REFUSED, Bug, ConfmigError, Usage, worst
 from confmig.offline import migrate as stateless

@@ -14,7 +14,7 @@ from confmig.core.bundle.manifest import Migration
 from confmig.core.planning.facts import DocumentFact
 from confmig.core.planning.segments import misfit
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import kind_of
+from confmig.documents.model.values import kind_of
 from confmig.errors import ConfmigError
 from confmig.passes.view import View
 from confmig.reports.plan import explanation

@@ -27,6 +27,7 @@ from typing import Any
 from confmig.documents.model.document import Document
 from confmig.documents.model.item import Item
 from confmig.documents.model.journal import Change
+from confmig.documents.model.replay import replay
 from confmig.documents.model.tree import Mapping
 from confmig.errors import ConfmigError, Fault, Refused
 from confmig.worker import sandbox
@@ -103,7 +104,7 @@ def run(
             f"{name} gave two different results for one document",
             fix="derive what must be random with contract.derive()",
         )
-    document.replay(Change.from_json(c) for c in json.loads(first))
+    replay(document, (Change.from_json(c) for c in json.loads(first)))
 
 
 def _child(

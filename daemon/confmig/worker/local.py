@@ -10,7 +10,7 @@ from confmig.adapters.workers.records import Checked
 from confmig.documents import formats
 from confmig.documents.model.document import Caps
 from confmig.documents.model.line_numbers import line_numbers
-from confmig.documents.model.tree import plain
+from confmig.documents.model.values import plain
 from confmig.worker.bundle import LoadedBundle
 
 

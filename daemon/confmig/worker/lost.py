@@ -14,7 +14,7 @@ from confmig.adapters.workers.records import HalfDone
 from confmig.core.bundle.manifest import Config, Manifest
 from confmig.documents.model.document import Document
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import plain
+from confmig.documents.model.values import plain
 from confmig.errors import ConfmigError
 
 

@@ -13,7 +13,7 @@ from confmig.adapters.files.content import digest_of
 from confmig.adapters.workers.records import Merged, MergePart
 from confmig.core.bundle.manifest import Config, Manifest
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import plain, same_value
+from confmig.documents.model.values import plain, same_value
 from confmig.documents.rebase.documents import rebase
 from confmig.documents.rebase.values import Forwarded
 from confmig.documents.text.pieces import Segment

@@ -35,7 +35,8 @@ from confmig.documents.formats import Rendered
 from confmig.documents.model.document import Document
 from confmig.documents.model.journal import Change
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import plain
+from confmig.documents.model.replay import replay
+from confmig.documents.model.values import plain
 from confmig.errors import Refused
 from tests.documents.yaml.fuzzing import FRESH
 
@@ -1404,7 +1405,7 @@ def _ledger(check: Check, rendered: Rendered, document: Document) -> None:
 def _replay(it: Made, rendered: Rendered, document: Document) -> None:
     """The journal is JSON and makes the same bytes of the same source."""
     again = formats.parse(it.data, format=document.format)
-    again.replay(Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes)
+    replay(again, (Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes))
     need(formats.render(again).data == rendered.data, "replay", "the journal gives another text")
 
 

@@ -16,6 +16,7 @@ from confmig.documents import formats
 from confmig.documents.formats import Rendered
 from confmig.documents.model.document import Document
 from confmig.documents.model.journal import Change
+from confmig.documents.model.replay import replay
 from confmig.errors import Refused
 from tests.documents import helpers
 from tests.documents.json.helpers import (
@@ -2293,7 +2294,7 @@ def _check(row: Row, format: str) -> None:
     lost = [document.text[a:b] for a, b in rendered.lost_comments]
     census(row.data, rendered.data, lost, format)
     again = formats.parse(row.data, format=format)
-    again.replay(Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes)
+    replay(again, (Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes))
     assert helpers.render(again).data == rendered.data, "a replayed journal gives other bytes"
     _check_unchanged(rendered.data, format)
 

@@ -19,6 +19,7 @@ from confmig.documents.formats import Rendered
 from confmig.documents.model import path as paths
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.journal import Change
+from confmig.documents.model.replay import replay
 from tests.documents.helpers import render
 
 Op = tuple[Any, ...]
@@ -144,7 +145,7 @@ def check(
         assert ends[0] or not ends[1] or b"\n\n" in out.data, "a final newline came"
         assert ends[1] or not ends[0], "the final newline is lost"
     again = parse(data, format)
-    again.replay(Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes)
+    replay(again, (Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes))
     assert formats.render(again).data == out.data, "a replayed journal must give the same bytes"
     assert formats.render(parse(out.data, format)).data == out.data, "the result must be stable"
     assert parse(out.data, format).root == have

@@ -17,6 +17,7 @@ import pytest
 from confmig.documents import formats
 from confmig.documents.model.document import Document
 from confmig.documents.model.journal import Change
+from confmig.documents.model.replay import replay
 from confmig.errors import Refused
 from tests.documents.helpers import render
 from tests.documents.lines.fuzzing import MARK, Look, Made, Maker, Session, meaning
@@ -60,7 +61,7 @@ def check(made: Made, document: Document) -> None:
     assert before - after == Counter(ledger)
     assert not after - before
     again = parse(made.data, made.format)
-    again.replay(Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes)
+    replay(again, (Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes))
     assert formats.render(again).data == out.data
     assert formats.render(parse(out.data, made.format)).data == out.data
 

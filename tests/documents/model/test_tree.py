@@ -10,7 +10,8 @@ import pytest
 
 from confmig.documents.model.document import Document
 from confmig.documents.model.journal import Change
-from confmig.documents.model.tree import plain
+from confmig.documents.model.replay import replay
+from confmig.documents.model.values import plain
 from confmig.errors import Refused
 from tests.documents.helpers import parse, render
 
@@ -78,7 +79,7 @@ def test_a_change_by_dict_or_list_method_is_rendered_and_journalled(name: str) -
     assert text == SOURCE.replace(old, new, 1)
     assert bool(d.changes) == (old != new)
     again = parse(SOURCE)
-    again.replay(d.changes)
+    replay(again, d.changes)
     assert render(again).data.decode() == text
 
 
@@ -166,7 +167,7 @@ def test_a_journal_replayed_on_a_fresh_parse_gives_the_same_bytes(name: str) -> 
     d = parse(source)
     edit(d)
     again = parse(source)
-    again.replay(Change.from_json(json.loads(json.dumps(c.as_json()))) for c in d.changes)
+    replay(again, (Change.from_json(json.loads(json.dumps(c.as_json()))) for c in d.changes))
     assert plain(again.root) == plain(d.root)
     assert render(again).data == render(d).data
 
@@ -176,7 +177,7 @@ def test_a_journal_of_another_file_is_refused() -> None:
     d.delete("a.b")
     for other in ("a: 1\n", "x: 1\n", "- 1\n"):
         with pytest.raises(Refused) as caught:
-            parse(other).replay(d.changes)
+            replay(parse(other), d.changes)
         assert caught.value.code == "journal_invalid"
 
 

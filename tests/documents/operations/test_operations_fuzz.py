@@ -25,7 +25,9 @@ from confmig.documents import formats
 from confmig.documents.model.document import Document
 from confmig.documents.model.journal import Change
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import Mapping, Sequence, cells_of, plain, same_value
+from confmig.documents.model.replay import replay
+from confmig.documents.model.tree import Mapping, Sequence, cells_of
+from confmig.documents.model.values import plain, same_value
 from confmig.documents.operations import OPERATIONS, Context, Operation, load
 from confmig.errors import Refused
 from confmig.worker import regex
@@ -498,7 +500,9 @@ def _check(data: bytes, format: str, document: Document, out: bytes) -> None:
     assert out.startswith(b"\xef\xbb\xbf") == data.startswith(b"\xef\xbb\xbf"), "the BOM"
     replayed = parse(data, format)
     replayed.allow_shared = True
-    replayed.replay(Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes)
+    replay(
+        replayed, (Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes)
+    )
     assert formats.render(replayed).data == out, "a replayed journal gives other bytes"
 
 

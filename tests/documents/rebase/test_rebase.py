@@ -11,7 +11,7 @@ import yaml
 
 from confmig.documents import formats
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import plain, same_value
+from confmig.documents.model.values import plain, same_value
 from confmig.documents.operations import Context, Operation, load
 from confmig.documents.rebase.documents import Conflict, rebase
 from confmig.documents.rebase.values import Forwarded

@@ -17,7 +17,8 @@ from confmig.documents.formats import Rendered
 from confmig.documents.model import path as paths
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.journal import Change
-from confmig.documents.model.tree import Date
+from confmig.documents.model.replay import replay
+from confmig.documents.model.values import Date
 from tests.documents.helpers import render
 
 Op = tuple[Any, ...]
@@ -217,6 +218,6 @@ def check(source: str | bytes, ops: tuple[Op, ...], document: Document, out: Ren
     if data.endswith(b"\n") and out.data.strip(b"\xef\xbb\xbf"):
         assert out.data.endswith(b"\n"), "the final newline is lost"
     again = parse(data)
-    again.replay(Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes)
+    replay(again, (Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes))
     assert formats.render(again).data == out.data, "a replayed journal must give the same bytes"
     assert formats.render(parse(out.data)).data == out.data, "the result must be stable"

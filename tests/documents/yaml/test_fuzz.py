@@ -15,6 +15,7 @@ from collections import Counter
 import yaml
 
 from confmig.documents.model.journal import Change
+from confmig.documents.model.replay import replay
 from confmig.errors import Refused
 from tests.documents.helpers import alike, parse, read11, read12, render
 from tests.documents.yaml.fuzzing import Entry, Maker, Node, Session, meaning, notes_of, walk
@@ -66,8 +67,8 @@ def run(seed: int) -> str:
         for text in lost:
             assert not (set(_NOTE.findall(text)) & kept), f"lost a surviving key's comment {text}"
         again = parse(data)
-        again.replay(
-            Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes
+        replay(
+            again, (Change.from_json(json.loads(json.dumps(c.as_json()))) for c in document.changes)
         )
         assert render(again).data == out, "a replayed journal must give the same bytes"
     except AssertionError as error:

@@ -7,7 +7,8 @@ from typing import Any
 
 from confmig.documents.model.document import Document
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import Cell, Mapping, Sequence, same_value
+from confmig.documents.model.tree import Cell, Mapping, Sequence
+from confmig.documents.model.values import same_value
 from confmig.errors import Refused
 
 

@@ -15,15 +15,8 @@ from difflib import SequenceMatcher
 from typing import Any, Protocol
 
 from confmig.documents.model.lookup import Hit
-from confmig.documents.model.tree import (
-    Cell,
-    Container,
-    Mapping,
-    Owner,
-    Sequence,
-    cells_of,
-    kind_of,
-)
+from confmig.documents.model.tree import Cell, Container, Mapping, Owner, Sequence, cells_of
+from confmig.documents.model.values import kind_of
 
 _MOST = 4_000_000
 """Pairs of items that are compared at most; beyond it everything between is new."""

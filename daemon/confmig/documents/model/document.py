@@ -12,7 +12,6 @@ key, an existing target of a move.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,7 +19,7 @@ from confmig.documents.model import path as paths
 from confmig.documents.model.differences import apply_difference
 from confmig.documents.model.journal import Change
 from confmig.documents.model.lookup import MISSING, Hit, Lookup, name_of, shown
-from confmig.documents.model.path import Index, Key, Path, Place, show
+from confmig.documents.model.path import Index, Key, Path, show
 from confmig.documents.model.tree import (
     Cell,
     Container,
@@ -30,11 +29,10 @@ from confmig.documents.model.tree import (
     build,
     carry,
     cells_of,
-    kind_of,
-    plain,
-    same_value,
+    land,
     walk_cells,
 )
+from confmig.documents.model.values import described, plain, same_value
 from confmig.errors import Refused
 
 
@@ -117,7 +115,9 @@ class Document(Lookup):
         """Insert an item into the list at ``path`` before position ``at``."""
         sequence = self.get(path, within=within)
         if not isinstance(sequence, Sequence):
-            raise Refused("wrong_type", f"a list is expected, not {kind_of(sequence)}", place=path)
+            raise Refused(
+                "wrong_type", f"a list is expected, not {described(sequence)}", place=path
+            )
         self.add(sequence, None, value, at)
 
     def append(self, path: str, value: Any, within: Any = MISSING) -> None:
@@ -148,7 +148,7 @@ class Document(Lookup):
         if not isinstance(here, Mapping):
             raise Refused(
                 "wrong_type",
-                f"an object is expected here, not {kind_of(here)}",
+                f"an object is expected here, not {described(here)}",
                 place=by.shown if by is not None else name_of(here),
             )
         return here, segments[-1].name
@@ -164,7 +164,7 @@ class Document(Lookup):
             if not isinstance(value, Mapping | Sequence):
                 raise Refused(
                     "wrong_type",
-                    f"a value of type {kind_of(value)} is in the way of the target",
+                    f"{described(value)} is in the way of the target",
                     place=hits[0].shown,
                 )
             return value, hits[0]
@@ -189,7 +189,7 @@ class Document(Lookup):
         self, container: Container, name: str | None, value: Any, at: int | None = None
     ) -> Cell:
         """Add a new entry before position ``at``, or at the end."""
-        self._guard(container)
+        self.guard(container)
         if isinstance(container, Mapping):
             self.once(container, str(name))
         if self.merges and isinstance(container, Mapping) and name == "<<":
@@ -208,7 +208,7 @@ class Document(Lookup):
     def remove(self, container: Container, cell: Cell, *, leave_comments: bool = False) -> None:
         """Remove an entry. A key that hides a merged one is refused: that one would show.
         ``leave_comments``: its comments go along with the container when that moves."""
-        self._guard(container)
+        self.guard(container)
         self._shows_merged(container, cell)
         self._release_anchors(cell)
         place = Hit(container, cell).place
@@ -228,7 +228,7 @@ class Document(Lookup):
         new text has the tag of the old one."""
         if same_value(cell.value, value):
             return
-        self._guard(container, cell)
+        self.guard(container, cell)
         if apply_difference(self, cell, value):
             return
         change = Change(
@@ -293,8 +293,8 @@ class Document(Lookup):
         or to the end. Raises ``Refused`` if the name is taken (``target_exists``) or the target
         lies inside the entry itself (``move_into_itself``).
         """
-        self._guard(hit.container)
-        self._guard(target)
+        self.guard(hit.container)
+        self.guard(target)
         cell, place = hit.cell, hit.place
         if isinstance(target, Mapping):
             assert name is not None
@@ -322,7 +322,7 @@ class Document(Lookup):
             target.rename(cell, name)
         else:
             hit.container.detach(cell)
-            cell = _land(cell, target, name, at)
+            cell = land(cell, target, name, at)
         moved = Hit(target, cell)
         self.changes.append(
             Change("moved", place, at=old_at, to=moved.place, to_at=target.position(cell))
@@ -371,7 +371,7 @@ class Document(Lookup):
     def enclose(self, container: Container | None, cell: Cell, under: str | None) -> None:
         """Put the value of an entry under a key of a new object, or into a new list."""
         if container is not None:
-            self._guard(container)
+            self.guard(container)
         place = Hit(container, cell).place if container is not None else ()
         outer: Container = Mapping(self) if under is not None else Sequence(self)
         inner = Cell(under, cell.value, cell.node)
@@ -389,7 +389,7 @@ class Document(Lookup):
         Raises ``Refused`` (``wrong_type``) for anything else than one entry.
         """
         if container is not None:
-            self._guard(container, cell)
+            self.guard(container, cell)
         place = Hit(container, cell).place if container is not None else ()
         outer = cell.value
         if not isinstance(outer, Mapping | Sequence) or len(outer) != 1:
@@ -410,77 +410,6 @@ class Document(Lookup):
             cell.value.up = cell.value.cell = None
         self.changes.append(Change("unwrapped", place, under=inner.name))
 
-    def replay(self, changes: Iterable[Change]) -> None:
-        """Make the changes of another journal on this tree (which must be where it started)."""
-        for change in changes:
-            self._redo(change)
-
-    def _redo(self, change: Change) -> None:
-        if not change.place:
-            if change.kind == "wrapped":
-                self.enclose(None, self.root_cell, change.under)
-            elif change.kind == "unwrapped":
-                self.expose(None, self.root_cell)
-            elif change.kind == "replaced":
-                self.replace_root(change.new)
-            else:
-                raise _journal_invalid()
-            return
-        container = self._container(change.place)
-        last = change.place[-1]
-        name = last if isinstance(last, str) else None
-        if (name is None) != isinstance(container, Sequence):
-            raise _journal_invalid()
-        if change.kind == "added":
-            self.add(container, name, change.new, change.at)
-            return
-        cell = self._cell(container, last)
-        if change.kind == "removed":
-            self.remove(container, cell, leave_comments=change.leave_comments)
-        elif change.kind == "replaced":
-            self.replace(container, cell, change.new, keep_tag=change.keep_tag)
-        elif change.kind == "wrapped":
-            self.enclose(container, cell, change.under)
-        elif change.kind == "unwrapped":
-            self.expose(container, cell)
-        else:
-            self._redo_move(change, container, cell)
-
-    def _redo_move(self, change: Change, container: Container, cell: Cell) -> None:
-        """``to`` names the place after the entry has left, so it is looked up then."""
-        if not change.to:
-            raise _journal_invalid()
-        name = change.to[-1] if isinstance(change.to[-1], str) else None
-        if name is not None and change.to[:-1] == change.place[:-1]:
-            self.relocate(Hit(container, cell), container, name)
-            return
-        self._guard(container)
-        container.detach(cell)
-        target = self._container(change.to)
-        self._guard(target)
-        if (name is None) != isinstance(target, Sequence) or (name is not None and name in target):
-            raise _journal_invalid()
-        _land(cell, target, name, change.to_at)
-        self.changes.append(change)
-
-    def _container(self, place: Place) -> Container:
-        value = self.root
-        try:
-            for part in place[:-1]:
-                value = value[part]
-        except (KeyError, IndexError, TypeError):
-            raise _journal_invalid() from None
-        if not isinstance(value, Mapping | Sequence):
-            raise _journal_invalid()
-        return value
-
-    def _cell(self, container: Container, last: str | int) -> Cell:
-        if isinstance(container, Mapping) and isinstance(last, str) and last in container.cells:
-            return container.cells[last]
-        if isinstance(container, Sequence) and isinstance(last, int) and 0 <= last < len(container):
-            return container.cells[last]
-        raise _journal_invalid()
-
     def _shows_merged(self, container: Container, cell: Cell) -> None:
         if not isinstance(container, Mapping) or cell.name in (None, "<<"):
             return
@@ -492,7 +421,7 @@ class Document(Lookup):
                 fix="migrate the merged mapping by hand",
             )
 
-    def _guard(self, container: Container, cell: Cell | None = None) -> None:
+    def guard(self, container: Container, cell: Cell | None = None) -> None:
         """Refuse an edit of anything that other places of the document point at."""
         if self.allow_shared or not self.aliased:
             return
@@ -513,23 +442,6 @@ class Document(Lookup):
 
 def _span(node: Origin | None) -> tuple[int, int] | None:
     return (node.start, node.end) if node is not None else None
-
-
-def _land(cell: Cell, target: Container, name: str | None, at: int | None) -> Cell:
-    """Attach a detached entry; where a key is gained or lost, only the value moves."""
-    if (name is None) == (cell.name is None):
-        cell.name = name
-    else:
-        old = cell
-        cell = Cell(name, old.value, old.node)
-        cell.tag = old.tag
-        cell.carries = old if old.home is not None else old.carries
-    target.attach(cell, at)
-    return cell
-
-
-def _journal_invalid() -> Refused:
-    return Refused("journal_invalid", "the journal names a place that is not there")
 
 
 def document_of(container: Container) -> Document:

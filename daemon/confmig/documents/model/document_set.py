@@ -14,7 +14,8 @@ from typing import Any
 from confmig.documents.model.document import Document, document_of
 from confmig.documents.model.lookup import MISSING, Hit
 from confmig.documents.model.path import Path, Segment
-from confmig.documents.model.tree import Cell, Container, Date, Mapping, Sequence, plain, walk_cells
+from confmig.documents.model.tree import Cell, Container, Mapping, Sequence, walk_cells
+from confmig.documents.model.values import Date, plain
 from confmig.errors import Refused
 
 

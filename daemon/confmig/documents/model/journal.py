@@ -15,7 +15,7 @@ from dataclasses import dataclass, fields
 from typing import Any, Literal
 
 from confmig.documents.model.path import Place
-from confmig.documents.model.tree import Date
+from confmig.documents.model.values import Date
 
 Kind = Literal["added", "removed", "moved", "replaced", "wrapped", "unwrapped"]
 

@@ -17,10 +17,10 @@ from confmig.documents.model.tree import (
     Mapping,
     Sequence,
     cells_of,
-    kind_of,
     place_of,
     walk_cells,
 )
+from confmig.documents.model.values import described
 from confmig.errors import Refused
 
 MISSING = object()
@@ -203,7 +203,7 @@ class Lookup:
             raise Refused(
                 "wrong_type",
                 f"{'an object' if wanted is Mapping else 'a list'} is expected here, "
-                f"not {kind_of(value)}",
+                f"not {described(value)}",
                 place=by.shown if by is not None else name_of(value),
             )
         if isinstance(value, Mapping) and isinstance(segment, Key):

@@ -22,15 +22,8 @@ from collections.abc import Iterable, Iterator
 from typing import Any, NoReturn, Protocol, cast
 
 from confmig.documents.model.path import Place
+from confmig.documents.model.values import described, plain
 from confmig.errors import Refused
-
-Scalar = None | bool | int | float | str
-
-
-class Date(str):
-    """A date or time as it stands in the file: TOML has them as a type of their own."""
-
-    __slots__ = ()
 
 
 class Origin:
@@ -406,6 +399,19 @@ def carry(cell: Cell, inner: Cell) -> None:
     last.carries, cell.carries = cell.carries, first
 
 
+def land(cell: Cell, target: Container, name: str | None, at: int | None) -> Cell:
+    """Attach a detached entry; where a key is gained or lost, only the value moves."""
+    if (name is None) == (cell.name is None):
+        cell.name = name
+    else:
+        old = cell
+        cell = Cell(name, old.value, old.node)
+        cell.tag = old.tag
+        cell.carries = old if old.home is not None else old.carries
+    target.attach(cell, at)
+    return cell
+
+
 def cells_of(container: Container) -> list[Cell]:
     """The cells of a container in order."""
     cells = container.cells
@@ -429,20 +435,6 @@ def place_of(container: Container) -> Place:
     return tuple(reversed(parts))
 
 
-_DEEPEST = 400  # deeper than any document can be
-
-
-def plain(value: Any, depth: int = 0) -> Any:
-    """A deep copy made of ordinary dicts and lists. Raises ``Refused`` (``too_deep``)."""
-    if depth > _DEEPEST:
-        raise Refused("too_deep", f"a value is nested deeper than {_DEEPEST}")
-    if isinstance(value, dict):
-        return {k: plain(v, depth + 1) for k, v in value.items()}
-    if isinstance(value, list):
-        return [plain(v, depth + 1) for v in value]
-    return value
-
-
 def build(document: Owner, value: Any) -> Any:
     """New containers (without any source) for a value of ordinary dicts and lists.
 
@@ -452,7 +444,7 @@ def build(document: Owner, value: Any) -> Any:
         mapping = Mapping(document)
         for key, item in value.items():
             if not isinstance(key, str):
-                raise Refused("value_unsupported", f"a key must be text, not {kind_of(key)}")
+                raise Refused("value_unsupported", f"a key must be a text, not {described(key)}")
             mapping.attach(Cell(key, build(document, item)))
         return mapping
     if isinstance(value, list | tuple):
@@ -463,45 +455,6 @@ def build(document: Owner, value: Any) -> Any:
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise Refused("value_unsupported", f"a value of type {type(value).__name__} cannot be written")
-
-
-_KINDS: dict[type, str] = {
-    type(None): "null",
-    bool: "bool",
-    int: "int",
-    float: "float",
-    str: "string",
-    Date: "date",
-    Mapping: "object",
-    dict: "object",
-    Sequence: "list",
-    list: "list",
-}
-
-
-def kind_of(value: Any) -> str:
-    """The name of a value's type as migrations write it."""
-    return _KINDS.get(type(value), type(value).__name__)
-
-
-def same_value(a: Any, b: Any) -> bool:
-    """Equality of values and of types: false is not 0, 1 is not 1.0; NaN equals itself."""
-    stack = [(a, b)]
-    while stack:
-        a, b = stack.pop()
-        if kind_of(a) != kind_of(b):
-            return False
-        if isinstance(a, dict):
-            if a.keys() != b.keys():
-                return False
-            stack.extend((a[k], b[k]) for k in a)
-        elif isinstance(a, list):
-            if len(a) != len(b):
-                return False
-            stack.extend(zip(a, b, strict=True))
-        elif a != b and not (a != a and b != b):
-            return False
-    return True
 
 
 def walk_cells(container: Container) -> Iterator[tuple[Container, Cell]]:

@@ -24,7 +24,8 @@ from confmig.documents.model.document import Document, document_of
 from confmig.documents.model.document_set import DocumentSet, address
 from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import MISSING
-from confmig.documents.model.tree import Cell, Mapping, kind_of, plain
+from confmig.documents.model.tree import Cell, Mapping
+from confmig.documents.model.values import described, plain
 from confmig.documents.operations.base import Addresses, AnyPath, Context, Strict
 from confmig.documents.operations.conditions import Condition
 from confmig.documents.operations.lists import (
@@ -236,7 +237,7 @@ class Operation(Strict):
                 raise Refused(
                     "wrong_type",
                     "an object is expected here, "
-                    f"not {'an alias' if alias else kind_of(hit.cell.value)}",
+                    f"not {'an alias' if alias else described(hit.cell.value)}",
                     place=hit.shown,
                 )
         return scopes

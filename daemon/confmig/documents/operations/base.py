@@ -15,7 +15,8 @@ from confmig.documents.model.document import Document
 from confmig.documents.model.document_set import address
 from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import Hit
-from confmig.documents.model.tree import Mapping, Sequence, kind_of, same_value
+from confmig.documents.model.tree import Mapping, Sequence
+from confmig.documents.model.values import described, kind_of, same_value, words_of
 from confmig.errors import Refused
 from confmig.writer import counted
 
@@ -189,7 +190,7 @@ def expect(document: Editor, hit: Hit, wanted: TypeName | None) -> None:
         return
     raise Refused(
         "wrong_type",
-        f"{wanted} is expected here, not {kind_of(hit.cell.value)}",
+        f"{words_of(wanted)} is expected here, not {described(hit.cell.value)}",
         place=hit.shown,
     )
 

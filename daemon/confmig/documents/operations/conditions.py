@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import MISSING
-from confmig.documents.model.tree import kind_of, same_value
+from confmig.documents.model.values import kind_of, same_value
 from confmig.documents.operations.base import AnyPath, Context, RootPath, Strict, TypeName, is_type
 
 

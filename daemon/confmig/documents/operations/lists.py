@@ -8,15 +8,8 @@ from typing import Any, Literal
 from confmig.documents.model import path as paths
 from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import Hit
-from confmig.documents.model.tree import (
-    Container,
-    Mapping,
-    Sequence,
-    cells_of,
-    kind_of,
-    plain,
-    same_value,
-)
+from confmig.documents.model.tree import Container, Mapping, Sequence, cells_of
+from confmig.documents.model.values import described, plain, same_value
 from confmig.documents.operations.base import (
     AnyPath,
     Context,
@@ -228,7 +221,7 @@ class MapToList(Strict):
                 why = (
                     f"has a key {self.key!r} of its own"
                     if isinstance(cell.value, Mapping)
-                    else f"is no object but {kind_of(cell.value)}"
+                    else f"is {described(cell.value)}, not an object"
                 )
                 raise Refused(
                     "not_keyed",
@@ -316,7 +309,7 @@ class Gather(Strict):
         into = target.cell.value
         if not isinstance(into, Sequence):
             raise Refused(
-                "wrong_type", f"a list is expected, not {kind_of(into)}", place=target.shown
+                "wrong_type", f"a list is expected, not {described(into)}", place=target.shown
             )
         for hit in hits:
             if self._wanted(hit.cell.value):
@@ -344,7 +337,7 @@ class Gather(Strict):
             return
         if not isinstance(into, Sequence):
             raise Refused(
-                "wrong_type", f"a list is expected, not {kind_of(into)}", place=target.shown
+                "wrong_type", f"a list is expected, not {described(into)}", place=target.shown
             )
         for value in values:
             if self.on_conflict == "append" or not any(same_value(value, x) for x in into):

@@ -9,7 +9,8 @@ from confmig.documents.model import path as paths
 from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import MISSING, Hit
 from confmig.documents.model.path import Key
-from confmig.documents.model.tree import Mapping, Sequence, cells_of, kind_of, plain, same_value
+from confmig.documents.model.tree import Mapping, Sequence, cells_of
+from confmig.documents.model.values import described, plain, same_value
 from confmig.documents.operations.base import (
     AnyPath,
     Context,
@@ -80,7 +81,8 @@ class Move(Strict):
         if not isinstance(into, Sequence):
             raise Refused(
                 "wrong_type",
-                f"on_conflict: {self.on_conflict} needs a list at the target, not {kind_of(into)}",
+                f"`on_conflict: {self.on_conflict}` needs a list at the target, "
+                f"not {described(into)}",
                 place=target.shown,
             )
         document.check_target(hit, into)
@@ -224,7 +226,7 @@ class Hoist(Strict):
             return
         if not isinstance(value, Mapping):
             raise Refused(
-                "wrong_type", f"an object is expected here, not {kind_of(value)}", place=place
+                "wrong_type", f"an object is expected here, not {described(value)}", place=place
             )
         if not document.step(value, Key(self.key), False):
             return
@@ -265,7 +267,7 @@ class RenameSection(Strict):
         if not isinstance(value, Mapping | Sequence):
             raise Refused(
                 "wrong_type",
-                f"a section is expected here, not {kind_of(value)}",
+                f"a section is expected here, not {described(value)}",
                 place=hit.shown,
             )
         container, name = document.reach(self.to, scope)

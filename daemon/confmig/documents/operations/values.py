@@ -7,7 +7,8 @@ from typing import Any, Literal
 
 from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import Hit
-from confmig.documents.model.tree import cells_of, kind_of, same_value
+from confmig.documents.model.tree import cells_of
+from confmig.documents.model.values import kind_of, same_value
 from confmig.documents.operations.base import (
     AnyPath,
     Context,

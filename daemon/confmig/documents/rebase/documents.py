@@ -21,9 +21,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from confmig.documents import formats
-from confmig.documents.model import tree
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import same_value
+from confmig.documents.model.values import plain, same_value
 from confmig.documents.rebase.lines import Lines, by_lines, hunks_of, is_comment
 from confmig.documents.rebase.values import Forward, Parse, by_values
 from confmig.documents.text.pieces import Segment
@@ -99,7 +98,7 @@ class _Check:
             result = self.forward(candidate).result
         except ConfmigError:
             return False
-        if not same_value(tree.plain(result.root), tree.plain(self.wanted.root)):
+        if not same_value(plain(result.root), plain(self.wanted.root)):
             return False
         return literal or self._only_looks(result.text, made)
 

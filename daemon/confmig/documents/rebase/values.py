@@ -13,7 +13,8 @@ from confmig.documents import formats
 from confmig.documents.model import tree
 from confmig.documents.model.document import Document
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import Cell, Container, Mapping, cells_of, kind_of, same_value
+from confmig.documents.model.tree import Cell, Container, Mapping, cells_of
+from confmig.documents.model.values import described, plain, same_value
 from confmig.errors import ConfmigError
 
 
@@ -95,10 +96,10 @@ class _Values:
             elif not isinstance(old, Mapping) or name in old.cells:
                 self._conflict((*place, name), "the old file has another value there")
             else:
-                self.document.add(old, name, tree.plain(want.cells[name].value))
+                self.document.add(old, name, plain(want.cells[name].value))
 
     def _entry(self, cell: Cell, want: Any, place: tuple[str | int, ...]) -> None:
-        if same_value(tree.plain(cell.value), tree.plain(want)):
+        if same_value(plain(cell.value), plain(want)):
             return
         both = (cell.value, want)
         if all(isinstance(v, Mapping) for v in both) or all(
@@ -110,7 +111,7 @@ class _Values:
         if found is None:
             self._conflict(place, "changed by the migration, too")
         else:
-            self.document.replace(*found, tree.plain(want))
+            self.document.replace(*found, plain(want))
 
     def _remove(self, cell: Cell, place: tuple[str | int, ...]) -> None:
         found = self._old(cell)
@@ -139,10 +140,10 @@ class _Values:
             at = self._position(cells[i1 + same - 1]) if i1 + same > 0 else -1
             for number in range(j1 + same, j2):
                 if old is None or not isinstance(old, tree.Sequence) or at is None:
-                    self._conflict((*place, number), f"a {kind_of(want[number])} was added")
+                    self._conflict((*place, number), f"{described(want[number])} was added")
                     continue
                 at += 1
-                self.document.add(old, None, tree.plain(want[number]), at)
+                self.document.add(old, None, plain(want[number]), at)
 
     def _position(self, cell: Cell) -> int | None:
         found = self._old(cell)
@@ -166,4 +167,4 @@ class _Values:
 
 
 def _key(value: Any) -> str:
-    return json.dumps(tree.plain(value), sort_keys=True, default=str)
+    return json.dumps(plain(value), sort_keys=True, default=str)

@@ -16,7 +16,8 @@ from typing import Any
 from confmig.documents.model.compare import alike
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.encoding import decode, newline_of
-from confmig.documents.model.tree import Cell, Date, Mapping, Origin, Sequence
+from confmig.documents.model.tree import Cell, Mapping, Origin, Sequence
+from confmig.documents.model.values import Date
 from confmig.documents.text.comments import Above
 from confmig.documents.toml.statements import FIXED, Block, Part, SourceMap, Statement
 from confmig.errors import Refused

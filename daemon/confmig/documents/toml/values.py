@@ -10,7 +10,8 @@ from collections import Counter
 from typing import Any
 
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import Cell, Container, Date, Mapping, Origin, Sequence, cells_of
+from confmig.documents.model.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
+from confmig.documents.model.values import Date
 from confmig.documents.text.flow import FlowEditor, joined
 from confmig.documents.text.pieces import Edit, Rope, compose, text_of
 from confmig.documents.text.rewording import reworded

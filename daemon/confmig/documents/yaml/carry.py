@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from confmig.documents.model.tree import (
-    Cell,
-    Origin,
-)
+from confmig.documents.model.tree import Cell, Origin
 from confmig.documents.text.pieces import (
     Rope,
 )

@@ -3,14 +3,7 @@ came, and the edits of those that stay."""
 
 from __future__ import annotations
 
-from confmig.documents.model.tree import (
-    Cell,
-    Container,
-    Mapping,
-    Origin,
-    Sequence,
-    cells_of,
-)
+from confmig.documents.model.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
 from confmig.documents.text.pieces import (
     Edit,
     Rope,

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import re
 
-from confmig.documents.model.tree import (
-    Cell,
-    Origin,
-)
+from confmig.documents.model.tree import Cell, Origin
 from confmig.documents.text.pieces import (
     Edit,
     Rope,

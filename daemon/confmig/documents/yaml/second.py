@@ -19,7 +19,8 @@ from yaml import events as ev
 from confmig.documents.model.compare import verify_failed as _failed
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.path import Place
-from confmig.documents.model.tree import Cell, Mapping, Sequence, cells_of, same_value
+from confmig.documents.model.tree import Cell, Mapping, Sequence, cells_of
+from confmig.documents.model.values import same_value
 from confmig.documents.yaml import scalars
 from confmig.documents.yaml.parse import parse, tagged
 from confmig.errors import Refused

@@ -21,9 +21,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import (
-    Cell,
-)
+from confmig.documents.model.tree import Cell
 from confmig.documents.text.pieces import Edit, Rope
 from confmig.documents.text.slots import Span
 from confmig.documents.yaml.flow import FlowWriter

@@ -17,7 +17,8 @@ from confmig.documents.model.compare import verify_failed as _failed
 from confmig.documents.model.document import Document
 from confmig.documents.model.lookup import Hit
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import Cell, Mapping, Sequence, cells_of, same_value, walk_cells
+from confmig.documents.model.tree import Cell, Mapping, Sequence, cells_of, walk_cells
+from confmig.documents.model.values import same_value
 from confmig.documents.text.census import census
 from confmig.documents.text.pieces import Segment
 from confmig.documents.yaml import scalars

@@ -10,12 +10,7 @@ import re
 
 from confmig.documents.model.lookup import shown
 from confmig.documents.model.source_path import path_of
-from confmig.documents.model.tree import (
-    Cell,
-    Mapping,
-    Sequence,
-    cells_of,
-)
+from confmig.documents.model.tree import Cell, Mapping, Sequence, cells_of
 from confmig.documents.text.blank_lines import tidied
 from confmig.documents.text.pieces import (
     Rope,
