@@ -9,13 +9,10 @@ from __future__ import annotations
 
 import os
 import queue
-import random  # noqa: TID251 - the wait before the next try
 import time
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from confmig.adapters.files.mounts import is_remote
 from confmig.adapters.files.snapshot import Ways
@@ -25,7 +22,7 @@ from confmig.adapters.host.control import ControlServer
 from confmig.adapters.host.notify import Notify
 from confmig.adapters.host.timer import Timer
 from confmig.adapters.host.watch import Watcher
-from confmig.adapters.http.probes import Measured, ProbeServer, Snapshot
+from confmig.adapters.http.probes import Measured
 from confmig.adapters.state.opened import State
 from confmig.adapters.telemetry.providers import Telemetry, instance_id, plan, settle
 from confmig.adapters.workers.protocol import Worker
@@ -37,7 +34,6 @@ from confmig.errors import (
     ConfmigError,
     Invalid,
     LockHeld,
-    Problem,
     Unfinished,
 )
 from confmig.passes.exit_codes import of_error
@@ -45,8 +41,12 @@ from confmig.passes.reconcile import reconcile
 from confmig.passes.result import Pass
 from confmig.passes.workspace import Workspace
 from confmig.reports.events import event_text
+from confmig.reports.messages import error_json
 from confmig.reports.readings import blocked, readings
+from confmig.service.back_off import BackOff
+from confmig.service.inbox import Delivered, Inbox, Message, Request, Stop, Wake
 from confmig.service.narrator import Narrator
+from confmig.service.probing import Probes
 from confmig.service.readiness import readiness
 from confmig.service.requests.dispatch import answer
 from confmig.settings import Settings, Target
@@ -60,61 +60,11 @@ TICK = 5.0
 """Seconds between two beats of an idle loop; the longest a lost wake-up can go unnoticed is the
 rescan interval of the settings."""
 
-_BACK_OFF = (2.0, 300.0)
-"""The first and the longest wait, in seconds, after an unexpected error of a target."""
-
 _NO_STATE = ("state_unreadable", "state_untrusted")
 """Why there may be no state to work with; the daemon stays up then, so that an alert can fire."""
 
 _LOOKS = 0.25
 """Seconds between two tries for the lock that another daemon holds (``--wait``)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Wake:
-    """Look again. ``settle``: it came from a file event, so wait for quiet first."""
-
-    why: str
-    settle: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """End after the message at hand."""
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A command of the control socket; the reply goes into its queue. ``waits`` tells whether its
-    client is still there."""
-
-    message: dict[str, Any]
-    waits: Callable[[], bool]
-    reply: queue.SimpleQueue[dict[str, Any]] = field(default_factory=queue.SimpleQueue)
-
-
-@dataclass(frozen=True, slots=True)
-class Delivered:
-    """What the relay proved."""
-
-    result: Delivery
-
-
-Message = Wake | Stop | Request | Delivered
-
-
-@dataclass(slots=True)
-class _BackOff:
-    """A target whose last pass met an error: ``until`` is when to try again (monotonic)."""
-
-    wait: float = 0.0
-    until: float = 0.0
-
-    def failed(self, now: float) -> None:
-        """Wait twice as long as the last time, give or take a fifth."""
-        first, longest = _BACK_OFF
-        self.wait = min(self.wait * 2 or first, longest)
-        self.until = now + self.wait * random.uniform(0.8, 1.2)  # noqa: S311 - jitter
 
 
 class Daemon:
@@ -137,22 +87,20 @@ class Daemon:
         self._exit_on_block = exit_on_block
         self._wait = wait
         self._targets = (settings.target(target),) if target else settings.targets
-        self._inbox: queue.SimpleQueue[Message] = queue.SimpleQueue()
-        self._waking: dict[bool, bool] = {}
+        self._inbox = Inbox()
         names = [t.name for t in self._targets]
         seen = Readings(blocked=blocked(names, (), {}, {}))  # alerts need them from the start
-        self._snapshot = Snapshot(beat=time.monotonic(), readings=seen)
         self._notify = Notify(os.environ, time.monotonic)
+        self._probes = Probes(settings.http, seen, self._notify.beat)
         self._tick = min(TICK, self._notify.watchdog / 3) if self._notify.watchdog else TICK
         self._err, self._out = Console(2), Console(1)
         self._narrator = Narrator()
         self._trouble: dict[str, ConfmigError | None] = {}
         self._passes: dict[str, Pass] = {}
-        self._back_off: dict[str, _BackOff] = {}
-        self._retries: dict[str, _BackOff] = {}
+        self._back_off: dict[str, BackOff] = {}
+        self._retries: dict[str, BackOff] = {}
         self._again: float | None = None
         self._started = False
-        self._http: ProbeServer | None = None
         self._relay: RelayThread | None = None
         self._relay_busy = False
         self._said = 0
@@ -162,7 +110,7 @@ class Daemon:
     def run(self) -> int:
         """Run until stopped; returns the exit code."""
         settings = self._settings
-        signals.install(self._stop, lambda: self._wake(Wake("SIGHUP")))
+        signals.install(self._stop, lambda: self._inbox.put(Wake("SIGHUP")))
         said = settings.telemetry
         where = plan(said.exporter, said.endpoint, os.environ, said.accept)
         self._console = self._console or where.prints_events
@@ -182,7 +130,7 @@ class Daemon:
                 space.conduct.delivery = where.delivers_events
                 return self._serve(space, telemetry, recorder)
         finally:
-            self._end_probes()
+            self._probes.stop()
             until = time.monotonic() + min(1.0, left) if self._ends_at is None else self._ends_at
             telemetry.close(until - time.monotonic())
 
@@ -224,25 +172,27 @@ class Daemon:
                 elif self._exit_on_block or not (busy or error.code in _NO_STATE):
                     raise
                 else:
-                    self._probes(recorder)
+                    self._probes.start(recorder)
                     if str(error) != str(trouble):
                         for line in error.lines:
                             self._log(line)
-                        self._log(f"nothing is migrated until the state is back{self._probes_at()}")
+                        self._log(
+                            f"nothing is migrated until the state is back{self._probes.address}"
+                        )
                     trouble = error
                     self._unready(error, telemetry)
-            self._beat()
+            self._probes.beat()
             with suppress(queue.Empty):
-                self._take(pause)
+                self._inbox.take(pause)
         return None
 
     def _serve(self, space: Workspace, telemetry: Telemetry, recorder: Measured) -> int:
-        space.conduct.beat = self._beat
+        space.conduct.beat = self._probes.beat
         space.conduct.stopping = lambda: self._stopping
-        self._probes(recorder)
-        control = ControlServer(self._settings.state_dir, self._ask)
+        self._probes.start(recorder)
+        control = ControlServer(self._settings.state_dir, self._inbox.ask)
         control.start()
-        timer = Timer(lambda: self._wake(Wake("timer")))
+        timer = Timer(lambda: self._inbox.put(Wake("timer")))
         timer.start()
         self._watcher = watcher = Watcher(
             [t.root for t in self._targets],
@@ -258,7 +208,7 @@ class Daemon:
                 if f
             ],
             self._settings.state_dir,
-            lambda: self._wake(Wake("file event", settle=True)),
+            lambda: self._inbox.put(Wake("file event", settle=True)),
             polled=[t.root for t in self._targets if t.ways() != Ways() or is_remote(t.root)],
             trees=[t.bundle / "migrations" for t in self._targets],
             say=self._log,
@@ -267,7 +217,7 @@ class Daemon:
         self._start_relay(telemetry)
         self._said = space.store.events.newest()
         roots = ", ".join(str(t.root) for t in self._targets)
-        self._log(f"watching {roots}{self._probes_at()}")
+        self._log(f"watching {roots}{self._probes.address}")
         try:
             return self._loop(space, telemetry, timer)
         finally:
@@ -282,36 +232,8 @@ class Daemon:
                 self._relay.stop()
                 self._relay.join(min(3.0, budget))
             self._settle_reports(space)
-            self._end_probes()  # before the lock is free: the next one needs the port
+            self._probes.stop()  # before the lock is free: the next one needs the port
             telemetry.drain(space.store, max(0.0, budget - (time.monotonic() - ending)), _clock)
-
-    def _probes(self, recorder: Measured) -> None:
-        where = self._settings.http
-        if not where.enabled or self._http is not None:
-            return
-        try:
-            http = ProbeServer(
-                where.host, where.port, lambda: self._snapshot, time.monotonic, recorder.registry
-            )
-        except (OSError, OverflowError) as error:
-            place = f"http: {where.host}:{where.port}"
-            raise Invalid(
-                "settings_invalid",
-                "the probes cannot listen",
-                [Problem("settings_invalid", place, str(error), "choose another port, or 0")],
-            ) from None
-        http.start()
-        self._http = http
-
-    def _end_probes(self) -> None:
-        if self._http is not None:
-            self._http.stop()
-            self._http = None
-
-    def _probes_at(self) -> str:
-        host = self._settings.http.host
-        shown = f"[{host}]" if ":" in host else host
-        return f"; probes on http://{shown}:{self._http.port}" if self._http else ""
 
     # --- the loop
 
@@ -324,7 +246,7 @@ class Daemon:
             if self._stopping:
                 return DONE
             if message is None:
-                self._beat()
+                self._probes.beat()
                 continue
             if isinstance(message, Request):
                 fatal = self._answer(space, message)
@@ -345,7 +267,7 @@ class Daemon:
         message, too."""
         due = min(rescan, self._again if self._again is not None else rescan)
         try:
-            return self._take(min(self._tick, due - time.monotonic()))
+            return self._inbox.take(min(self._tick, due - time.monotonic()))
         except queue.Empty:
             if time.monotonic() < due:
                 return None
@@ -353,26 +275,13 @@ class Daemon:
                 self._watcher.retry()
             return Wake("rescan" if due == rescan else "a file that was not quiet")
 
-    def _take(self, seconds: float) -> Message:
-        """The next message of the queue. Raises ``queue.Empty`` if none comes in time."""
-        message = self._inbox.get(timeout=max(0.0, seconds))
-        if isinstance(message, Wake):
-            self._waking[message.settle] = False
-        return message
-
-    def _wake(self, wake: Wake) -> None:
-        """Look again soon. One message of a kind waits in the queue, however many come."""
-        if not self._waking.get(wake.settle):
-            self._waking[wake.settle] = True
-            self._inbox.put(wake)
-
     def _quiet(self, space: Workspace) -> bool:
         """Wait until file events pause; True if asked to stop meanwhile."""
         watch = self._settings.watch
         deadline = time.monotonic() + watch.settle_at_most
         while (left := deadline - time.monotonic()) > 0:
             try:
-                message = self._take(min(watch.settle, left))
+                message = self._inbox.take(min(watch.settle, left))
             except queue.Empty:
                 break
             if self._stopping:
@@ -408,7 +317,7 @@ class Daemon:
         again: list[float] = []
         self._watcher.retry()  # what was exchanged is another directory now
         for target in self._targets:
-            waits = self._back_off.get(target.name, _BackOff())
+            waits = self._back_off.get(target.name, BackOff())
             if time.monotonic() < waits.until:
                 again.append(waits.until)
                 continue
@@ -423,7 +332,7 @@ class Daemon:
                 if self._exit_on_block and isinstance(error, Invalid):
                     conflicts = space.store.transactions.conflicts(target.name)
                     return of_error(error, conflicts=bool(conflicts))
-                retry = self._retries.setdefault(target.name, _BackOff())
+                retry = self._retries.setdefault(target.name, BackOff())
                 retry.failed(time.monotonic())  # a wake-up still looks at once
                 again.append(retry.until)
                 continue
@@ -454,7 +363,7 @@ class Daemon:
 
     def _bug(self, target: Target, error: Exception) -> float:
         """Report an unexpected error of one target; when to look at it again (monotonic)."""
-        waits = self._back_off.setdefault(target.name, _BackOff())
+        waits = self._back_off.setdefault(target.name, BackOff())
         waits.failed(time.monotonic())
         self._troubled(target, Bug.of(error))
         return waits.until
@@ -499,16 +408,13 @@ class Daemon:
 
     def _settle_reports(self, space: Workspace) -> None:
         """At the end: what the relay had proved by then."""
-        while True:
-            try:
-                message = self._inbox.get_nowait()
-            except queue.Empty:
-                return
+        for message in self._inbox.rest():
             if isinstance(message, Delivered):
                 settle(space.store, message.result, _clock())
             if isinstance(message, Request):
-                gone = {"code": "daemon_gone", "message": "the daemon is stopping; ask again"}
-                message.reply.put({"ok": False, "exit_code": LOCK_HELD, "error": gone})
+                gone = LockHeld("daemon_gone", "the daemon is stopping", fix="ask again")
+                error = error_json(gone)
+                message.reply.put({"ok": False, "exit_code": LOCK_HELD, "error": error})
 
     # --- what the others see
 
@@ -525,7 +431,7 @@ class Daemon:
         if not found.ready:
             self._notify.ready()
         self._notify.status("; ".join(found.started) or "nothing stands in the way")
-        self._snapshot = Snapshot(found.ready, found.started, time.monotonic(), seen)
+        self._probes.publish(found.ready, found.started, seen)
 
     def _unready(self, error: ConfmigError, telemetry: Telemetry) -> None:
         """Without a state nothing is known but that every target is blocked."""
@@ -534,23 +440,13 @@ class Daemon:
         if telemetry.otel is not None:
             telemetry.otel.publish(seen)
         self._notify.status(reason)
-        self._snapshot = Snapshot((reason,), (reason,), time.monotonic(), seen)
+        self._probes.publish((reason,), (reason,), seen)
 
     def _stop(self) -> None:
         """A pass ends after the transaction at hand, the loop after the pass."""
         self._stopping = True
         self._notify.stopping()
         self._inbox.put(Stop())
-
-    def _beat(self) -> None:
-        self._notify.beat()
-        self._snapshot = replace(self._snapshot, beat=time.monotonic())
-
-    def _ask(self, message: dict[str, Any], waits: Callable[[], bool]) -> dict[str, Any]:
-        """Called in a thread of the control socket: have the main thread do it."""
-        request = Request(message, waits)
-        self._inbox.put(request)
-        return request.reply.get()
 
     def _log(self, line: str) -> None:
         self._err.line(f"confmig: {line}")
