@@ -236,7 +236,7 @@ def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings
                 Problem(
                     "settings_unreadable",
                     str(path),
-                    "there is no such file"
+                    "the file does not exist"
                     if isinstance(error, FileNotFoundError)
                     else f"the file cannot be read: {error.strerror}",
                     "name the settings file with `--settings`",

@@ -229,7 +229,7 @@ class Deliverer:
             out.error = "no_proof"
             kind = answer.kind or "no content type"
             out.advice = (
-                f"{self.url} answers {answer.code} with {kind}, which is no OTLP answer; "
+                f"{self.url} answers {answer.code} with {kind}, which is not an OTLP answer; "
                 f"{self._no_proof(answer)}"
             )
         else:

@@ -656,7 +656,7 @@ def test_the_old_content_is_put_back_if_the_disk_does_not_take_the_new(
     assert not isinstance(caught.value, Unfinished)
     assert (world.read("m.yaml"), world.read("o.yaml")) == (doc.old, OTHER_DOC.old)
     assert (world.row(plan).phase, world.left(), world.rescued()) == (Phase.ABORTED, [], [])
-    world.run(OTHER_DOC, doc)  # and nothing stands in the way of the next one
+    world.run(OTHER_DOC, doc)  # and everything is in order of the next one
     assert world.read("m.yaml") == doc.new
 
 

@@ -444,7 +444,7 @@ def test_check_reports_every_defect_at_once(tmp_path: Path, bundle: Path) -> Non
     for part in (
         "surprise",
         "../x.yaml",
-        "whenever",
+        "migration_class_invalid",
         "nothing",
         "0003_missing_file",
         "Bad Id",

@@ -246,10 +246,10 @@ def test_notes_and_lost_comments_are_shown(tmp_path: Path) -> None:
     done = confmig("migrate", file, "--bundle", made, "--config", "app", "--write")
     assert done.code == 0, done
     assert "note of 0001_m at old: check the port" in done.err
-    assert "comments in lines 2, 3 went with removed values" in done.err
+    assert "comments in lines 2, 3 were removed with their values" in done.err
     world = World(
         tmp_path / "w", bundle=made, policy=FREE, documents={"app.yaml": "a: 1\nold: 2 # why\n"}
     )
     once = world.once()
     assert "app.yaml: note of 0001_m at old: check the port" in once.out, once
-    assert "app.yaml: the comment in line 2 went with removed values" in once.out
+    assert "app.yaml: the comment in line 2 was removed with its value" in once.out

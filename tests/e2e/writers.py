@@ -136,7 +136,7 @@ def look(report: Report, path: str, descriptor: int, content: bytes, what: str) 
     try:
         there = os.stat(path)
     except FileNotFoundError:
-        report.touched(f"{what}: the file is gone")
+        report.touched(f"{what}: the file does not exist any more")
         return
     if (mine.st_dev, mine.st_ino) != (there.st_dev, there.st_ino):
         report.touched(f"{what}: another file has the name of the open one")

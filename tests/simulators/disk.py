@@ -94,7 +94,7 @@ class MemoryDisk:
     def read(self, path: str) -> Snapshot:
         node = self.nodes.get(path)
         if node is None:
-            raise Refused("document_missing", "the file is gone", place=path)
+            raise Refused("document_missing", "the file does not exist any more", place=path)
         writers = Writers.OPEN if path in self.open_for_writing else Writers.NONE
         signature = Signature(node.inode, len(node.data), node.changed, 0)
         digest = digest_of(node.data)

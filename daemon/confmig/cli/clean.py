@@ -1,4 +1,4 @@
-"""``confmig clean``: remove what half-applied transactions left whose state is gone."""
+"""``confmig clean``: remove the temporary files of transactions whose state was lost."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ def run(args: argparse.Namespace) -> int:
     until = _time(args.until) if args.until else _END
     if args.replay:
         if not args.since:
-            raise Usage("usage", "--replay needs --since TIME", fix="say since when, e.g. 2h")
+            raise Usage("usage", "--replay needs --since TIME", fix="name a duration, e.g. 2h")
         args.target = None
         message = {"command": "replay", "since_ns": since, "until_ns": until}
         done = session.request(args, message)
@@ -72,5 +72,5 @@ def _time(text: str) -> int:
         return min(int(moment.timestamp() * 1_000_000) * 1000, _END)
     except (ValueError, OverflowError):
         raise Refused(
-            "time_invalid", f"{text!r} is no time", fix="write 2026-11-22T08:00:00Z, or 2h"
+            "time_invalid", f"{text!r} is not a time", fix="write 2026-11-22T08:00:00Z, or 2h"
         ) from None

@@ -56,7 +56,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "--journal",
         type=Path,
         metavar="FILE",
-        help="for the way back: the output of the run with --json --show-values",
+        help="for a lower --to: the output of the run with --json --show-values",
     )
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument(
@@ -237,7 +237,7 @@ def _journal(file: Path | None) -> dict[str, Any] | None:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise Usage(
             "journal_unreadable",
-            f"{file} is no journal of a run ({type(error).__name__})",
+            f"{file} is not the journal of a run ({type(error).__name__})",
             fix="keep the output of migrate --json --show-values",
         ) from None
 

@@ -37,13 +37,14 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--discard",
         action="store_true",
-        help="give up what stands in the way: edits that cannot be placed are kept in rescue/; "
-        "with --accept-changed (or alone), values that are in no file are lost; needs --reason",
+        help="go on where edits or values prevent it: edits that cannot be placed are kept in "
+        "rescue/; with --accept-changed (or alone), values that are in no file are lost; needs "
+        "--reason",
     )
     parser.add_argument(
         "--dry-run",
         action="store_true",
-        help="show what each way out would do to the files, and change nothing",
+        help="show what each option would do to the files, and change nothing",
     )
     parser.add_argument("--reason", metavar="TEXT", help="why; it is recorded")
     session.settings_argument(parser)

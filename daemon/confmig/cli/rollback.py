@@ -27,7 +27,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         help="restore the old bytes although files were edited since; today's are kept in rescue/",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="say what would be restored, and change nothing"
+        "--dry-run", action="store_true", help="show what would be restored, and change nothing"
     )
     session.settings_argument(parser)
 

@@ -62,7 +62,7 @@ def version_of(document: Document, config: Config) -> int:
             raise emptied()
         return stamp.empty
     if not isinstance(document.root, tree.Mapping):
-        raise Refused("version_missing", "the document is no mapping, so it has no stamp")
+        raise Refused("version_missing", "the document is not a mapping, so it has no version")
     missing = object()
     value = document.get(stamp.path, missing)
     if value is missing:

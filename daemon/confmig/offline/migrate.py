@@ -224,7 +224,7 @@ def _back(bundle: Bundle, one: Input, journal: Journal | None) -> Result:
         raise Refused(
             "document_newer",
             f"the file is at version {one.version}, newer than {last}",
-            fix="the way back needs --journal, the output of the run with --json --show-values",
+            fix="a lower version needs --journal, the output of the run with --json --show-values",
         )
     found = journal.get(str(one.file))
     if found is None:

@@ -48,7 +48,7 @@ def pass_text(result: Pass, width: int | None = None) -> str:
             lines += [f"  {escaped(remark)}" for remark in o.remarks]
         elif o.kind == "drifted":
             name = escaped(o.document or "")
-            lines.append(f"target_drifted: {name} was changed meanwhile; the edit stands")
+            lines.append(f"target_drifted: {name} was changed meanwhile; the edit is kept")
         elif o.kind == "busy":
             lines.append(f"target_busy: {o.error}")
         else:

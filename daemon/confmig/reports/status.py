@@ -170,7 +170,7 @@ def status_text(data: Mapping[str, Any], width: int | None = None) -> str:
     ]
     if data["leftovers"]:
         names = ", ".join(escaped(name) for name in data["leftovers"])
-        lines.append(f"left over by a lost state: {names}; `confmig clean --dry-run` tells more")
+        lines.append(f"left over by a lost state: {names}; `confmig clean --dry-run` lists them")
     return "\n".join(lines)
 
 

@@ -297,7 +297,7 @@ class Daemon:
         """Execute a request and reply; an exit code if this process must end."""
         command = escaped(str(request.message.get("command")))
         if not request.waits():
-            self._log(f"{command}: not executed, because its client is gone")
+            self._log(f"{command}: not executed, because its client has disconnected")
             request.reply.put({})
             return None
         reply, fatal = answer(space, request.message)
@@ -430,7 +430,7 @@ class Daemon:
         self._started = self._started or not found.started
         if not found.ready:
             self._notify.ready()
-        self._notify.status("; ".join(found.started) or "nothing stands in the way")
+        self._notify.status("; ".join(found.started) or "everything is in order")
         self._probes.publish(found.ready, found.started, seen)
 
     def _unready(self, error: ConfmigError, telemetry: Telemetry) -> None:

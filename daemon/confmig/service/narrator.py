@@ -54,7 +54,7 @@ class Narrator:
         last = self._targets.setdefault(target, _Target())
         lines = []
         if last.trouble:
-            lines.append("goes on: what stood in the way is gone")
+            lines.append("works again")
             last.trouble = ""
         lines += self._outcomes(last, result)
         lines += self._conflicts(last, result)

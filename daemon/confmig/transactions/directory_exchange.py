@@ -149,13 +149,13 @@ class DirectoryExchange:
         try:
             self.disk.link(a, b)
         except FileNotFoundError:
-            raise Drifted("target_drifted", "a file is gone", place=a) from None
+            raise Drifted("target_drifted", "a file does not exist any more", place=a) from None
         except OSError as error:
             if error.errno not in (errno.EXDEV, errno.EPERM, errno.EMLINK):
                 raise
             raise Refused(
                 "directory_not_linkable",
-                f"what is beside the documents cannot get a second name: {error.strerror}",
+                f"another file of the directory cannot get a second name: {error.strerror}",
                 place=a,
                 fix="set `commit: files` for this target, or give the documents a directory of "
                 "their own",

@@ -154,7 +154,7 @@ class FileExchange:
             "the file was changed while it was being migrated",
             place=file.path,
             fix="nothing: a migration is planned again; after resolve or rollback, see what "
-            "changed (content, owner, mode), then say it again",
+            "changed (content, owner, mode), then run the command again",
         )
         if file.mounted:
             if not self._rewrite(file, file.new, file.old):
@@ -270,7 +270,7 @@ def held(disk: FileSystem, path: str) -> Iterator[HeldFile]:
                 raise busy(path)
             yield target
     except (FileNotFoundError, NotADirectoryError):
-        raise Drifted("target_drifted", "the file is gone", place=path) from None
+        raise Drifted("target_drifted", "the file does not exist any more", place=path) from None
 
 
 def busy(path: str, writer: str | None = None) -> Busy:
@@ -343,7 +343,7 @@ def replace_file(disk: FileSystem, snapshot: Snapshot, data: bytes, temporary: s
         with held(disk, snapshot.path) as target:
             drifted = Drifted(
                 "target_drifted",
-                "the file was changed meanwhile; that edit stands",
+                "the file was changed meanwhile; that edit is kept",
                 place=snapshot.path,
                 fix="run it again",
             )

@@ -50,8 +50,8 @@ class Outcome:
     """How a segment ended: ``committed``, ``unclean`` (committed, temporaries remain), ``drifted``,
     ``busy`` (another process writes the file), ``failed``, ``document_failed`` (only ``document``
     is held) or ``partial``. ``migration`` is the one that failed. ``remarks``: the notes of
-    migrations, and the comments that went with removed values, a sentence each. ``trace``: the
-    trace and span id."""
+    migrations, and the comments that were removed, a sentence each. ``trace``: the trace and
+    span id."""
 
     kind: str
     segment: Segment

@@ -55,6 +55,7 @@ def _whole(
     for end in ("", *(f"/{name}" for name, inode in entries.items() if not inode)):
         metadata = disk.metadata(f"{path}{end}")
         if metadata is None:
-            raise Refused("document_missing", "a directory is gone", place=f"{path}{end}")
+            reason = "a directory does not exist any more"
+            raise Refused("document_missing", reason, place=f"{path}{end}")
         folders[end] = metadata
     return moved, Directory(path, temporary, entries, folders)

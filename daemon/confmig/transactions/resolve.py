@@ -108,7 +108,7 @@ class Resolution:
         if Image.EDITED_OLD not in self._held.values():
             mounts = [f for f in self._files if f.mounted]
             if any(self._held[f.path] is Image.EDITED_NEW for f in mounts):
-                raise Refused("files_mixed", "nothing tells whether an edited mount is old or new")
+                raise Refused("files_mixed", "an edited mount may be old or new")
             olds = (Image.OLD, Image.TORN)
             files = {f.path: f for f in self._files if self._held[f.path] in olds}
             return Outcome({path: self._image(f.new) for path, f in files.items()})
@@ -174,7 +174,7 @@ class Resolution:
             raise Refused(
                 "values_lost",
                 f"{counted(len(lost), 'value')} would be in no file: {'; '.join(lost)}",
-                fix="take another way out (--dry-run shows them), or write these values into a "
+                fix="choose another option (--dry-run shows them), or write these values into a "
                 "file and ask again; to lose them, --discard --reason TEXT",
             )
         return self._transactor.accept(self._row, self._versions(self._known_bundle()))
@@ -239,7 +239,7 @@ def resolve(resolution: Resolution, mode: str) -> Phase:
     except Refused as error:
         if error.code == "rollback_conflict":
             error.fix = (
-                "put the edit aside and ask again, take another way out (--dry-run shows them), or "
-                "add --discard --reason TEXT: today's files are kept in rescue/ then"
+                "put the edit aside and run this again, choose another option (--dry-run shows "
+                "them), or add --discard --reason TEXT: today's files are kept in rescue/ then"
             )
         raise

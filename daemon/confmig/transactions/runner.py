@@ -152,7 +152,8 @@ class Transactor:
                 "undo_failed",
                 f"{error.message}; and undoing it failed: {as_error(second).message}",
                 place=as_error(second).place,
-                fix="repair the disk, then run again: the transaction is settled first",
+                fix="repair the disk, then run again; that finishes or undoes the transaction "
+                "first",
             ) from second
 
     def intend(self, plan: TransactionPlan, files: Files, records: Records) -> None:
@@ -161,8 +162,8 @@ class Transactor:
         if self.store.transactions.unfinished(plan.target):
             raise Unfinished(
                 "unfinished_transaction",
-                "an earlier transaction of this target is not settled yet",
-                fix="run again: it is settled first",
+                "an earlier transaction of this target is not finished yet",
+                fix="run again; that finishes or undoes it first",
             )
         with self.store.commit():
             self.store.transactions.begin(plan, files, now)
@@ -277,7 +278,7 @@ class Transactor:
             raise self._mixed(row, "a file that is old still was edited")
         files = self.store.transactions.files(plan)
         if any(f.mounted and held[f.path] is Image.EDITED_NEW for f in files):
-            raise self._mixed(row, "nothing tells whether an edited mount is old or new")
+            raise self._mixed(row, "an edited mount may be old or new")
         exchange.finish()
         self.commit(plan, records)
         self.clean_up(plan, exchange)

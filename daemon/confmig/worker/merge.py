@@ -135,7 +135,7 @@ class _Merge:
             if not same_value(plain(have), plain(want)):
                 raise Refused(
                     "rollback_conflict",
-                    "edits of several files that were migrated as one hang together",
+                    "edits of several files that were migrated as one depend on each other",
                     place=part.path,
                 )
 

@@ -172,7 +172,7 @@ def _ahead(now: Mapping[str, Image], told: State, migrations: tuple[str, ...]) -
         bad.append(f"integrity_check after the kill: {told.integrity}")
     for name, (version, digest) in told.documents.items():
         if name not in now:
-            bad.append(f"the state knows {name}, which is not there")
+            bad.append(f"the state knows {name}, which does not exist")
             continue
         on_disk = stamp(now[name].content)
         if version > on_disk:

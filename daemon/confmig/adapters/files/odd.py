@@ -13,7 +13,7 @@ def too_large(path: str, size: int, cap: int) -> Refused:
         "file_too_large",
         f"{size} bytes are more than the cap of {cap}",
         place=path,
-        fix="raise `limits.size` in the settings if the file is meant to be that large",
+        fix="raise `limits.size` in the settings if the file may be that large",
     )
 
 
@@ -32,12 +32,12 @@ def odd(path: str, error: OSError) -> Refused | Fault:
     if error.errno in (errno.ELOOP, errno.EXDEV):
         return Refused(
             "symlink",
-            "a symlink is on the way; it is never followed",
+            "a symbolic link is in its path; confmig never follows one",
             place=path,
             fix="point the target's root at the real directory",
         )
     if error.errno == errno.ENXIO:
-        return Refused("not_a_file", "it is no regular file", place=path)
+        return Refused("not_a_file", "it is not a regular file", place=path)
     if error.errno in (errno.EACCES, errno.EPERM):
         return Refused(
             "document_unreadable",
@@ -49,5 +49,5 @@ def odd(path: str, error: OSError) -> Refused | Fault:
         "io_error",
         f"the file cannot be read: {error.strerror}",
         place=path,
-        fix="look at the disk, then run again",
+        fix="check the disk, then run again",
     )

@@ -18,7 +18,7 @@ def read_plain(path: Path) -> bytes:
     facts = os.fstat(fd)
     if not stat.S_ISREG(facts.st_mode):
         os.close(fd)
-        raise OSError(errno.EINVAL, "it is no regular file", str(path))
+        raise OSError(errno.EINVAL, "it is not a regular file", str(path))
     with open(fd, "rb") as file:
         data = file.read(LARGEST + 1) if facts.st_size <= LARGEST else b""
         if facts.st_size > LARGEST or len(data) > LARGEST:

@@ -120,7 +120,7 @@ class Reader(Root):
         try:
             fd, mounted = self._open_document(path)
         except FileNotFoundError:
-            raise Refused("document_missing", "there is no such file", place=path) from None
+            raise Refused("document_missing", "the file does not exist", place=path) from None
         except OSError as error:
             raise odd(path, error) from None
         try:
@@ -163,7 +163,7 @@ class Reader(Root):
             return Refused(code, what, place=path, fix="put a plain file of its own there")
 
         if not stat.S_ISREG(facts.st_mode):
-            raise refused("not_a_file", "it is no regular file")
+            raise refused("not_a_file", "it is not a regular file")
         if facts.st_nlink != 1 and not self._linked_by_us(path, facts):
             raise refused(
                 "hard_link", f"the file has {facts.st_nlink} links; an exchange would part them"

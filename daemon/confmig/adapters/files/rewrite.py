@@ -106,5 +106,5 @@ def _put_back(fd: int, held: bytes, path: str) -> None:
             "rewrite_failed",
             f"the file may be half-written: {error.strerror}",
             place=path,
-            fix="repair the disk, then run again: the transaction is settled first",
+            fix="repair the disk, then run again; that finishes or undoes the transaction first",
         ) from error

@@ -19,7 +19,7 @@ FIXES = {
     errno.EPERM: "check owner and attributes of the file and its directory",
     errno.EROFS: "mount it writable",
 }
-_OTHER = "look at the disk and the directory, then run again"
+_OTHER = "check the disk and the directory, then run again"
 
 
 def as_error(error: ConfmigError | OSError) -> ConfmigError:

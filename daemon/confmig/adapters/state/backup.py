@@ -31,7 +31,7 @@ def backup(folder: Path, file: Path) -> int:
         fd = os.open(file, flags, 0o600)
     except FileExistsError:
         raise Refused(
-            "file_exists", "the file is there already", place=str(file), fix="name another one"
+            "file_exists", "the file exists already", place=str(file), fix="name another one"
         ) from None
     count = 0
     with os.fdopen(fd, "wb") as raw:
@@ -127,7 +127,7 @@ def _extract(file: Path, folder: Path) -> int:
     except (tarfile.TarError, OSError) as error:
         raise Refused(
             "backup_invalid",
-            f"it is no backup of a state, or it is damaged ({type(error).__name__})",
+            f"it is not a backup of a state, or it is damaged ({type(error).__name__})",
             place=str(file),
         ) from None
     if not (folder / "state.db").exists():

@@ -207,9 +207,9 @@ def _readable(path: str) -> Iterator[BinaryIO]:
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise Refused(
             "checkpoint_unreadable",
-            "there is no such file"
+            "the file does not exist"
             if isinstance(error, FileNotFoundError)
-            else f"this is no checkpoint that can be read ({type(error).__name__})",
+            else f"this is not a checkpoint that can be read ({type(error).__name__})",
             place=path,
             fix="take the path from `confmig status --json`",
         ) from None
@@ -218,5 +218,5 @@ def _readable(path: str) -> Iterator[BinaryIO]:
 def _head(line: bytes, path: str) -> dict[str, Any]:
     head = json.loads(line)
     if not isinstance(head, dict) or "transaction" not in head:
-        raise Refused("checkpoint_unreadable", "the file is no checkpoint", place=path)
+        raise Refused("checkpoint_unreadable", "the file is not a checkpoint", place=path)
     return head

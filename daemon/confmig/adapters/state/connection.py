@@ -66,7 +66,8 @@ class Connection:
                     "state_write_failed",
                     f"the state did not take the commit: {error}",
                     place=str(self._folder),
-                    fix="make room or repair the disk, then run again: it settles this first",
+                    fix="make room or repair the disk, then run again; that finishes or undoes the "
+                    "transaction first",
                 ) from error
             raise
 

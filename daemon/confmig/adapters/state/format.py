@@ -146,7 +146,7 @@ def unreadable(path: Path, error: sqlite3.Error | OSError) -> Fault:
     if code in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_SCHEMA):
         fix = "restore it with `confmig restore-state`, from a file of `confmig backup-state`"
     elif code in (sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR):
-        fix = "make room on its disk and look at its health, then run again"
+        fix = "make room on its disk and check it, then run again"
     elif code == sqlite3.SQLITE_READONLY:
         fix = "mount it writable, then run again"
     elif code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):

@@ -13,7 +13,7 @@ def url_problem(text: str) -> str:
         parts = urlsplit(text)
         _ = parts.port
     except ValueError as error:
-        return f"the endpoint is no URL: {error}"
+        return f"the endpoint is not a URL: {error}"
     if not parts.hostname:
         return "the endpoint names no host"
     return ""

@@ -64,7 +64,7 @@ class Transformed:
     @property
     def remarks(self) -> tuple[str, ...]:
         """What a person should know, a sentence each: the notes of migrations, and which comments
-        went with the values that were removed."""
+        were removed with their values."""
         notes = [
             f"note of {step.migration}{f' at {place}' if place else ''}: {text}"
             for step in self.steps
@@ -72,9 +72,9 @@ class Transformed:
         ]
         lines = [str(comment.line) for comment in self.lost_comments]
         if len(lines) == 1:
-            notes.append(f"the comment in line {lines[0]} went with removed values")
+            notes.append(f"the comment in line {lines[0]} was removed with its value")
         elif lines:
-            notes.append(f"the comments in lines {', '.join(lines)} went with removed values")
+            notes.append(f"the comments in lines {', '.join(lines)} were removed with their values")
         return tuple(notes)
 
 

@@ -73,7 +73,7 @@ def _zone(text: Any) -> ZoneInfo:
             raise ValueError  # what these mean differs from machine to machine
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, TypeError, AttributeError, OSError):
-        raise ValueError(f"{text!r} is no IANA time zone") from None
+        raise ValueError(f"{text!r} is not an IANA time zone") from None
 
 
 DURATION_SCHEMA = {
@@ -139,7 +139,7 @@ class ApprovalRule(_Model):
     @model_validator(mode="after")
     def _sane(self) -> ApprovalRule:
         if not 1 <= self.required <= 2:
-            raise ValueError("required must be 1 or 2; to need no approval say approval: none")
+            raise ValueError("`required` must be 1 or 2; write `approval: none` for no approval")
         return self
 
 
@@ -165,7 +165,7 @@ class PolicyFile(_Model):
             for window in rule.windows if rule.windows != "always" else ():
                 if window not in self.windows:
                     raise ValueError(
-                        f"class {name} names the window {window!r}, which is not there"
+                        f"class {name} names the window {window!r}, which does not exist"
                     )
         return self
 

@@ -106,7 +106,8 @@ class _Scanner:
                     origin = Origin(start, end, start, mark if kind == "string" else None)
                     key = (self._key(match.group(), kind, start), origin)
                     if key[0] in top.cells:
-                        raise self._refuse("duplicate_key", start, f"the key {key[0]!r} is twice")
+                        twice = f"the key {key[0]!r} occurs twice"
+                        raise self._refuse("duplicate_key", start, twice)
                     nodes += 1
                     state = "colon"
                     continue
@@ -217,7 +218,7 @@ class _Scanner:
         else:
             whole, match = None, _NUMBER5.match(token)
         if match is None:
-            raise self._bad(start, "this is no value")
+            raise self._bad(start, "this is not a value")
         if len(token) > DIGITS:
             raise self._refuse("number_too_long", start, f"a number of {len(token)} digits")
         if self.grammar != "json5":

@@ -145,9 +145,9 @@ class IniGrammar:
         if self.dialect.inline is None and _REMARK.search(value) and not _quoted(value):
             build.unclear(
                 cell,
-                "what stands behind it may be a comment",
-                'say inline_comments: [";", "#"] of the configuration in manifest.json, or [] if '
-                "nothing behind a value is one",
+                "the text behind it may be a comment",
+                'set `inline_comments` of the configuration in manifest.json to [";", "#"], or to '
+                "[] if a comment never follows a value",
             )
         elif self.dialect.continuation is None and value.endswith("\\"):
             following = build.text[after : after + 1]
@@ -155,7 +155,7 @@ class IniGrammar:
                 build.unclear(
                     cell,
                     "it ends with a backslash, which may join the next line to it",
-                    "say continuation: backslash (or none) of the configuration in manifest.json",
+                    "set `continuation` of the configuration in manifest.json to backslash or none",
                 )
 
     def _header(self, build: Builder, line: int, at: int, end: int, after: int) -> None:
@@ -196,7 +196,7 @@ class IniGrammar:
             if here - line <= level:
                 break
             if parts is None:
-                raise build.bad(here, "a line goes on for a key that has no value")
+                raise build.bad(here, "a line continues a key that has no value")
             for note in notes:
                 build.note(*note)
             cut = self._remark(text, here, end)

@@ -272,7 +272,7 @@ class Builder:
         if self.left < 0:
             raise Refused("too_many_nodes", f"more than {self.document.caps.nodes} values")
         if name in table.cells:
-            raise self.refuse("duplicate_key", key.start, f"the key {name!r} stands twice")
+            raise self.refuse("duplicate_key", key.start, f"the key {name!r} occurs twice")
         home = table.origin
         assert home is not None
         cell = Cell(name, value, node, key, home)

@@ -157,7 +157,7 @@ class PropertiesGrammar:
             before = len(out)
             out |= dict(pairs)
             if len(out) != before + len(pairs):
-                raise ValueError("a key stands twice")
+                raise ValueError("a key occurs twice")
         return out
 
 

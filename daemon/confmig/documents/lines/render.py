@@ -172,7 +172,7 @@ class _Writer:
             self.edits.append(Edit(at, at, self._inserted(at, rope)))
 
     def _last(self, number: int, anchor: Pair | None) -> Pair | None:
-        """The last pair of a section whose key stands twice, if it comes behind the others."""
+        """The last pair of a section whose key occurs twice, if it comes behind the others."""
         again = self.sections[number].again
         last = max(again, key=lambda p: p.start) if again else None
         behind = last is not None and (anchor is None or last.start > anchor.start)

@@ -30,8 +30,8 @@ class Pair:
 class Section:
     """``lead`` and ``start`` as for a pair, ``body`` the line behind the header, ``end`` the
     ``lead`` of the next section. The first section has no cell: its pairs are the root's. One that
-    is ``kept`` stands twice: it stays as it is, and the tree does not have it. ``again``: the pairs
-    whose key stands twice, which the tree does not have either."""
+    is ``kept`` occurs twice: it stays as it is, and the tree does not have it. ``again``: the pairs
+    whose key occurs twice, which the tree does not have either."""
 
     cell: Cell | None
     table: Mapping

@@ -306,7 +306,7 @@ class Document(Lookup):
                     "target_exists",
                     f"the target {name!r} exists already",
                     place=shown(target),
-                    fix="say on_conflict: keep, overwrite or append",
+                    fix="set `on_conflict` to keep, overwrite or append",
                 )
         if self.merges and name == "<<":
             raise Refused(
@@ -436,7 +436,7 @@ class Document(Lookup):
                     "shared_node",
                     f"the value is anchored as &{origin.anchor} and used elsewhere",
                     place=shown(container) if cell is None else Hit(container, cell).shown,
-                    fix="say allow_shared: true if every use shall change",
+                    fix="set `allow_shared: true` if every use is to change",
                 )
 
 

@@ -51,7 +51,7 @@ class DocumentSet:
             return document_of(within), path, within
         raise Refused(
             "path_invalid",
-            f"{path!r} does not say which configuration it is about",
+            f"{path!r} does not name its configuration",
             fix=f"begin it with one of {', '.join(n + ':' for n in self.documents)}",
         )
 
@@ -164,7 +164,7 @@ class DocumentSet:
                 "target_exists",
                 f"the target {name!r} exists already",
                 place=Hit(target, target.cells[name]).shown,
-                fix="say on_conflict: keep, overwrite or append",
+                fix="set `on_conflict` to keep, overwrite or append",
             )
         value = plain(hit.cell.value)
         other.add(target, name, value if other.format == "toml" else _undated(value), at)

@@ -36,5 +36,5 @@ def emptied() -> Refused:
         "document_emptied",
         "the file holds nothing; a file without content has no version",
         fix="put its content back (`confmig history` names the checkpoints that have it), or "
-        'remove the file; for new files, say "version": {"empty": 0} in the manifest',
+        'remove the file; for new files, write "version": {"empty": 0} in the manifest',
     )

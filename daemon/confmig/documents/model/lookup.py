@@ -114,7 +114,7 @@ class Lookup:
         if where is not None:
             raise Refused(
                 "repeated_key",
-                f"the key {name!r} stands more than once{where}",
+                f"the key {name!r} occurs more than once{where}",
                 place=shown(mapping),
                 fix="change these lines by hand, or leave one of them",
             )

@@ -106,7 +106,7 @@ def _invalid(text: str, at: int, why: str) -> Refused:
     return Refused(
         "path_invalid",
         f"path {text!r} cannot be read at character {at + 1}: {why}",
-        fix="write keys joined by dots, [n] or [*] for list items, ['a.b'] for odd keys",
+        fix="write keys joined by dots, [n] or [*] for list items, ['a.b'] for other keys",
     )
 
 

@@ -102,4 +102,4 @@ def _cell(container: Container, last: str | int) -> Cell:
 
 
 def _journal_invalid() -> Refused:
-    return Refused("journal_invalid", "the journal names a place that is not there")
+    return Refused("journal_invalid", "the journal names a place that does not exist")

@@ -77,7 +77,7 @@ class Custom(RootModel[str]):
         named = address(self.root, info.context.configs) is not None
         if info.context.several and not info.context.relative and not named:
             raise ValueError(
-                f"say on which document it runs, as {info.context.configs[0]}:{self.root}"
+                f"name the document on which it runs, as {info.context.configs[0]}:{self.root}"
             )
         return self
 

@@ -68,7 +68,7 @@ class UnwrapList(Strict):
                     "not_one_item",
                     f"a list of one item is expected here, not of {len(items)}",
                     place=hit.shown,
-                    fix="say many: first, last or keep, and empty: delete or keep",
+                    fix="set `many` to first, last or keep, and `empty` to delete or keep",
                 )
 
 
@@ -122,7 +122,7 @@ class InsertAfter(Strict):
                 "item_missing",
                 "the item to insert behind is not in the list",
                 place=hit.shown,
-                fix="say if_missing: skip or append",
+                fix="set `if_missing` to skip or append",
             )
 
 
@@ -227,7 +227,7 @@ class MapToList(Strict):
                     "not_keyed",
                     f"the entry {why}",
                     place=Hit(entries, cell).shown,
-                    fix="say value_key, or migrate this place by hand",
+                    fix="set `value_key`, or migrate this place by hand",
                 )
             document.add(cell.value, self.key, name, 0)
         document.enclose(hit.container, hit.cell, None)

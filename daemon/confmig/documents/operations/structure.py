@@ -71,7 +71,7 @@ class Move(Strict):
                 "target_exists",
                 f"{self.source} cannot move to {self.to}: both are there with different values",
                 place=target.shown,
-                fix="remove one of the two, or say on_conflict in the migration",
+                fix="remove one of the two, or set `on_conflict` in the migration",
             )
         else:
             self._join(document, hit, target)
@@ -236,7 +236,7 @@ class Hoist(Strict):
                     "hoist_others",
                     f"the object has other keys than {self.key!r}: {name!r}",
                     place=place,
-                    fix="move them away first, or say others: drop",
+                    fix="move them away first, or set `others: drop`",
                 )
             document.remove(value, value.cells[name])
         document.expose(

@@ -69,7 +69,7 @@ class Replace(Strict):
             if match[1].isdecimal() and int(match[1]) > groups:
                 raise ValueError(f"`with` names the group \\{match[1]}, and `regex` has {groups}")
             if not match[1].isdecimal() and match[1] != "\\":
-                raise ValueError(r"in `with` a backslash stands before a digit, or is written \\")
+                raise ValueError(r"in `with`, a backslash comes before a digit, or is written \\")
         return self
 
     def apply(self, document: Editor, scope: Any, context: Context) -> None:

@@ -74,7 +74,7 @@ def rebase(
         result, made, found = by_values(base, wanted, parse, forward)
         if result is not None and check.passes(result, literal=False, made=made):
             return result
-    raise Conflict([*found, *unplaced] or ["comments that were edited, or lines that went"])
+    raise Conflict([*found, *unplaced] or ["comments that were edited, or lines that were removed"])
 
 
 @dataclass(frozen=True, slots=True)

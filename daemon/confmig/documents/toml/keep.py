@@ -134,8 +134,8 @@ class Keep:
             if not self.draft.plan_of(other).dead:
                 raise Refused(
                     "root_table",
-                    f"the pairs of {show(place_of(block.table)) or 'the new root'} stand below "
-                    "another table, and have to stand above it",
+                    f"the pairs of {show(place_of(block.table)) or 'the new root'} are below "
+                    "another table, and must be above it",
                     fix="put the table first in the file",
                 )
         close = self.text.index("]", header.parts[-1].end) + (2 if header.array else 1)

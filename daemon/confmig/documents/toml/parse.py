@@ -159,7 +159,7 @@ class _Scanner:
             container = inner
         name, start, stop, style = names[-1]
         if name in container.cells:
-            raise self._refuse("duplicate_key", start, f"the key {name!r} stands twice")
+            raise self._refuse("duplicate_key", start, f"the key {name!r} occurs twice")
         value, origin = self._value(after, self.depths[id(container)] + 1)
         cell = self._attach(container, name, value, origin, start, stop, style)
         pair.parts.append(Part(cell, start, stop, style))
@@ -186,7 +186,7 @@ class _Scanner:
             sequence = cell.value
             if not isinstance(sequence, Sequence) or _style(sequence) != "array":
                 raise self._refuse(
-                    "duplicate_key", start, f"the key {name!r} is no array of tables"
+                    "duplicate_key", start, f"the key {name!r} is not an array of tables"
                 )
             table = Mapping(self.document, origin)
             item = Cell(None, table, origin, None, sequence.origin)
@@ -212,7 +212,7 @@ class _Scanner:
         if isinstance(value, Sequence) and _style(value) == "array":
             value = value.cells[-1].value
         if not isinstance(value, Mapping) or (value.origin is not None and value.origin.flow):
-            raise self._bad(at, f"the key {cell.name!r} is no table that can be added to")
+            raise self._bad(at, f"the key {cell.name!r} is not a table to which keys can be added")
         return value
 
     def _attach(
@@ -329,7 +329,7 @@ class _Scanner:
             inner = self._dotted_inline(mapping, names[:-1])
             name, begin, end, style = names[-1]
             if name in inner.cells:
-                raise self._refuse("duplicate_key", begin, f"the key {name!r} stands twice")
+                raise self._refuse("duplicate_key", begin, f"the key {name!r} occurs twice")
             at = self._skip(after + 1)
             value, item = self._value(at, self.depths[id(inner)] + 1)
             leaf = self._attach(inner, name, value, item, begin, end, style)
@@ -358,7 +358,7 @@ class _Scanner:
                 cell = self._attach(mapping, name, made, origin, start, stop, style)
             inner = cell.value
             if not isinstance(inner, Mapping) or inner.origin is None or inner.origin.tag != FIXED:
-                raise self._refuse("duplicate_key", start, f"the key {name!r} stands twice")
+                raise self._refuse("duplicate_key", start, f"the key {name!r} occurs twice")
             self.map.inline.setdefault(id(cell), []).append(Part(cell, start, stop, style))
             mapping = inner
         return mapping
@@ -401,7 +401,7 @@ class _Scanner:
         try:
             return read(f"v = {token}")["v"]
         except ValueError:
-            raise self._bad(at, "this is no value") from None
+            raise self._bad(at, "this is not a value") from None
 
     def _bad(self, at: int, message: str) -> Refused:
         return self._refuse("not_toml", at, message, "correct the file, then run again")

@@ -164,7 +164,7 @@ class _Builder:
                     pending = (raw, origin)
                     nodes += 1
                     if raw in top.cells:
-                        raise self._refuse(origin, "duplicate_key", f"the key {raw!r} stands twice")
+                        raise self._refuse(origin, "duplicate_key", f"the key {raw!r} occurs twice")
                     continue
                 if origin.anchor is not None:
                     self._anchor(origin, value, 1)
@@ -253,7 +253,7 @@ class _Builder:
                 "multi_document",
                 "a second YAML document begins here",
                 line=event.start_mark.line + 1,
-                fix="keep one document in a file, or say multi_document: true of the config",
+                fix="keep one document in a file, or set `multi_document: true` in manifest.json",
             )
 
     def _end_document(self) -> None:

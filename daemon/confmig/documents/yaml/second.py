@@ -44,14 +44,14 @@ def second_opinion(document: Document, text: str) -> None:
                     "readers_disagree",
                     "two YAML readers understand this file differently",
                     place=before.place,
-                    fix="write this place in a way that YAML 1.1 and 1.2 agree on",
+                    fix="write this so that YAML 1.1 and 1.2 read it alike",
                 ) from None
             if not _reads(source, document.text):
                 raise Refused(
                     before.code,
                     before.message,
                     place=before.place,
-                    fix="write this place in a way that YAML 1.1 and 1.2 agree on",
+                    fix="write this so that YAML 1.1 and 1.2 read it alike",
                 ) from None
             _pyyaml(document, text)
             return

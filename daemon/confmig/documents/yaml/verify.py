@@ -106,7 +106,7 @@ class _Reader:
                 self._scalar(event, cell)
             elif kind is ev.MappingStartEvent or kind is ev.SequenceStartEvent:
                 if is_mapping and key is None:
-                    raise _failed("a key is no scalar", ())
+                    raise _failed("a key is not a scalar", ())
                 cell = key if is_mapping else next(left, None)
                 key = None
                 if cell is None:

@@ -202,7 +202,7 @@ class Write(Stages):
         if "\n" in properties:
             raise Refused(
                 "block_scalar_move",
-                "a block text cannot move while its tag or anchor stands on a line of its own",
+                "a block text cannot move while its tag or anchor is on a line of its own",
                 place=path_of(self.document, cell),
                 fix="write the tag and the header on one line",
             )

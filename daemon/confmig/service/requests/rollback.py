@@ -26,8 +26,8 @@ def rollback(space: Workspace, target: Target, request: Request) -> Result:
         elif space.store.transactions.unfinished(target.name):
             raise Refused(
                 "unfinished_transaction",
-                f"a transaction of {target.name} was interrupted, and a dry run settles nothing",
-                fix="`confmig run --once` settles it; then ask again",
+                f"a transaction of {target.name} was interrupted, and a dry run does not finish it",
+                fix="`confmig run --once` finishes or undoes it; then ask again",
             )
         job = job_of(space, target, disk, discard=request.get("discard") is True)
         undoing = _selected(job, request, dry_run=dry_run)

@@ -88,7 +88,9 @@ def _unreadable(errors: Sequence[Refused]) -> Refused:
         first.code,
         f"{first.message}{others}",
         place=first.place,
-        fix=first.fix or "put the file back, then roll back again",
+        fix="put the file back, then roll back again"
+        if first.code == "document_missing"
+        else first.fix,
     )
 
 
@@ -98,7 +100,7 @@ def _conflict(places: Mapping[str, str]) -> Refused:
         "rollback_conflict",
         f"{counted(len(places), 'file')} changed after the migration: {listed}",
         place=next(iter(places)),
-        fix="put the edits aside and roll back again, or say --discard-later-edits: today's "
+        fix="put the edits aside and roll back again, or add --discard-later-edits: today's "
         "files are kept in the state directory's rescue/ then",
     )
     refused.documents = tuple(places)
