@@ -71,8 +71,11 @@ def _run(entrant: Entrant, folder: Path) -> tuple[float, float]:
 
 
 def measure(count: int, *, rounds: int, slow: int, parent: Path | None) -> list[Entrant]:
-    """Run everybody on ``count`` files, the slow script on the first ``slow`` of them, in turns,
-    each round in fresh directories."""
+    """Run every contestant on ``count`` files, the slow script on the first ``slow`` of them.
+
+    Run everybody on ``count`` files, the slow script on the first ``slow`` of them, in turns,
+    each round in fresh directories.
+    """
     texts = [corpora.yaml_of(2_000, f"host-{number:05d}") for number in range(count)]
     with tempfile.TemporaryDirectory(dir=parent) as base:
         made = Path(base) / "bundle"

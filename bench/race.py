@@ -14,8 +14,11 @@ from dataclasses import dataclass
 
 @dataclass(slots=True)
 class Runner:
-    """One competitor. ``run`` returns the text it makes, or None if it makes none; ``least`` is
-    how many rounds it runs even if they take more than its time."""
+    """One competitor.
+
+    ``run`` returns the text it makes, or None if it makes none; ``least`` is how many rounds it
+    runs even if they take more than its time.
+    """
 
     name: str
     run: Callable[[], bytes | None]

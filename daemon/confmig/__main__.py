@@ -9,8 +9,10 @@ from confmig.adapters.host import signals
 
 
 def _fill_closed_streams() -> None:
-    """A closed standard stream leaves its number to the next file that is opened, which would then
-    get what is printed: the null device takes the number instead."""
+    """Give the number of a closed standard stream to the null device.
+
+    Otherwise the next file that is opened gets the number, and then what is printed.
+    """
     for number in (0, 1, 2):
         try:
             os.fstat(number)

@@ -41,8 +41,10 @@ def worst(codes: Iterable[int]) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One defect of an input: what is wrong, where, and how to correct it. ``diff`` shows it, line
-    by line, where words do not."""
+    """One defect of an input: what is wrong, where, and how to correct it.
+
+    ``diff`` shows it, line by line, where words do not.
+    """
 
     code: str
     place: str
@@ -98,8 +100,11 @@ class ConfmigError(Exception):
         return ": ".join(part for part in parts if part)
 
     def in_file(self, file: str) -> None:
-        """Make ``file:line`` the place; the entry of the document that was it goes into the
-        message. The second time, only the name of the file changes."""
+        """Make ``file:line`` the place.
+
+        The entry of the document that was it goes into the message. The second time, only
+        the name of the file changes.
+        """
         place = located(file, self.line)
         if not self.entry and self.place not in (file, place):
             self.entry = self.place
@@ -164,8 +169,10 @@ class LockHeld(Blocked):
 
 
 class Bug(ConfmigError):
-    """An unexpected exception, as a report without values: its type and the frames, never its
-    message."""
+    """An unexpected exception, as a report without values.
+
+    Its type and the frames, never its message.
+    """
 
     @classmethod
     def of(cls, error: BaseException) -> Bug:

@@ -41,6 +41,7 @@ class _Model(BaseModel):
 
 class Target(_Model):
     """A directory of configuration files, the bundle that migrates them, and the policy.
+
     ``parameters`` are values for those that the bundle declares.
 
     ``atomic``: the documents of a step change all or none (``set``), or each for itself
@@ -52,7 +53,7 @@ class Target(_Model):
     because their directory is exchanged as a whole (``directory``). ``cas``: where the filesystem
     cannot exchange files the target is refused (``strict``), or a rename takes its place, which
     can lose an edit of the very same moment (``weak``). ``mounted_files``: a file that is a mount
-    of its own is refused (``refuse``), or rewritten in place while nobody has it open
+    of its own is refused (``refuse``), or rewritten in place while no one has it open
     (``rewrite``).
     """
 
@@ -113,8 +114,10 @@ class Telemetry(_Model):
 
 
 class Retention(_Model):
-    """What is kept: so many checkpoints, for so many days, up to so many bytes of images; the last
-    one of a document and unsettled ones always. Events as long, if they are delivered."""
+    """What is kept: so many checkpoints, for so many days, up to so many bytes of images.
+
+    The last one of a document and unsettled ones always. Events as long, if they are delivered.
+    """
 
     checkpoints: int = Field(default=500, ge=1)
     days: int = Field(default=180, ge=1)
@@ -144,9 +147,12 @@ Seconds = Annotated[
 
 
 class WatchBusy(_Model):
-    """A file that another process keeps open for writing: how long to wait for its close, and
-    whether it is then held (``hold``) or migrated all the same (``migrate``, for services that
-    never close their file; what they write to the old file later goes to ``rescue/``)."""
+    """A file that another process keeps open for writing.
+
+    How long to wait for its close, and whether it is then held (``hold``) or migrated all the
+    same (``migrate``, for services that never close their file; what they write to the old file
+    later goes to ``rescue/``).
+    """
 
     wait: Seconds = Field(default=30.0, ge=0, le=86_400)
     then: Literal["hold", "migrate"] = "hold"
@@ -223,8 +229,11 @@ def _invalid(problems: list[Problem]) -> Invalid:
 
 
 def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings:
-    """Read a settings file. Raises ``Invalid`` with every problem in it, and for one that others
-    can change (``settings_untrusted``)."""
+    """Read a settings file.
+
+    Raises ``Invalid`` with every problem in it, and for one that others can change
+    (``settings_untrusted``).
+    """
     trust.check("settings_untrusted", "settings file", [path])
     try:
         found = worker.check(read_plain(path))
@@ -285,8 +294,10 @@ def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings
 
 
 def _entangled(state_dir: Path, roots: list[Path]) -> list[Problem]:
-    """State and configuration must not contain each other: confmig would migrate its own images,
-    for ever."""
+    """State and configuration must not contain each other.
+
+    Confmig would migrate its own images, for ever.
+    """
     out = []
     state = state_dir.resolve()
     for root in roots:

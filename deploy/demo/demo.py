@@ -124,8 +124,10 @@ def main() -> None:
 
 
 def _before_last(home: Path, file: Path) -> str:
-    """What the checkpoint of the last migration says the file was: a line of JSON for each file,
-    below a line about the transaction."""
+    """What the checkpoint of the last migration says the file was.
+
+    A line of JSON for each file, below a line about the transaction.
+    """
     listed = subprocess.run(
         [sys.executable, "-m", "confmig", "history", "--json", "--settings", home / "confmig.yaml"],
         capture_output=True,

@@ -1,2 +1,5 @@
-"""The telemetry of confmig. ``events``, ``metrics`` and ``spans`` are names and import nothing;
-``export`` and ``relay`` are the only importers of OpenTelemetry."""
+"""The telemetry of confmig.
+
+``events``, ``metrics`` and ``spans`` are names and import nothing; ``export`` and ``relay`` are the
+only importers of OpenTelemetry.
+"""

@@ -36,8 +36,10 @@ _TIMEOUT = 2  # seconds of one export; the whole shutdown is bounded by a few of
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where the three signals go: ``otlp``, ``console`` or ``none``. ``endpoint`` is the base
-    URL of settings, None to let the ``OTEL_*`` variables say it."""
+    """Where the three signals go: ``otlp``, ``console`` or ``none``.
+
+    ``endpoint`` is the base URL of settings, None to let the ``OTEL_*`` variables say it.
+    """
 
     logs: str
     traces: str

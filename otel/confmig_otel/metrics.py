@@ -32,10 +32,12 @@ BOUNDARIES = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """What the gauges show. ``pending``: (target, class) -> migrations; ``blocked``: (target,
-    reason) -> 0 or 1; ``documents``: (target, config, version) -> documents; ``held``: (target,
-    class, reason) -> migrations; ``attention``: (target, id, reason) -> 1; times in Unix
-    seconds."""
+    """What the gauges show.
+
+    ``pending``: (target, class) -> migrations; ``blocked``: (target, reason) -> 0 or 1;
+    ``documents``: (target, config, version) -> documents; ``held``: (target, class, reason) ->
+    migrations; ``attention``: (target, id, reason) -> 1; times in Unix seconds.
+    """
 
     pending: Mapping[tuple[str, str], int] = field(default_factory=dict)
     blocked: Mapping[tuple[str, str], int] = field(default_factory=dict)

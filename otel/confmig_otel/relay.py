@@ -71,8 +71,11 @@ class Row(Protocol):
 
 @dataclass(slots=True)
 class Delivery:
-    """What became of a batch. ``error`` names why the rest must be tried again; ``advice`` says in
-    a sentence what the receiver answered and what to do."""
+    """What became of a batch.
+
+    ``error`` names why the rest must be tried again; ``advice`` says in a sentence what the
+    receiver answered and what to do.
+    """
 
     delivered: list[int] = field(default_factory=list)
     rejected: list[tuple[int, str]] = field(default_factory=list)
@@ -166,7 +169,7 @@ class Deliverer:
         if response.status_code == 200 and protobuf and complete and not answer.redirected:
             try:
                 parsed = ExportLogsServiceResponse.FromString(response.content)
-            except Exception:  # noqa: BLE001 - protobuf raises several kinds; any of them is no proof
+            except Exception:  # noqa: BLE001 - protobuf raises several kinds; any of them is not proof
                 answer.proof = False
             else:
                 answer.proof = True
@@ -177,8 +180,10 @@ class Deliverer:
         self._answer = answer
 
     def _send(self, rows: list[Row], out: Delivery, candidates: list[tuple[int, str]]) -> bool:
-        """False: stop, the receiver is not taking anything now, or time is up. ``candidates`` are
-        the single records that were refused."""
+        """False: stop, the receiver is not taking anything now, or time is up.
+
+        ``candidates`` are the single records that were refused.
+        """
         left = self._deadline - time.monotonic()
         if left <= 0:
             out.error = "timeout"
@@ -245,8 +250,10 @@ class Deliverer:
 
 
 def _is_complete(response: requests.Response) -> bool:
-    """Whether an answer arrived to its end. One that is cut off in its headers looks complete if
-    nothing says how long it is."""
+    """Whether an answer arrived to its end.
+
+    One that is cut off in its headers looks complete if nothing says how long it is.
+    """
     if response.status_code == 204 or "chunked" in response.headers.get("transfer-encoding", ""):
         return True
     length = response.headers.get("content-length", "")

@@ -56,7 +56,7 @@ class Silent:
 
     @contextmanager
     def span(self, kind: str, name: str, attributes: Mapping[str, Any]) -> Iterator[Span]:
-        """A span that nobody sees."""
+        """A span that no one sees."""
         yield _SilentSpan()
 
     def duration(self, seconds: float, attributes: Mapping[str, str]) -> None:

@@ -126,8 +126,7 @@ def _order(bundle: Bundle, rng: random.Random | None) -> list[str]:
 
 
 def _comments_of_survivors(text: str, consumed: tuple[str, ...]) -> Iterator[str]:
-    """Comment lines that do not stand directly above, and trailing comments that do not stand
-    beside, a key that a migration consumes."""
+    """Comment lines and trailing comments that do not belong to a key that a migration consumes."""
     lines = text.splitlines()
     for number, line in enumerate(lines):
         match = re.search(r"(?:^|\s)(#.*)$", line)

@@ -1,5 +1,7 @@
-"""The telegraf bundle on the public pairs of its corpus: the same plugin tables as a multiset, and
-the comments of every key that is still there."""
+"""The telegraf bundle on the public pairs of its corpus.
+
+The same plugin tables as a multiset, and the comments of every key that is still there.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""Most crash tests play a writer in their own process at an exact moment of an exchange. Under a
-lease it would wait for itself, so leases are off here, except where a test asks for them."""
+"""Most crash tests play a writer in their own process at an exact moment of an exchange.
+
+Under a lease it would wait for itself, so leases are off here, except where a test asks for them.
+"""
 
 from __future__ import annotations
 

@@ -85,8 +85,10 @@ def test_the_power_may_fail_in_a_transaction_of_many_files(tmp_path: Path) -> No
     ids=["a stage", "an exchange", "an unlink"],
 )
 def test_the_power_may_fail_in_a_recovery(tmp_path: Path, killed_after: str) -> None:
-    """A run is killed, the next one settles what it left. What the first has done and not synced
-    is lost with what the second does."""
+    """A run is killed, the next one settles what it left.
+
+    What the first has done and not synced is lost with what the second does.
+    """
     sample = Sample(richest=32) if FULL else EXTREMES
     outcome = power.power(tmp_path, sample=sample, interrupted=killed_after, every=FULL)
     print(f"\n{outcome}")
@@ -98,8 +100,11 @@ def test_the_power_may_fail_in_a_recovery(tmp_path: Path, killed_after: str) -> 
 @pytest.mark.slow
 @needs_strace
 def test_the_power_may_fail_in_the_very_first_run(tmp_path: Path) -> None:
-    """Nobody has made the directory of the state before. That it has a name must be durable, too,
-    and only a sync of the directory above it makes that sure."""
+    """Nobody has made the directory of the state before.
+
+    That it has a name must be durable, too, and only a sync of the directory above it makes
+    that sure.
+    """
     outcome = power.power(tmp_path, sample=EXTREMES, first_run=True)
     print(f"\n{outcome}")
     assert not outcome.findings, str(outcome)

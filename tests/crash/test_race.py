@@ -111,8 +111,11 @@ class Writer:
 @pytest.mark.leases
 @pytest.mark.parametrize("how", [OFF, ASKED, HELD])
 def test_what_a_lease_across_the_exchange_saves(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
-    """A service opens its file, truncates it and writes it. A loss is an update that is not in the
-    document at the end; its bytes are in `rescue/` all the same."""
+    """A service opens its file, truncates it and writes it.
+
+    A loss is an update that is not in the document at the end; its bytes are in `rescue/` all
+    the same.
+    """
     lease(monkeypatch, how)
     report = race.race(race.EMPTY, LEASE_ROUNDS)
     losses = report.rounds - report.found["in the document"]
@@ -209,8 +212,11 @@ def _naive_swap_out(self: FileExchange, file: FilePlan) -> None:
 def test_an_edit_of_one_file_while_another_ones_drift_is_undone_survives_but_for_a_naive_undo(
     two: World, monkeypatch: pytest.MonkeyPatch, naive: bool
 ) -> None:
-    """The first document is exchanged, the second has drifted, so the first goes back; at that
-    moment somebody edits the new image. The documents are mixed then, and it is said so."""
+    """The first document is exchanged, the second has drifted, so the first goes back.
+
+    At that moment somebody edits the new image. The documents are mixed then, and it is said
+    so.
+    """
     plan = two.plan()
     edit = document(7, 1)
 
@@ -257,8 +263,11 @@ def test_what_a_late_writer_writes_before_the_linger_ends_is_rescued_with_an_eve
 
 
 def test_a_writer_that_stays_longer_than_the_linger_is_the_documented_flaw(world: World) -> None:
-    """What was written within the linger is rescued, what is written later goes to a file without
-    a name. Nothing else suffers from it."""
+    """What is written within the linger is rescued; what is written later is in no named file.
+
+    What was written within the linger is rescued, what is written later goes to a file without
+    a name. Nothing else suffers from it.
+    """
     writer = Writer(world.config / race.NAME)
     waited: list[float] = []
 
@@ -292,8 +301,11 @@ def test_a_silent_writer_that_stays_longer_than_the_linger_is_not_noticed(world:
 def test_a_late_writer_into_our_image_is_rescued_when_his_own_edit_goes_back(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An edit came out of the exchange. Until it is exchanged back the document is our image, and
-    whoever opens it then writes into what becomes our temporary. He closes at once."""
+    """An edit came out of the exchange.
+
+    Until it is exchanged back the document is our image, and whoever opens it then writes into
+    what becomes our temporary. He closes at once.
+    """
     late = document(9, 1)
     writers: list[Writer] = []
     _around_exchange(
@@ -315,8 +327,11 @@ def test_a_late_writer_into_our_image_is_rescued_when_his_own_edit_goes_back(
 def test_a_late_writer_into_our_image_is_rescued_when_a_transaction_is_undone(
     two: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first document is exchanged and somebody opens it; the second has drifted, so the first
-    goes back, and he writes then, into what has become our temporary."""
+    """The first document is exchanged and somebody opens it.
+
+    The second has drifted, so the first goes back, and he writes then, into what has become our
+    temporary.
+    """
     late = document(9, 1)
     writers: list[Writer] = []
 
@@ -335,8 +350,10 @@ def test_a_late_writer_into_our_image_is_rescued_when_a_transaction_is_undone(
 
 
 def _end_while_it_waits(writers: list[Writer], late: bytes) -> tuple[Callable[[float], None], Hook]:
-    """Write and close at the first pause; if there is none, right after the transaction, which is
-    within the linger all the same."""
+    """Write and close at the first pause.
+
+    If there is none, right after the transaction, which is within the linger all the same.
+    """
     done: list[bool] = []
 
     def end() -> None:
@@ -351,8 +368,11 @@ def _end_while_it_waits(writers: list[Writer], late: bytes) -> tuple[Callable[[f
 def test_a_late_writer_is_rescued_when_recovery_undoes_a_transaction(
     two: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Killed between two exchanges; then the second document is edited, so recovery puts the first
-    one back, into which somebody still writes."""
+    """Killed between two exchanges.
+
+    Then the second document is edited, so recovery puts the first one back, into which somebody
+    still writes.
+    """
     plan = two.plan()
     transactor = two.transactor()
     transactor.intend(plan, plan.files, RECORDS)

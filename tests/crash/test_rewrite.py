@@ -301,8 +301,10 @@ def test_an_edit_that_looks_like_a_torn_file_stands_when_nothing_was_torn(world:
 def test_an_edit_of_our_new_image_that_looks_torn_survives_an_undo(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first is written, the last has drifted, so the first goes back; but in between somebody
-    has removed its last line."""
+    """The first is written, the last has drifted, so the first goes back.
+
+    But in between somebody has removed its last line.
+    """
     edit = _without_last_line(GROWS.new)
     real = FileExchange.swap_in
 
@@ -356,8 +358,10 @@ def zeros(doc: Doc, count: int, seed: int = 0) -> Iterator[bytes]:
 
 
 def states(doc: Doc, *, few: bool = True) -> list[bytes]:
-    """States that a crash or a power cut may leave of writing, none of them whole. Those with
-    zeros end in zeros of the padding where a sector has neither image."""
+    """States that a crash or a power cut may leave of writing, none of them whole.
+
+    Those with zeros end in zeros of the padding where a sector has neither image.
+    """
     large = len(doc.old) > 4096
     step = (len(doc.new) // 40 if large else 37) if few else (997 if large else 1)
     found = [
@@ -775,8 +779,10 @@ def test_a_conflict_ends_when_the_edit_is_put_aside(
 def test_a_crash_inside_a_resolution_does_not_close_that_way(
     world: World, mode: str, ends: str
 ) -> None:
-    """The edit was put aside and the way out was begun; a crash left the file torn. The same
-    command again must end it."""
+    """The edit was put aside and the way out was begun; a crash left the file torn.
+
+    The same command again must end it.
+    """
     for held in states(GROWS)[::11]:
         plan = _conflict(world)
         world.put("m.yaml", held)
@@ -789,8 +795,10 @@ def test_a_crash_inside_a_resolution_does_not_close_that_way(
 
 
 def in_child(do: Callable[[], None]) -> int:
-    """Run something in a process of its own; how that ended (negative: by which signal). What it
-    makes is in a directory of ours: who dies of a signal does not tidy up."""
+    """Run something in a process of its own; how that ended (negative: by which signal).
+
+    What it makes is in a directory of ours: who dies of a signal does not tidy up.
+    """
     with room() as folder:
         pid = os.fork()
         if pid == 0:
@@ -1403,8 +1411,11 @@ def _files(run: Scenario, point: Point) -> list[str]:
 
 
 def _half(shared: Sweep, run: Scenario) -> dict[str, bytes]:
-    """The mounted files that are neither old nor new. A kill between two calls leaves the new
-    content and behind it the rest of the old one, and nothing else."""
+    """The mounted files that are neither old nor new.
+
+    A kill between two calls leaves the new content and behind it the rest of the old one, and
+    nothing else.
+    """
     found = {}
     for name in MOUNTED:
         held = (run.config / name).read_bytes()
@@ -1570,8 +1581,10 @@ def _here(shared: Sweep) -> Scenario:
 
 
 def _second_kills(server: Forks, shared: Sweep, first: tuple[str, str], most: int) -> Report:
-    """Kill at the first point, and from there kill the next run at its points. A transaction
-    records paths, so all this happens in one place."""
+    """Kill at the first point, and from there kill the next run at its points.
+
+    A transaction records paths, so all this happens in one place.
+    """
     with mounted(shared.probe):
         listed = server.points(shared.probe)
     [point] = [p for p in listed if p.syscall == first[0] and _files(shared.probe, p) == [first[1]]]
@@ -1858,8 +1871,11 @@ def test_a_file_that_is_kept_open_is_busy_and_is_migrated_later(
 def test_a_daemon_does_not_wake_itself_while_a_file_is_busy(
     mounts: Mounts, place: Path, kind: str
 ) -> None:
-    """Each try opens and closes the file. That must not be the event that starts the next try; and
-    one busy file is told once, before anything is begun."""
+    """Each try opens and closes the file.
+
+    That must not be the event that starts the next try; and one busy file is told once, before
+    anything is begun.
+    """
     made = rewriting_world(place, ROOT)
     if kind == "onto-itself":
         source = made.mine("b.yaml")
@@ -1889,8 +1905,11 @@ def test_a_daemon_does_not_wake_itself_while_a_file_is_busy(
 
 @pytest.mark.slow
 def test_a_daemon_finds_an_edit_of_a_mounted_file(mounts: Mounts, place: Path) -> None:
-    """The kernel tells of a file where its source is, not where it is mounted: no event comes from
-    below the root, so such a target is polled. The rescan would be in a minute."""
+    """The kernel tells of a file where its source is, not where it is mounted.
+
+    No event comes from below the root, so such a target is polled. The rescan would be in a
+    minute.
+    """
     made = rewriting_world(place, ROOT)
     source = outside(mounts, made, "b.yaml")
     with OddDaemon(made) as daemon:

@@ -407,8 +407,7 @@ def test_a_chmod_that_an_exchange_took_out_before_a_kill_is_put_back(world: Worl
 def test_an_edit_that_we_may_not_read_goes_back_to_its_place(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Another user's file of mode 0600, renamed onto the target between the look and the
-    exchange."""
+    """Another user's file of mode 0600, renamed onto the target between look and exchange."""
     theirs: list[int] = []
     real_digest, real_exchange = Disk.digest, Disk.exchange
 

@@ -319,8 +319,11 @@ def test_where_the_exchange_works_weak_changes_nothing(tmp_path: Path) -> None:
 @pytest.mark.slow
 @needs_strace
 def test_killed_inside_the_recovery_of_each_state_and_run_again(tmp_path: Path) -> None:
-    """First kills: in both states within the replacement of the first and of the last file, and
-    between two. Second kills: the writes of the next run, a sample of those in the state."""
+    """Kill in both states, within the replacement of the first and the last file, and between.
+
+    First kills: in both states within the replacement of the first and of the last file, and
+    between two. Second kills: the writes of the next run, a sample of those in the state.
+    """
     began = time.monotonic()
     shared = sweep.prepare(tmp_path, SMALL)
     with weak_pool(shared, 2) as servers:
@@ -374,8 +377,11 @@ def test_an_error_at_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.slow
 @needs_strace
 def test_an_error_that_recovery_meets_leaves_all_to_the_next_run(tmp_path: Path) -> None:
-    """Killed in each state; then the link or rename that recovery makes fails, and it may say so,
-    but the run after that ends well."""
+    """Killed in each state.
+
+    Then the link or rename that recovery makes fails, and it may say so, but the run after that
+    ends well.
+    """
     shared = sweep.prepare(tmp_path, SMALL)
     met = Counter[str]()
 
@@ -423,8 +429,11 @@ def _memory_worlds(directory: Path, names: tuple[str, ...] = (race.NAME,)) -> It
 
 
 class FuseWorld(World):
-    """Documents on FUSE. What is there the test reads below the mount: of a file with two names
-    the kernel may know an old length for a second."""
+    """Documents on FUSE.
+
+    What is there the test reads below the mount: of a file with two names the kernel may know
+    an old length for a second.
+    """
 
     below = Path()
 
@@ -435,8 +444,11 @@ class FuseWorld(World):
         return [file.read_bytes() for file in self.below.glob(f"{PREFIX}*")]
 
     def plan(self, olds: Mapping[str, bytes] | None = None) -> Planned:
-        """While the service has the file open that was replaced, and until the kernel looks again,
-        it has two names there (`.fuse_hidden`) and is refused."""
+        """While the service has the replaced file open, it has two names there (`.fuse_hidden`).
+
+        While the service has the file open that was replaced, and until the kernel looks
+        again, it has two names there (`.fuse_hidden`) and is refused.
+        """
         olds = {name: self.read(name) for name in self.names} | dict(olds or {})
         for _ in range(1000):
             for name in self.names:
@@ -490,8 +502,10 @@ def two(worlds: Worlds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def _do_not_wait(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On FUSE every clean-up waits a second for writers it cannot see. Here nobody writes but in
-    hooks."""
+    """On FUSE every clean-up waits a second for writers it cannot see.
+
+    Here nobody writes but in hooks.
+    """
     real = World.transactor
 
     def transactor(
@@ -637,8 +651,11 @@ def test_undisturbed(world: World, moments: Moments) -> None:
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_an_edit_by_a_rename(world: World, moments: Moments, moment: str) -> None:
-    """Lost is what comes between the look at the second name and the first rename, and it is said
-    that all is well; that is the weakness. Nothing else is."""
+    """What comes between the look at the second name and the first rename is lost, unnoticed.
+
+    Lost is what comes between the look at the second name and the first rename, and it is said
+    that all is well; that is the weakness. Nothing else is.
+    """
     edit = edited(1)
     moments[1, moment] = lambda: by_rename(world, edit)
     if moment in (RENAME, RENAMED, AFTER):
@@ -698,12 +715,14 @@ def test_new_rights(world: World, moments: Moments, moment: str) -> None:
 
 @pytest.mark.parametrize("moment", MOMENTS)
 def test_a_removal(world: World, moments: Moments, moment: str) -> None:
-    """What was removed before the link is not made again; later, it was our image or it was
-    removed in the very moment."""
+    """What was removed before the link is not made again.
+
+    Later, it was our image or it was removed in the very moment.
+    """
     file = world.config / race.NAME
     moments[1, moment] = file.unlink
     if moment in (LOOK, LINK, LINKED):
-        with pytest.raises(Exception, match=r"changed|is gone"):
+        with pytest.raises(Exception, match=r"changed|does not exist"):
             world.transactor().run(made := world.plan(), made.files, RECORDS)
         assert not file.exists()
     else:
@@ -717,8 +736,11 @@ def test_a_removal(world: World, moments: Moments, moment: str) -> None:
 def test_the_kernel_says_that_a_file_that_is_just_replaced_is_not_there(
     world: World, moments: Moments
 ) -> None:
-    """`linkat` finds the name, then the file has no name any more: ENOENT, in one of a hundred
-    links beside a busy renamer. The target is there all the time, so it has drifted."""
+    """`linkat` finds the name, then the file has no name any more.
+
+    ENOENT, in one of a hundred links beside a busy renamer. The target is there all the time,
+    so it has drifted.
+    """
     edit = edited(1)
 
     def replaced() -> None:
@@ -774,8 +796,10 @@ def test_a_writer_that_had_it_open_and_closes(world: World, moments: Moments, mo
 
 
 def test_a_late_writer_within_the_linger_is_rescued(world: World) -> None:
-    """He writes after the commit, while clean-up waits for him; or, if it does not wait, at once
-    after it, which is within the linger all the same."""
+    """He writes after the commit, while clean-up waits for him.
+
+    Or, if it does not wait, at once after it, which is within the linger all the same.
+    """
     late = edited(9)
     fd = os.open(world.config / race.NAME, os.O_WRONLY)
     written: list[bool] = []
@@ -797,9 +821,12 @@ def test_a_late_writer_within_the_linger_is_rescued(world: World) -> None:
 def test_a_late_writer_that_empties_it_first_is_rescued_whole(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """He empties it between the two looks at what came out (the content, the rights), and writes
-    while clean-up waits. What is rescued is what he wrote, and not nothing. (That clean-up waits
-    is another test's; here it does.)"""
+    """The writer empties the file between the two looks, and writes while clean-up waits.
+
+    He empties it between the two looks at what came out (the content, the rights), and writes
+    while clean-up waits. What is rescued is what he wrote, and not nothing. (That clean-up
+    waits is another test's; here it does.)
+    """
     late = edited(9)
     fd = os.open(world.config / race.NAME, os.O_WRONLY)
     real, written = Disk.metadata, list[bool]()
@@ -828,8 +855,10 @@ def test_a_late_writer_that_empties_it_first_is_rescued_whole(
 
 
 def _undone(two: World, moments: Moments, moment: str, edit: Hook) -> type[Exception]:
-    """The first document is replaced, the second has drifted, so the first goes back; meanwhile it
-    is edited. Gives what was raised."""
+    """The first document is replaced, the second has drifted, so the first goes back.
+
+    Meanwhile it is edited. Gives what was raised.
+    """
     moments[1, AFTER] = lambda: by_rename(two, document(3, 0), "b.yaml")
     moments[2, moment] = edit
     with pytest.raises((Drifted, Conflict)) as raised:
@@ -981,8 +1010,10 @@ def test_killed_while_it_is_undone(two: World, moments: Moments, moment: str) ->
 
 @pytest.mark.parametrize("moment", [LINKED, RENAME, RENAMED, AFTER])
 def test_killed_inside_the_recovery_that_undoes(two: World, moments: Moments, moment: str) -> None:
-    """Killed in the first replacement, then the second document is edited; recovery is killed
-    while it puts the first one back."""
+    """Killed in the first replacement, then the second document is edited.
+
+    Recovery is killed while it puts the first one back.
+    """
     moments[1, RENAMED] = _killed_here
     _is_killed(two)
     by_rename(two, document(3, 0), "b.yaml")
@@ -1000,8 +1031,11 @@ def test_killed_inside_the_recovery_that_undoes(two: World, moments: Moments, mo
 def test_what_a_kill_left_is_settled_but_for_a_recovery_that_ignores_it(
     world: World, moments: Moments, monkeypatch: pytest.MonkeyPatch, first: str, naive: bool
 ) -> None:
-    """The tests above can fail: a second name stays, and with it a document that is refused for
-    its two links; or an edit is nowhere but under that name."""
+    """The tests above can fail.
+
+    A second name stays, and with it a document that is refused for its two links; or an edit is
+    nowhere but under that name.
+    """
     if naive:
         monkeypatch.setattr(Disk, "finish_exchange", _never_finished)
     if first == RENAMED:
@@ -1025,8 +1059,11 @@ def test_what_a_kill_left_is_settled_but_for_a_recovery_that_ignores_it(
 
 
 def _conflict(two: World, moments: Moments) -> None:
-    """The first document is new and edited, the second was never ours; then the operator takes
-    back the edit of the first one, so that it may be restored or resumed."""
+    """The first document is new and edited, the second was never ours.
+
+    Then the operator takes back the edit of the first one, so that it may be restored or
+    resumed.
+    """
     moments[1, AFTER] = lambda: by_rename(two, document(3, 0), "b.yaml")
     moments[2, LOOK] = lambda: by_rename(two, edited(7, 1), "a.yaml")
     with pytest.raises(Conflict):
@@ -1109,8 +1146,11 @@ def test_an_error_while_a_conflict_is_restored(two: World, moments: Moments, mom
 
 
 class Patient(race.Service):
-    """A service on FUSE. There, whoever opens a file in the moment of any rename over it, by
-    anybody, may be told that it is not there; so this one tries again."""
+    """A service on FUSE.
+
+    There, whoever opens a file in the moment of any rename over it, by anybody, may be told
+    that it is not there; so this one tries again.
+    """
 
     def __init__(self, folder: Path, style: str) -> None:
         self._process = subprocess.Popen(
@@ -1158,8 +1198,10 @@ def test_no_update_in_place_is_lost(
 def test_updates_by_renames_are_lost_in_the_one_moment_only(
     worlds: Worlds, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """How many is chance, and is printed; the service is set off at just that moment. Whatever is
-    lost, nothing else is broken."""
+    """How many is chance, and is printed; the service is set off at just that moment.
+
+    Whatever is lost, nothing else is broken.
+    """
     report, broken = _race(race.RENAME, 20_000 if FULL else 2000, worlds, monkeypatch)
     print(f"\nweak, {len(report.lost)} of {report.rounds} lost: {report}")
     assert not broken, str(report)
@@ -1333,8 +1375,11 @@ def test_strict_is_refused_and_the_fix_names_weak(tmp_path: Path) -> None:
 def test_weak_that_is_taken_back_after_a_kill_is_refused_until_it_is_there_again(
     tmp_path: Path,
 ) -> None:
-    """Killed in a replacement under `weak`; `strict` can neither finish nor undo it, but it changes
-    nothing, and with `weak` it is finished."""
+    """Killed in a replacement under `weak`.
+
+    `strict` can neither finish nor undo it, but it changes nothing, and with `weak` it is
+    finished.
+    """
     shared = sweep.prepare(tmp_path, SMALL)
     with weak_pool(shared, 1) as servers:
         [listed] = servers.map(lambda server, world: server.points(world), [shared.probe])

@@ -171,8 +171,10 @@ def _around(
 
 
 def _snapshot(folder: Path) -> dict[str, tuple[object, ...]]:
-    """Everything below a directory: kind, content, mode, owner, attributes, and of what is no
-    directory the inode."""
+    """Everything below a directory.
+
+    Kind, content, mode, owner, attributes, and of what is no directory the inode.
+    """
     found: dict[str, tuple[object, ...]] = {}
     for path in [folder, *sorted(folder.rglob("*"))]:
         facts = path.lstat()
@@ -252,8 +254,11 @@ EDIT = document(7, 0)
 
 @dataclass(frozen=True)
 class Edit:
-    """Something that somebody does to the directory by its path. `stands` tells whether it is
-    there; `data` are its bytes, if it has any; `seen`: a transaction must not go over it."""
+    """Something that somebody does to the directory by its path.
+
+    `stands` tells whether it is there; `data` are its bytes, if it has any; `seen`: a
+    transaction must not go over it.
+    """
 
     name: str
     do: Callable[[Path], object]
@@ -450,9 +455,11 @@ def test_what_is_done_between_the_exchange_and_the_look_is_kept(
 def test_what_is_done_to_the_new_directory_before_it_goes_back_is_kept(
     world: Whole, monkeypatch: pytest.MonkeyPatch, edit: Edit
 ) -> None:
-    """Something else came out of the exchange, so the directories are exchanged back; right before
-    that somebody works in the new one. Bytes are kept. (What has no bytes, a mode, a removal or a
-    link that somebody makes in these microseconds, goes out with our directory.)"""
+    """Something else came out of the exchange, so the directories are exchanged back.
+
+    Right before that somebody works in the new one. Bytes are kept. (What has no bytes, a mode,
+    a removal or a link that somebody makes in these microseconds, goes out with our directory.)
+    """
     folder = world.config / D
     first = _saved("first.txt", b"first")
     _around(monkeypatch, "exchange", before={1: lambda: first(folder), 2: lambda: edit.do(folder)})
@@ -534,8 +541,11 @@ THROUGH = pytest.mark.parametrize("late", THROUGH_THE_OLD, ids=lambda text: text
 def test_what_is_done_through_the_old_directory_is_kept(
     world: Whole, monkeypatch: pytest.MonkeyPatch, holder: Holder, late: str, moment: str
 ) -> None:
-    """Between exchange and look it is a drift. After the look the old directory is on its way
-    out: what is written into it goes to `rescue/` with an event, or is in the new one too."""
+    """Between exchange and look it is a drift.
+
+    After the look the old directory is on its way out: what is written into it goes to
+    `rescue/` with an event, or is in the new one too.
+    """
     name, do = THROUGH_THE_OLD[late]
     folder = world.config / D
     beats = []
@@ -1033,8 +1043,11 @@ def test_with_single_files_a_reader_sees_a_mix(monkeypatch: pytest.MonkeyPatch) 
 
 
 class Service(race.Service):
-    """The service of the `race` harness. One that saves by a rename may find its new file gone
-    when the directory was exchanged in between: it says so and it saves again."""
+    """The service of the `race` harness.
+
+    One that saves by a rename may find its new file gone when the directory was exchanged in
+    between: it says so and it saves again.
+    """
 
     PROGRAM = """
 import sys
@@ -1262,8 +1275,10 @@ def _kind(shared: sweep.Sweep, world: scenario.Scenario) -> tuple[object, ...]:
 
 
 def _nested_sweep(workdir: Path, spec: Spec, seed: str = "", most: int = 24) -> tuple[Swept, int]:
-    """As `nested`, but that a world is made anew by the first kill: the plan records inodes, which
-    no copy has."""
+    """As `nested`, but that a world is made anew by the first kill.
+
+    The plan records inodes, which no copy has.
+    """
     began = time.monotonic()
     shared = sweep.prepare(workdir, spec)
     probe = shared.probe
@@ -1372,8 +1387,11 @@ def test_an_error_at_any_call_keeps_the_promises(errors: Report, promise: str) -
 @pytest.mark.slow
 @needs_strace
 def test_the_power_may_fail_after_any_operation(tmp_path: Path) -> None:
-    """The model knows hard links. (The inodes that the plan records are those of the recorded run:
-    in a state that is made real all other files look replaced.)"""
+    """The model knows hard links.
+
+    (The inodes that the plan records are those of the recorded run: in a state that is made
+    real all other files look replaced.)
+    """
     sample = Sample(exhaustive=6, random=4, richest=64) if FULL else Sample(
         exhaustive=2, richest=6, start=".confmig-"
     )  # fmt: skip
@@ -1723,8 +1741,11 @@ def _acl(*entries: tuple[int, int, int]) -> bytes:
 def test_access_control_lists_are_kept_and_default_ones_open_nothing(
     place: Path, user: odd.User
 ) -> None:
-    """A default list above the directory is inherited by what is made beside it, one in it by what
-    is staged in it; neither may stay where there was none."""
+    """Default lists of the directories above are inherited, and none may stay by mistake.
+
+    A default list above the directory is inherited by what is made beside it, one in it by what
+    is staged in it; neither may stay where there was none.
+    """
     made = _target(place, user, *PAIR)
     made.mine("app/notes.txt", "notes")
     nobody = 0xFFFFFFFF
@@ -1947,8 +1968,10 @@ def test_after_a_commit_the_daemon_ends_as_it_should(tmp_path: Path, commit: str
 @pytest.mark.slow
 @COMMIT
 def test_after_a_commit_the_daemon_still_sees_edits(tmp_path: Path, commit: str) -> None:
-    """In the directory and in those in it, without any rescan. Each document must wake it by
-    itself."""
+    """In the directory and in those in it, without any rescan.
+
+    Each document must wake it by itself.
+    """
     made = _served(tmp_path, commit)
     folder = _inode(made.config / D)
     with Daemon(made) as daemon:

@@ -1,5 +1,8 @@
-"""The deployments of deploy/, each by a real tool: Kubernetes' schemas, systemd, and the image's
-file system as the Dockerfile makes it, run without root and read-only."""
+"""The deployments of deploy/, each by a real tool.
+
+Kubernetes' schemas, systemd, and the image's file system as the Dockerfile makes it, run without
+root and read-only.
+"""
 
 from __future__ import annotations
 

@@ -126,7 +126,9 @@ def reasons(status: int, body: str) -> list[str]:
 
 def becomes(daemon: Daemon, ready: int, startup: int, names: str = "") -> tuple[str, str]:
     """Wait until both probes answer so, with this text in the reasons of each 503; what they say.
-    Each answer on the way is checked, too."""
+
+    Each answer on the way is checked, too.
+    """
     answers: list[tuple[int, str]] = []
 
     def found() -> bool:
@@ -1353,8 +1355,11 @@ def catches(process: int, which: signal.Signals) -> bool:
 
 @pytest.mark.parametrize("delay", DELAYS, ids=lambda d: f"{d:.3f}")
 def test_sigterm_right_after_the_start_ends_it_as_process_1(tmp_path: Path, delay: float) -> None:
-    """As process 1 it must have a handler, or the signal is lost; so from the moment on in which
-    the interpreter is there (that is when it has one for SIGINT) and its main module was read."""
+    """As process 1 it must have a handler, or the signal is lost.
+
+    So from the moment on in which the interpreter is there (that is when it has one for SIGINT)
+    and its main module was read.
+    """
     unshare = ["unshare", "--pid", "--fork", "--mount-proc", "--kill-child"]
     if os.geteuid() != 0:
         pytest.skip("a process namespace needs root")

@@ -107,8 +107,11 @@ class Quiet(ThreadingHTTPServer):
 
 
 class Receiver:
-    """An OTLP receiver that answers requests with log records as its script says, others with
-    success. What it keeps it keeps before it answers."""
+    """An OTLP receiver that answers requests with log records as its script orders.
+
+    An OTLP receiver that answers requests with log records as its script says, others with
+    success. What it keeps it keeps before it answers.
+    """
 
     def __init__(self, script: Script | None = None, *, drip_all: bool = False) -> None:
         self.script = script or always(OK)

@@ -1,5 +1,8 @@
-"""``confmig rollback`` of files that somebody edited since: the old bytes with the later edits in
-them, or a conflict and nothing at all; ``--to``, ``--dry-run``, ``--discard-later-edits``."""
+"""``confmig rollback`` of files that somebody edited since.
+
+The old bytes with the later edits in them, or a conflict and nothing at all; ``--to``,
+``--dry-run``, ``--discard-later-edits``.
+"""
 
 from __future__ import annotations
 

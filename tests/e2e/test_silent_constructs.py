@@ -1,5 +1,7 @@
-"""Constructs of migrations that did something else than they say, without a word: each does what
-it says now, or is refused by `check` and by every command that loads the bundle."""
+"""Constructs of migrations that did something else than they say, without a word.
+
+Each does what it says now, or is refused by `check` and by every command that loads the bundle.
+"""
 
 from __future__ import annotations
 

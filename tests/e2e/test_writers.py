@@ -122,8 +122,11 @@ def cut(rng: random.Random, data: bytes, pieces: int, at_lines: bool = False) ->
 
 
 def migrated(folder: Path, bundle: Path, texts: Mapping[str, bytes]) -> dict[str, bytes]:
-    """What ``migrate --stdout`` gives for each text. It is called for all in one process, and for
-    one in a process of its own as a proof that this makes no difference."""
+    """What ``migrate --stdout`` gives for each text.
+
+    It is called for all in one process, and for one in a process of its own as a proof that
+    this makes no difference.
+    """
     for sub in ("in", "out"):
         (folder / sub).mkdir(parents=True, exist_ok=True)
     for name, data in texts.items():
@@ -809,8 +812,10 @@ def test_a_document_settles_for_its_time_before_it_is_migrated(folder: Path) -> 
 
 @pytest.mark.slow
 def test_text_that_is_appended_late_is_recognised(folder: Path) -> None:
-    """The complete text is migrated again: of a new or a recorded document, cut at the end of a
-    line, inside a line, or twice."""
+    """The complete text is migrated again.
+
+    Of a new or a recorded document, cut at the end of a line, inside a line, or twice.
+    """
     rng = random.Random(5)
     world = make_world(folder, NORMAL)
     texts = {

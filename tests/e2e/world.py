@@ -60,8 +60,11 @@ class Done:
 
 
 def environment(**more: str) -> dict[str, str]:
-    """Our environment without what changes confmig's behaviour. A test writes its documents at once
-    and knows when they are complete, so new ones need not settle for a second."""
+    """Our environment without what changes confmig's behaviour.
+
+    A test writes its documents at once and knows when they are complete, so new ones need not
+    settle for a second.
+    """
     strange = ("CONFMIG", "OTEL_", "TRACEPARENT", "TRACESTATE", "POD_UID", "COVERAGE")
     env = {k: v for k, v in os.environ.items() if not k.startswith(strange)}
     env["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *filter(None, [env.get("PYTHONPATH")])])

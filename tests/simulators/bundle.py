@@ -37,8 +37,10 @@ def version_of(data: bytes) -> int:
 
 @dataclass(frozen=True)
 class MemoryBundle:
-    """See ``adapters.workers.protocol.Bundle``. ``broken``: migrations that refuse every document
-    whose text has the word ``bad``."""
+    """See ``adapters.workers.protocol.Bundle``.
+
+    ``broken``: migrations that refuse every document whose text has the word ``bad``.
+    """
 
     manifest: Manifest
     broken: frozenset[str] = frozenset()

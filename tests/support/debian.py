@@ -1,5 +1,7 @@
-"""Programs of Debian packages for tests: from the PATH, or unpacked beside the build, never
-installed and never started as a service."""
+"""Programs of Debian packages for tests.
+
+From the PATH, or unpacked beside the build, never installed and never started as a service.
+"""
 
 from __future__ import annotations
 
@@ -43,8 +45,10 @@ def _fetch(package: str, folder: Path) -> None:
 
 
 def with_share(file: Path) -> list[str]:
-    """The words that start a program which looks for its data in /usr/share: an unpacked one does
-    so in a mount namespace of its own, in which that is the package's."""
+    """The words that start a program which looks for its data in /usr/share.
+
+    An unpacked one does so in a mount namespace of its own, in which that is the package's.
+    """
     if not file.is_relative_to(CACHE):
         return [str(file)]
     if os.geteuid() != 0 or shutil.which("unshare") is None:

@@ -1,5 +1,8 @@
-"""The reference bundle for tests with settings: this checkout, or, where others can change it (root
-in a checkout of another user), a copy that they cannot."""
+"""The reference bundle for tests with settings.
+
+This checkout, or, where others can change it (root in a checkout of another user), a copy that they
+cannot.
+"""
 
 from __future__ import annotations
 

@@ -254,8 +254,11 @@ def _answer(
     key: bytes,
     together: list[str],
 ) -> dict[str, Any]:
-    """The journal and the loss ledger. Digests are keyed with a key of this run: they tell which
-    values are equal and cannot be guessed from outside."""
+    """The journal and the loss ledger.
+
+    Digests are keyed with a key of this run: they tell which values are equal and cannot be
+    guessed from outside.
+    """
     answer: dict[str, Any] = {
         "path": str(one.file),
         "from": result.before,

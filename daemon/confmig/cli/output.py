@@ -64,7 +64,7 @@ def guard() -> None:
         except (OSError, ValueError):
             continue
         raw = _Guarded(fd)
-        # a name that the terminal cannot show is no bug
+        # a name that the terminal cannot show is not a bug
         guarded = io.TextIOWrapper(
             io.BufferedWriter(raw),  # type: ignore[type-var]
             encoding=stream.encoding,

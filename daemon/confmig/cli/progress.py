@@ -1,4 +1,4 @@
-"""A progress bar on stderr: one line that is written over, and nothing where nobody looks."""
+"""A progress bar on stderr: one line that is written over, and nothing where no one looks."""
 
 from __future__ import annotations
 

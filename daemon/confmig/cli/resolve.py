@@ -87,7 +87,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _choice(transaction: str, mode: str, choice: Mapping[str, Any]) -> str:
-    """One way out, for people."""
+    """One choice, for people."""
     reason = " --reason TEXT" if mode == "accept_changed" else ""
     lines = [f"confmig resolve {transaction} --{mode.replace('_', '-')}{reason}"]
     if choice["why_not"]:

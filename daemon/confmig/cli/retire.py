@@ -88,7 +88,7 @@ def _manifest(bundle: Bundle, count: int, retired: dict[str, object]) -> bytes:
     assert data is not None
     document = formats.parse(data, format="json")
     order = [e["order"] for e in document.get("migrations")]
-    # entries need not stand in their order
+    # entries need not be in their order
     for place in sorted(sorted(range(len(order)), key=order.__getitem__)[:count], reverse=True):
         document.delete(f"migrations[{place}]")
     document.set("retired", retired)

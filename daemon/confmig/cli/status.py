@@ -25,7 +25,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the state of every target; exit 5 if a partial failure blocks one.
 
-    As JSON: ``targets`` holds all of them; with a single one its fields stand at the top too.
+    As JSON: ``targets`` holds all of them; with a single one its fields are at the top too.
     """
     settings = session.load_settings(args)
     said = settings.telemetry

@@ -60,8 +60,10 @@ def no_lines(raw: bytes) -> Mapping[Loc, int]:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """One problem: its kind, its path in the input, the sentence, what to do, and the key that was
-    meant. ``name`` is the entry of a list that it is in, if that has one."""
+    """One problem: its kind, its path, the sentence, what to do, and the key that was meant.
+
+    ``name`` is the entry of a list that it is in, if that has one.
+    """
 
     kind: str
     path: Loc
@@ -117,8 +119,11 @@ def problems_of(
 
 
 def _other_keys(found: list[_Found], own: str) -> list[_Found]:
-    """Where keys are missing and other keys are unknown in the same mapping, one problem names
-    both: these were probably meant. ``own`` names what the input as a whole is."""
+    """Report missing and unknown keys of one mapping as one problem that names both.
+
+    The unknown ones were probably meant as the missing ones. ``own`` names what the input as a
+    whole is.
+    """
     out: list[_Found] = []
     for one in found:
         level = [o for o in found if o.path[:-1] == one.path[:-1] and o.path and one.path]
@@ -154,8 +159,11 @@ def line_of(path: Loc, lines: Mapping[Loc, int]) -> int | None:
 
 
 def _meant(groups: Mapping[Loc, list[tuple[Loc, Any]]]) -> dict[Loc, list[tuple[Loc, Any]]]:
-    """Without the problems of alternatives that were not meant: of a choice between a word and a
-    mapping, only what is inside of the mapping counts, if there is one."""
+    """Without the problems of alternatives that were not meant.
+
+    Of a choice between a word and a mapping, only what is inside of the mapping counts, if
+    there is one.
+    """
     out = {}
     for path, group in groups.items():
         inner = [p for p in groups if len(p) > len(path) and p[: len(path)] == path]
@@ -246,8 +254,10 @@ def _what(path: Loc) -> str:
 
 
 def _walk(model: type[BaseModel], loc: Sequence[str | int]) -> tuple[Loc, FieldInfo]:
-    """The path of a location in the input (without the names that the library gives to
-    alternatives), and the field there."""
+    """The path of a location in the input, and the field there.
+
+    A location also has the names that the library gives to alternatives; the path does not.
+    """
     field = FieldInfo.from_annotation(model)
     path: list[str | int] = []
     named = False  # whether the alternative of a choice was named

@@ -47,12 +47,13 @@ class Step:
 
 
 def version_of(document: Document, config: Config) -> int:
-    """The schema version that a document's stamp says; 0 where documents carry none, so that the
-    whole chain runs.
+    """The schema version that a document's stamp says.
+
+    0 where documents carry none, so that the whole chain runs.
 
     Raises ``Refused``: ``document_emptied`` if the document holds nothing and the manifest does not
     say ``version: {empty: ..}``, ``version_missing`` without a stamp and without a default,
-    ``version_invalid`` if the stamp is no whole number of at least 0.
+    ``version_invalid`` if the stamp is not a whole number of at least 0.
     """
     stamp = config.stamp
     if stamp is None:
@@ -104,12 +105,11 @@ def run_together(
     context: Context,
     validate: Validate,
 ) -> dict[str, list[Step]]:
-    """Run the programs in order on the trees of one document a configuration, each on those it
-    sets. Returns each configuration's steps.
+    """Run the programs in order on one document of each configuration; returns the steps of each.
 
     Raises ``Refused`` and names the migration, the place and the reason; the documents are then
-    in an undefined state and must be dropped (nothing was written). All that a person must decide
-    (``manual``) is named at once: the chain runs on to find it.
+    in an undefined state and must be dropped (nothing was written). All that a person must
+    decide (``manual``) is named at once: the chain runs on to find it.
     """
     programs = list(programs)
     known = {config.name: config for config in configs}
@@ -139,16 +139,18 @@ def run_together(
 
 
 def _about(error: ConfmigError, migration: Migration) -> tuple[str, ...]:
-    """The configurations that an error is about. With several documents, each of its places begins
-    with the address of its document, which ``_perform`` gave it."""
+    """The configurations that an error is about.
+
+    With several documents, each of its places begins with the address of its document, which
+    ``_perform`` gave it.
+    """
     named = tuple(name for name in migration.sets if error.place.startswith(f"{name}:"))
     return named or tuple(migration.sets)
 
 
 @dataclass(frozen=True, slots=True)
 class _Decision:
-    """What a person must decide: the migration and the operation that ask, the place, the
-    reason."""
+    """What a person must decide: the migration and operation that ask, the place, the reason."""
 
     migration: Migration
     operation: str

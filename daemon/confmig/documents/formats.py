@@ -18,8 +18,11 @@ from confmig.errors import Refused
 
 @dataclass(frozen=True, slots=True)
 class Rendered:
-    """A verified text: its bytes, which source characters stand where now, and the source spans
-    of the comments that went with deleted values. Spans count characters, BOM excluded."""
+    """A verified text: its bytes, and which source characters are where now.
+
+    ``lost_comments`` are the source spans of the comments that were deleted with their values.
+    Spans count characters, BOM excluded.
+    """
 
     data: bytes
     segments: tuple[Segment, ...]
@@ -38,8 +41,10 @@ class Format(Protocol):
         """
 
     def render(self, document: Document) -> Rendered:
-        """The smallest edit of the source that says what the tree says, verified by an
-        independent parser, or ``Refused``."""
+        """The smallest edit of the source that says what the tree says.
+
+        An independent parser has verified it. Raises ``Refused`` if there is none.
+        """
 
     def comments(self, document: Document) -> list[tuple[int, int]]:
         """The spans of the comments in the document's text, in order."""
@@ -85,8 +90,10 @@ def parse(
     multi: bool = False,
     lines: Dialect = UNKNOWN,
 ) -> Document:
-    """Parse a file of a named format; see ``Format.parse``. ``lines``: what is known of the readers
-    of a file of lines."""
+    """Parse a file of a named format; see ``Format.parse``.
+
+    ``lines``: what is known of the readers of a file of lines.
+    """
     found, caps = get(format), caps or Caps()
     if format in TEXT_ONLY:
         return cast("_Lines", found).parse(data, dialect=dialect, caps=caps, lines=lines)

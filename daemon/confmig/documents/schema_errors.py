@@ -31,8 +31,10 @@ Validate = Callable[[str, int, Document], list[SchemaError] | None]
 def known_errors(
     document: Document, config: str, versions: list[int], validate: Validate
 ) -> set[tuple[int, str]]:
-    """The errors that a document has before its migrations, in the schema of the first of these
-    versions that has one: no migration is to blame for them."""
+    """The errors that a document has before its migrations: none of them is to blame.
+
+    They are those in the schema of the first of these versions that has one.
+    """
     for version in versions:
         errors = validate(config, version, document)
         if errors is not None:
@@ -56,8 +58,10 @@ def validate_result(
 
 
 def key_of(document: Document, error: SchemaError) -> tuple[int, str] | None:
-    """Names an error by the source value it is about, which survives moves; None for a value
-    that did not come from the source."""
+    """Names an error by the source value it is about, which survives moves.
+
+    None for a value that did not come from the source.
+    """
     if not error.place:
         return (id(document.root_cell.source), error.what)
     container = document.root

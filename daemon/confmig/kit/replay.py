@@ -29,8 +29,10 @@ _SHOWN = 40
 
 @dataclass(slots=True)
 class Replayed:
-    """What replaying found: the problems, how many files were replayed, and the expected files
-    that were written."""
+    """What replaying found.
+
+    The problems, how many files were replayed, and the expected files that were written.
+    """
 
     problems: list[Problem] = field(default_factory=list)
     count: int = 0
@@ -77,8 +79,11 @@ def replay(bundle: Bundle, *, update: bool = False) -> Replayed:
 def _cases(
     migration: Migration, names: Iterable[str]
 ) -> tuple[dict[str, dict[str, str]], list[str]]:
-    """Case -> configuration -> the name of its input, and the inputs that name none. The files of
-    a migration over several configurations are called ``<case>.<config>.input.<ext>``."""
+    """Case -> configuration -> the name of its input, and the inputs that name none.
+
+    The files of a migration over several configurations are called
+    ``<case>.<config>.input.<ext>``.
+    """
     out: dict[str, dict[str, str]] = {}
     strangers = []
     for name in names:

@@ -38,8 +38,7 @@ WAIT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """One file with the steps before it; or, with ``back_to``, the version it
-    shall go back to."""
+    """One file with the steps before it; or, with ``back_to``, the version it shall go back to."""
 
     file: Path
     config: Config
@@ -89,8 +88,11 @@ def config_of(bundle: Bundle, name: str | None, file: Path) -> Config:
 
 
 def read_quiet(disk: Disk, name: str, *, wait: float = WAIT) -> Snapshot:
-    """Read a file that is to be replaced, once no process writes it and it has been still for a
-    moment. Raises ``Busy`` (``target_busy``) if that does not happen within ``wait`` seconds."""
+    """Read a file that is to be replaced, once it has been still for a moment.
+
+    No process may write to it meanwhile. Raises ``Busy`` (``target_busy``) if that does not
+    happen within ``wait`` seconds.
+    """
     quiet = Quiet(Rule(wait=wait))
     until = time.monotonic() + wait
     while True:
@@ -117,9 +119,11 @@ def open_file(
     write: bool,
     stack: ExitStack,
 ) -> Input:
-    """Read a file. ``to`` is the version it shall have (None: the newest); ``back`` takes a file
-    without a stamp back; ``write``: it is to be replaced. The file's directory stays open in
-    ``stack``."""
+    """Read a file.
+
+    ``to`` is the version it shall have (None: the newest); ``back`` takes a file without a
+    stamp back; ``write``: it is to be replaced. The file's directory stays open in ``stack``.
+    """
     disk = stack.enter_context(Disk(str(file.parent), size_cap=bundle.caps.size))
     snapshot = read_quiet(disk, file.name) if write else disk.read(file.name)
     version = 0  # of a file without a stamp: its whole chain runs
@@ -151,8 +155,10 @@ def bound(bundle: Bundle) -> frozenset[str]:
 
 
 def components(inputs: Iterable[Input]) -> list[list[Input]]:
-    """The files that go together, because a step before one of them sets the other's
-    configuration, too. In the order of the first of each."""
+    """The files that belong together, in the order of the first of each group.
+
+    A step before one of them sets the other's configuration, too.
+    """
     groups: list[list[Input]] = []
     for one in inputs:
         joined = [g for g in groups if any(_joined(one, other) for other in g)]

@@ -1,7 +1,9 @@
-"""The way back of a file without state: the source text of the run that migrated it, as its
-journal has it, with the edits that were made since.
+"""The way back of a file without state.
 
-A file that nobody edited becomes its source again, to the byte. An edited one becomes the source
+The source text of the run that migrated it, as its journal has it, with the edits that were made
+since.
+
+A file that no one edited becomes its source again, to the byte. An edited one becomes the source
 with the later edits in it, or is refused; the same rules as for a rollback (``documents.rebase``).
 """
 
@@ -28,8 +30,11 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """What a journal has of one file: its configuration, its steps (the oldest first), its text
-    before them, the hash of its text after them, and the files that were migrated with it."""
+    """What a journal has of one file.
+
+    Its configuration, its steps (the oldest first), its text before them, the hash of its text
+    after them, and the files that were migrated with it.
+    """
 
     config: str
     steps: tuple[Step, ...]
@@ -61,8 +66,9 @@ class Entry:
 def way_back(
     bundle: Bundle, today: bytes, version: int, to: int, entry: Entry, partners: Sequence[Entry]
 ) -> bytes:
-    """The text of a file at an earlier version. ``partners`` are the entries of the files that were
-    migrated together with it.
+    """The text of a file at an earlier version.
+
+    ``partners`` are the entries of the files that were migrated together with it.
 
     Raises ``Refused``: ``journal_incomplete`` if the journal does not lead there,
     ``chain_differs`` if the bundle does not give the same result any more, and

@@ -49,8 +49,11 @@ def exit_code(
     documents: Iterable[DocumentFact],
     classes: Collection[str] = CLASSES,
 ) -> int:
-    """The code of a pass. ``outcomes``: how its segments ended; ``changed``: it changed some file;
-    ``classes``: the only ones that it considered."""
+    """The code of a pass.
+
+    ``outcomes``: how its segments ended; ``changed``: it changed some file; ``classes``: the
+    only ones that it considered.
+    """
     codes = [DONE]
     if conflicts:
         codes.append(PARTIAL_FAILURE)

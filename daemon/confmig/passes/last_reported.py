@@ -1,6 +1,6 @@
 """Events that describe a state: written only when that state differs from what was last reported.
 
-What was last reported stands in the state, in the same commit as the event, so that a restart
+What was last reported is in the state, in the same commit as the event, so that a restart
 reports nothing twice. One closed window is one event for a target and class, with all the
 migrations that it holds.
 """
@@ -114,8 +114,10 @@ class LastReported:
         self._report(Subject.BLOCKED, blocked, event, plan.details.trace)
 
     def _deferred(self, kind: str, held: list[Outlook], policy: Policy) -> None:
-        """The migrations of a class that do not run now, one event for each reason that holds
-        others than last time."""
+        """Report the migrations of a class that do not run now.
+
+        There is one event for each reason that holds others than last time.
+        """
         before = self._store.reported.deferred(self._target, kind)
         now: dict[str, list[Outlook]] = {}
         for outlook in held:

@@ -99,8 +99,10 @@ def _late(
 
 
 def migrate(job: forward.Job, late: Late) -> forward.Outcome:
-    """Replace the document by the migrated complete text, as a transaction of its own, with the
-    event ``config.drift.detected`` (``late_append``)."""
+    """Replace the document by the migrated complete text, as a transaction of its own.
+
+    The event is ``config.drift.detected`` (``late_append``).
+    """
     path = late.snapshot.path
     with job.store.commit():
         job.store.events.add([drift(job.target, path, "late_append")], job.clock())

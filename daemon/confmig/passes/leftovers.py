@@ -26,8 +26,11 @@ Action = Literal["removed", "rescued", "busy"]
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What became of one leftover, or would: ``removed`` (nothing is lost), ``rescued`` (moved to
-    ``rescue/``) or ``busy`` (a process writes it; left alone). ``why`` is a clause."""
+    """What became of one leftover, or would.
+
+    ``removed`` (nothing is lost), ``rescued`` (moved to ``rescue/``) or ``busy`` (a process
+    writes it; left alone). ``why`` is a clause.
+    """
 
     path: str
     action: Action
@@ -61,8 +64,10 @@ def clean(
     *,
     dry_run: bool,
 ) -> list[Cleaned]:
-    """Remove the leftovers whose content is kept elsewhere or that are old; move the others to
-    ``rescue/``. ``documents`` are the hashes of what the target holds now."""
+    """Remove the leftovers whose content is kept elsewhere or that are old.
+
+    Move the others to ``rescue/``. ``documents`` are the hashes of what the target holds now.
+    """
     known = frozenset(documents)
     out = []
     for path in leftovers:

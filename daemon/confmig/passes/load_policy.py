@@ -12,8 +12,11 @@ from confmig.settings import Target
 
 
 def load_policy(target: Target, worker: Worker) -> Policy:
-    """Read the policy. It raises nothing: a policy that cannot be used is ``invalid``, with every
-    problem in it, and then nothing runs."""
+    """Read the policy.
+
+    It raises nothing: a policy that cannot be used is ``invalid``, with every problem in it,
+    and then nothing runs.
+    """
     if target.policy is None:
         return model.MISSING
     name = target.policy.name

@@ -19,8 +19,11 @@ _PAUSE = 0.05
 
 
 class Looks:
-    """The looks of one pass. ``again``: the seconds after which a file that was not quiet at the
-    last look may be; ``waiting``: the files that are expected to be quiet soon."""
+    """The looks of one pass.
+
+    ``again``: the seconds after which a file that was not quiet at the last look may be;
+    ``waiting``: the files that are expected to be quiet soon.
+    """
 
     def __init__(
         self, space: Workspace, target: Target, bundle: Bundle, policy: Policy, disk: FileSystem

@@ -28,8 +28,10 @@ from confmig.errors import ConfmigError, Refused
 
 @dataclass(frozen=True, slots=True)
 class Remembered:
-    """What the state has of a target's documents, by path. ``failures``: see
-    ``Reported.failures``."""
+    """What the state has of a target's documents, by path.
+
+    ``failures``: see ``Reported.failures``.
+    """
 
     recorded: Mapping[str, Recorded] = field(default_factory=dict)
     settled: Mapping[str, str] = field(default_factory=dict)
@@ -71,8 +73,10 @@ def observe(
     watched: Collection[str] = (),
     everything: bool = False,
 ) -> Observation:
-    """All documents of the target. ``policy`` is the policy's digest. ``watched``: paths that have
-    a fact in any case; ``everything``: all have.
+    """All documents of the target.
+
+    ``policy`` is the policy's digest. ``watched``: paths that have a fact in any case;
+    ``everything``: all have.
 
     A document that is not quiet and may need something is ``target_busy``: what it holds now says
     nothing.

@@ -227,8 +227,10 @@ class _Run:
         return min(again, wait) if again is not None else wait
 
     def _late_appends(self, seen: View) -> list[Outcome]:
-        """Migrate again what a writer completed after it was migrated. No window is asked: the
-        migrations were allowed and have run."""
+        """Migrate again what a writer completed after it was migrated.
+
+        No window is asked: the migrations were allowed and have run.
+        """
         if seen.policy.state == "invalid" or seen.conflicts or self.disk.read_only():
             return []
         changed = {

@@ -51,8 +51,10 @@ def remember_settled(space: Workspace, seen: View) -> None:
 
 
 def remember_failure(space: Workspace, seen: View, outcome: Outcome) -> None:
-    """Hold a failed migration until something changes (``core.planning.holds``), and report it
-    once for what it failed with."""
+    """Hold a failed migration until something changes, and report it once for that.
+
+    See ``core.planning.holds``.
+    """
     error, name = outcome.error, outcome.migration
     assert error is not None
     assert name is not None

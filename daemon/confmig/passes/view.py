@@ -97,9 +97,11 @@ def view(  # noqa: PLR0913 - what a look needs, each by its name
     watched: Collection[str] = (),
     everything: bool = False,
 ) -> View:
-    """Look at a target and decide about everything pending. Writes nothing. ``unquiet`` is given
-    each file and what is recorded of it, and says why it must not be touched now. ``watched`` and
-    ``everything``: see ``observe``."""
+    """Look at a target and decide about everything pending.
+
+    Writes nothing. ``unquiet`` is given each file and what is recorded of it, and says why it
+    must not be touched now. ``watched`` and ``everything``: see ``observe``.
+    """
     check_history(bundle, store, target.name)
     remembered = Remembered.of(store, target.name)
     seen = observe(
@@ -169,8 +171,7 @@ def check_history(bundle: Bundle, store: Store | None, target: str) -> None:
 def views(
     settings: Settings, worker: Worker, target: str | None, now: datetime
 ) -> Iterator[tuple[Target, View | ConfmigError]]:
-    """Every target (or the named one) with its view, for reports; or the error that stands in its
-    way."""
+    """Every target (or the named one) with its view, or with the error that prevents one."""
     targets = [settings.target(target)] if target else settings.targets
     store = Store.read_only(settings.state_dir)
     try:

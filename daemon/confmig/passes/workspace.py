@@ -1,5 +1,7 @@
-"""The open state of a settings file, for one writer: locks, store, checkpoints, and what passes
-remember of each target while the process runs."""
+"""The open state of a settings file, for one writer.
+
+Locks, store, checkpoints, and what passes remember of each target while the process runs.
+"""
 
 from __future__ import annotations
 
@@ -32,8 +34,10 @@ Clock = Callable[[], datetime]
 
 @dataclass(slots=True)
 class TargetMemory:
-    """What passes remember of a target. ``gave_up``: the files that stopped the last pass, and the
-    seconds that were waited then."""
+    """What passes remember of a target.
+
+    ``gave_up``: the files that stopped the last pass, and the seconds that were waited then.
+    """
 
     quiet: Quiet
     view: View | None = None

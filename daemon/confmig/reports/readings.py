@@ -22,9 +22,12 @@ def readings(
     *,
     delivery: bool,
 ) -> Readings:
-    """The readings now. ``views`` has the last view of each target, ``policies`` its policy as it
-    was read last, ``troubles`` the error that stands in the way of a view since. Without delivery
-    events are history: none of them waits."""
+    """The readings now.
+
+    ``views`` has the last view of each target, ``policies`` its policy as it was read last,
+    ``troubles`` the error that is in the way of a view since. Without delivery events are
+    history: none of them waits.
+    """
     targets = list(targets)
     pending: dict[tuple[str, str], int] = {}
     held: dict[tuple[str, str, str], int] = {}
@@ -71,7 +74,9 @@ def blocked(
     troubles: Mapping[str, ConfmigError | None],
 ) -> dict[tuple[str, str], int]:
     """One series for each target and each blocking reason: 1 while it blocks, else 0.
-    ``conflicts``: the targets that a partial failure blocks."""
+
+    ``conflicts``: the targets that a partial failure blocks.
+    """
     conflicts = set(conflicts)
     out: dict[tuple[str, str], int] = {}
     for name in targets:

@@ -19,8 +19,11 @@ from confmig.settings import Target
 
 
 def sample_views(bundle: Bundle, size_cap: int, now: datetime) -> Iterator[View]:
-    """The view of each directory of samples. Raises ``Refused`` (``samples_missing``) where the
-    bundle names none, or a pattern matches no file."""
+    """The view of each directory of samples.
+
+    Raises ``Refused`` (``samples_missing``) where the bundle names none, or a pattern matches
+    no file.
+    """
     named = {c.name: c.samples for c in bundle.manifest.configs.values() if c.samples}
     if not named:
         raise Refused(

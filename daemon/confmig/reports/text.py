@@ -11,8 +11,11 @@ from confmig.writer import escaped
 
 
 def table(rows: Sequence[Sequence[Any]], head: Sequence[str], width: int | None = None) -> str:
-    """Aligned columns. Where ``width`` (columns of a terminal) is too narrow for them, each row is
-    a block of lines ``HEAD: value`` instead: nothing is cut off."""
+    """Aligned columns.
+
+    Where ``width`` (columns of a terminal) is too narrow for them, each row is a block of lines
+    ``HEAD: value`` instead: nothing is cut off.
+    """
     cells = [["" if c is None else escaped(str(c)) for c in row] for row in rows]
     widths = [max(map(_columns, column)) for column in zip(head, *cells, strict=True)]
     if width is not None and sum(widths) + 2 * (len(widths) - 1) > width:

@@ -68,8 +68,10 @@ _LOOKS = 0.25
 
 
 class Daemon:
-    """The running daemon of one settings file. ``wait``: so many seconds another daemon that is
-    ending may take."""
+    """The running daemon of one settings file.
+
+    ``wait``: so many seconds another daemon that is ending may take.
+    """
 
     def __init__(
         self,
@@ -263,8 +265,10 @@ class Daemon:
         return code
 
     def _next(self, rescan: float) -> Message | None:
-        """The next message; None if nothing came within a tick. A look that is due comes as a
-        message, too."""
+        """The next message; None if nothing came within a tick.
+
+        A look that is due comes as a message, too.
+        """
         due = min(rescan, self._again if self._again is not None else rescan)
         try:
             return self._inbox.take(min(self._tick, due - time.monotonic()))

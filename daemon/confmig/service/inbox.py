@@ -26,8 +26,10 @@ class Stop:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A command of the control socket; the reply goes into its queue. ``waits`` answers whether its
-    client is still there."""
+    """A command of the control socket; the reply goes into its queue.
+
+    ``waits`` answers whether its client is still there.
+    """
 
     message: dict[str, Any]
     waits: Callable[[], bool]

@@ -22,8 +22,10 @@ class Probes:
         self._snapshot = Snapshot(beat=time.monotonic(), readings=readings)
 
     def start(self, recorder: Measured) -> None:
-        """Serve from now on; does nothing the second time. Raises ``Invalid`` if the port is
-        taken."""
+        """Serve from now on; does nothing the second time.
+
+        Raises ``Invalid`` if the port is taken.
+        """
         where = self._where
         if not where.enabled or self._server is not None:
             return

@@ -30,8 +30,11 @@ def readiness(
     *,
     was_started: bool,
 ) -> Readiness:
-    """``passes`` has the last finished pass of a target; ``troubles`` the error that stands in the
-    way of one since. Once started, only a blocked target takes that back."""
+    """``passes`` has the last finished pass of a target.
+
+    ``troubles`` the error that is in the way of one since. Once started, only a blocked target
+    takes that back.
+    """
     ready: list[str] = []
     started: list[str] = []
     for name in targets:

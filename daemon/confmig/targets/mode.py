@@ -25,8 +25,10 @@ class Mode(Protocol):
         environment: Mapping[str, str],
         say: Callable[[str], None],
     ) -> AbstractContextManager[FileSystem]:
-        """Open a target to change it; another confmig is kept out until it is closed. Raises
-        ``Refused`` and ``LockHeld``. ``say`` gets a line for a person."""
+        """Open a target to change it; another confmig is kept out until it is closed.
+
+        Raises ``Refused`` and ``LockHeld``. ``say`` gets a line for a person.
+        """
 
     def apply(
         self,

@@ -1,13 +1,13 @@
 """All files of a transaction at once, by the exchange of the directory that they are in.
 
 Beside the directory a second one is built: the changed files staged in it, everything else under a
-second name (a hard link), so that what somebody writes into it meanwhile is in both. Then the two
+second name (a hard link), so that what others write into it meanwhile is in both. Then the two
 directories are exchanged in one step of the kernel: a reader that opens the directory sees all
 files old or all files new, never a mix, and there is no half-way for recovery either.
 
 What came out is compared with what the plan recorded. A name that came, went or was replaced
-in between is somebody's edit: the directories are exchanged again, and it stands. Bytes of
-somebody that have no place then go to ``rescue/``.
+in between is another process's edit: the directories are exchanged again, and it stands. Bytes of
+another process that have no place then go to ``rescue/``.
 
 What it costs: watchers and processes that hold the old directory itself (not its path) must look
 again, and a file that is renamed into it by such a process is found only while clean-up waits.
@@ -170,7 +170,7 @@ class DirectoryExchange:
         return any(self.disk.digest(f.path) == f.new for f in self.files)
 
     def _swap(self) -> None:
-        """What somebody did meanwhile to the directory that goes out is kept by ``remove``."""
+        """``remove`` keeps what others did meanwhile to the directory that was exchanged."""
         try:
             with about(self.directory.path):
                 self.disk.exchange(self.directory.temporary, self.directory.path)
@@ -185,8 +185,10 @@ class DirectoryExchange:
             ) from None
 
     def _foreign(self, folder: str, image: Image) -> list[str]:
-        """What is not in a directory as the plan recorded it, with the old images or the new: the
-        names that came, went, or hold something else."""
+        """What is not in a directory as the plan recorded it, with the old images or the new.
+
+        The names that came, went, or hold something else.
+        """
         now = self.disk.entries(folder)
         then = self.directory.entries
         out = [name for name in then if name not in now]
@@ -209,7 +211,7 @@ class DirectoryExchange:
         return self.disk.digest(path) == wanted and self.disk.metadata(path) == file.metadata
 
     def _keep_foreign(self) -> None:
-        """Somebody's bytes in what is to be removed go to ``rescue/``."""
+        """Another process's bytes in what is to be removed go to ``rescue/``."""
         beside = self.directory.temporary
         try:
             now = self.disk.entries(beside)

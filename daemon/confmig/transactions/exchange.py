@@ -28,7 +28,7 @@ class Exchange(Protocol):
     """Changes the files of one plan, and changes them back."""
 
     def ready(self) -> None:
-        """Raises what stands in the way and can be known before anything is begun."""
+        """Raises what is in the way and can be known before anything is begun."""
 
     def stage(self) -> None:
         """Make the new images, durably, where no reader looks."""
@@ -37,8 +37,11 @@ class Exchange(Protocol):
         """Put them in place, durably; raises ``Drifted`` if a file is not what was read."""
 
     def return_edits(self) -> None:
-        """A crash may have come between an exchange and the look at what came out: if that was
-        somebody's edit, it goes back to its place before anything else is decided."""
+        """A crash may have come between an exchange and the look at what came out.
+
+        If that was another process's edit, it goes back to its place before anything else
+        is decided.
+        """
 
     def image(self, file: FilePlan) -> Image:
         """What a file holds."""
@@ -47,9 +50,13 @@ class Exchange(Protocol):
         """Give the files that are old their new image, durably; as ``exchange``."""
 
     def put_back(self) -> None:
-        """Give the files that are new their old image, durably. Somebody's edit of our image is
-        left alone."""
+        """Give the files that are new their old image, durably.
+
+        Another process's edit of our image is left alone.
+        """
 
     def remove(self, *, staging: bool = False) -> None:
         """Remove what is ours, durably, after a wait for late writers, whose bytes are kept.
-        ``staging``: no target was touched, so that what is half-written is ours, too."""
+
+        ``staging``: no target was touched, so that what is half-written is ours, too.
+        """

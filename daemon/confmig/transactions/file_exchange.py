@@ -1,8 +1,8 @@
 """How the files of a transaction get their new images, and their old ones back: each by itself.
 
 A file is exchanged with its stage, in one step of the kernel, and what came out is identified. If
-it is neither ours nor the image we expected, somebody wrote in between, and it is exchanged again
-so that their edit stands. Nobody's bytes are ever unlinked: what is no recorded image goes to
+it is neither ours nor the expected image, another process wrote meanwhile; it is exchanged again
+so that their edit stands. No one's bytes are ever unlinked: what is not a recorded image goes to
 ``rescue/``. A file that is a mount of its own cannot be exchanged; it is rewritten in place
 (``adapters.files.rewrite``) if the operator allows it.
 """
@@ -37,7 +37,7 @@ _UNREADABLE = "unreadable"
 
 
 def told(disk: FileSystem, path: str) -> str | None:
-    """The hash of a file that may be somebody's. One that we may not read is not ours."""
+    """The hash of a file that may be another process's. One that we may not read is not ours."""
     try:
         return disk.digest(path)
     except PermissionError:
@@ -45,8 +45,11 @@ def told(disk: FileSystem, path: str) -> str | None:
 
 
 class FileExchange:
-    """Every file by an exchange of its own. ``crashed``: a process may have ended in the midst of
-    it, so that a mounted file may be half-written, or written and not durable."""
+    """Every file by an exchange of its own.
+
+    ``crashed``: a process may have ended in the middle of it, so that a mounted file may be
+    half-written, or written and not durable.
+    """
 
     def __init__(
         self,
@@ -107,7 +110,7 @@ class FileExchange:
             return Image.NEW
         if digest == file.old:
             return Image.OLD
-        # somebody's edit: if our temporary holds the old image, ours had been there before
+        # another process's edit: if our temporary holds the old image, ours had been there before
         if not file.mounted:
             ours = told(self.disk, file.temporary) == file.old
         else:
@@ -161,7 +164,7 @@ class FileExchange:
                 raise drifted
             self._written.add(file.path)
             return
-        mine = file.metadata  # somebody's chmod is an edit, too
+        mine = file.metadata  # another process's chmod is an edit, too
         with held(self.disk, file.path) as target:
             if target.digest() != file.old or target.metadata() != mine:
                 raise drifted
@@ -180,14 +183,14 @@ class FileExchange:
                 raise busy(file.path)
 
     def swap_out(self, file: FilePlan) -> None:
-        """Put the old image back, unless somebody edits at that moment: then theirs stands."""
+        """Put the old image back, unless another process edits at that moment; it is kept."""
         if file.mounted:
             self._rewrite(file, file.old, file.new)
             return
         self.restage(file, file.old)
         today = self.disk.metadata(file.path)
         if today is not None and today != self.disk.metadata(file.temporary):
-            self.disk.dress(file.temporary, today)  # somebody's chmod stays
+            self.disk.dress(file.temporary, today)  # another process's chmod stays
         self.disk.exchange(file.temporary, file.path)
         if told(self.disk, file.temporary) != file.new:
             give_back(self.disk, file.temporary, file.path, file.old)
@@ -196,7 +199,7 @@ class FileExchange:
         """Make sure that the temporary file holds an image.
 
         Made under another name first: a crash meanwhile must not leave half an image where an
-        edit of somebody might be looked for.
+        edit of another process might be looked for.
         """
         if file.mounted:
             return
@@ -211,9 +214,12 @@ class FileExchange:
         self.disk.rename(making, file.temporary)
 
     def _rewrite(self, file: FilePlan, to: str, expected: str) -> bool:
-        """Write an image over another one, over itself (it is durable then), or over what a crash
-        left of such a writing; False, and nothing is written, if somebody's edit is there. Owner,
-        mode and attributes are not touched, so that somebody's stay."""
+        """Write an image over another one, itself, or what a crash left of such a writing.
+
+        Over itself, it is durable then. Returns False, and writes nothing, if another
+        process's edit is there. Owner, mode and attributes are not touched, so that those
+        of another process stay.
+        """
 
         def choose(held: bytes, _: Metadata) -> bytes | None:
             if digest_of(held) not in (expected, to):
@@ -225,8 +231,10 @@ class FileExchange:
         return self.disk.rewrite(file.path, choose, self.pause)
 
     def _torn(self, file: FilePlan, held: bytes) -> bool:
-        """Whether a writing, or its undoing, was cut off. Without a crash it was not, and what
-        looks like it is somebody's edit."""
+        """Whether a writing, or its undoing, was cut off.
+
+        Without a crash it was not, and what looks like it is another process's edit.
+        """
         if not self.crashed:
             return False
         old, new = self.checkpoints.image(file.old), self.checkpoints.image(file.new)
@@ -240,7 +248,7 @@ class FileExchange:
         self.rescue(file.path, os.path.basename(file.temporary), data)
 
     def _remove(self, file: FilePlan, staging: bool) -> None:
-        """Unlink a temporary; somebody's late write in it is kept."""
+        """Unlink a temporary; another process's late write in it is kept."""
         self.disk.unlink(file.temporary + "r")
         if not self.disk.exists(file.temporary):
             return
@@ -251,7 +259,9 @@ class FileExchange:
 
     def _sync(self, *, gone_is_fine: bool = False) -> None:
         """Make what was done to the files' names durable: a flush a directory, or one for all.
-        What was rewritten is durable already."""
+
+        What was rewritten is durable already.
+        """
         sync = self.disk.sync_all if len(self.files) > MANY else self.disk.sync_dirs
         sync((f.path for f in self._exchanged()), gone_is_fine=gone_is_fine)
 
@@ -287,8 +297,10 @@ def busy(path: str, writer: str | None = None) -> Busy:
 def linger(
     disk: FileSystem, temporaries: Callable[[], Iterable[str]], pause: Callable[[float], None]
 ) -> None:
-    """Wait up to ``LINGER`` for those who still write into files that are to be removed;
-    ``temporaries`` gives their names."""
+    """Wait up to ``LINGER`` for those who still write into files that are to be removed.
+
+    ``temporaries`` gives their names.
+    """
     waited = 0.0
     while waited < LINGER and any(_may_write(disk, name) for name in temporaries()):
         pause(_LOOK)
@@ -296,16 +308,19 @@ def linger(
 
 
 def _may_write(disk: FileSystem, name: str) -> bool:
-    """Whether a late writer is there, or may be where nobody can say (then the wait costs less
-    than its bytes). Without leases, as on most network filesystems, only what was replaced without
-    an exchange is waited for."""
+    """Whether a late writer is there, or may be where no one can tell.
+
+    Then the wait costs less than its bytes. Without leases, as on most network filesystems,
+    only what was replaced without an exchange is waited for.
+    """
     writers = disk.writers(name)
     return writers is Writers.OPEN or (writers is Writers.UNKNOWN and disk.replaced)
 
 
 def give_back(disk: FileSystem, temporary: str, path: str, placed: str) -> None:
-    """What came out of an exchange is somebody's edit: exchange until what comes out is what we
-    put there.
+    """What came out of an exchange is another process's edit.
+
+    Exchange until what comes out is what we put there.
 
     ``placed`` is the hash of what we put at ``path``. If yet another edit comes out, it is the
     newer one and goes back in turn; the older one stays in ``temporary`` for ``rescue/``. Raises
@@ -336,7 +351,7 @@ def replace_file(disk: FileSystem, snapshot: Snapshot, data: bytes, temporary: s
         with about(snapshot.path):
             disk.stage(temporary, data, snapshot.metadata)
     except BaseException:
-        disk.unlink(temporary)  # half of it, and nobody's
+        disk.unlink(temporary)  # half of it, and no one's
         raise
     failed: ConfmigError | OSError | None = None
     try:

@@ -47,11 +47,13 @@ MANY = 1000
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a segment ended: ``committed``, ``unclean`` (committed, temporaries remain), ``drifted``,
-    ``busy`` (another process writes the file), ``failed``, ``document_failed`` (only ``document``
-    is held) or ``partial``. ``migration`` is the one that failed. ``remarks``: the notes of
-    migrations, and the comments that were removed, a sentence each. ``trace``: the trace and
-    span id."""
+    """How a segment ended.
+
+    ``committed``, ``unclean`` (committed, temporaries remain), ``drifted``, ``busy`` (another
+    process writes the file), ``failed``, ``document_failed`` (only ``document`` is held) or
+    ``partial``. ``migration`` is the one that failed. ``remarks``: the notes of migrations, and
+    the comments that were removed, a sentence each. ``trace``: the trace and span id.
+    """
 
     kind: str
     segment: Segment

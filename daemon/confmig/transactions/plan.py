@@ -15,8 +15,11 @@ from confmig.errors import Refused
 def lay_out(
     disk: FileSystem, transaction: str, files: Sequence[FilePlan]
 ) -> tuple[tuple[FilePlan, ...], Directory | None]:
-    """Name the temporaries of a transaction's files: one beside each, or, for several files where
-    the target says ``commit: directory``, a directory beside the one they are in."""
+    """Name the temporaries of a transaction's files.
+
+    One beside each, or, for several files where the target says ``commit: directory``, a
+    directory beside the one they are in.
+    """
     if disk.ways.directory and len(files) > 1:
         return _whole(disk, transaction, files)
     out = []

@@ -1,4 +1,4 @@
-"""The ways out of a partial failure, each with its outcome for every file.
+"""The choices of a partial failure, each with its outcome for every file.
 
 A transaction that was interrupted between two exchanges, and whose files were edited before
 recovery, left some files new and some old. Later edits are placed as in a rollback: an edit of a
@@ -34,8 +34,11 @@ MODES = ("restore", "resume", "verify_and_clear", "accept_changed")
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """What one way out makes of the files: path -> bytes, only those that change. ``refused`` says
-    why it is not possible; ``lost`` are the places of values that would be in no file."""
+    """What one choice makes of the files: path -> bytes, only those that change.
+
+    ``refused`` says why it is not possible; ``lost`` are the places of values that would be in
+    no file.
+    """
 
     files: dict[str, bytes]
     refused: ConfmigError | None = None
@@ -45,7 +48,7 @@ class Outcome:
 class Resolution:
     """One conflict of a target, and what can be done about it. The target is open and locked.
 
-    ``job.discard``: later edits that stand in the way are kept in ``rescue/`` and replaced, and
+    ``job.discard``: later edits that are in the way are kept in ``rescue/`` and replaced, and
     values that would be lost are given up. ``versions``: the version and the hash of each document
     that can be read now, by path.
     """
@@ -69,7 +72,7 @@ class Resolution:
     # --- looking
 
     def outcome(self, mode: str) -> Outcome:
-        """What a way out would do. Nothing is written."""
+        """What a choice would do. Nothing is written."""
         look: dict[str, Callable[[], Outcome]] = {
             "restore": lambda: Outcome(self._restored()),
             "resume": self._resumed,
@@ -227,7 +230,7 @@ class Resolution:
 
 
 def resolve(resolution: Resolution, mode: str) -> Phase:
-    """Take a way out. Raises ``ConfmigError`` with what stands in the way."""
+    """Take a choice. Raises ``ConfmigError`` with what is in the way."""
     ways: dict[str, Callable[[], Phase]] = {
         "restore": resolution.restore,
         "resume": resolution.resume,

@@ -86,8 +86,10 @@ class Transactor:
     def exchange(
         self, plan: TransactionPlan, files: Files | None = None, *, crashed: bool = False
     ) -> Exchange:
-        """How a plan's files change; without ``files``, those that are recorded. ``crashed``: see
-        ``FileExchange``."""
+        """How a plan's files change; without ``files``, those that are recorded.
+
+        ``crashed``: see ``FileExchange``.
+        """
 
         def keep(path: str, name: str, data: bytes) -> None:
             kept = self.checkpoints.save_rescue(name, data)
@@ -253,7 +255,9 @@ class Transactor:
 
     def settle(self, row: Transaction, records: Records) -> Phase:
         """End a conflict whose files are all old or all new by now.
-        Raises ``Conflict`` (``files_mixed``) if they are not."""
+
+        Raises ``Conflict`` (``files_mixed``) if they are not.
+        """
         plan = row.plan
         exchange = self._after_conflict(plan)
         phase = settled(image for _, image in self._images(plan, exchange))
@@ -269,8 +273,11 @@ class Transactor:
         return phase
 
     def resume(self, row: Transaction, records: Records) -> Phase:
-        """Give the files that are old their new image, and commit. An edit of a new image stays.
-        Raises ``Conflict`` (``files_mixed``) if an old image was edited."""
+        """Give the files that are old their new image, and commit.
+
+        An edit of a new image stays. Raises ``Conflict`` (``files_mixed``) if an old image
+        was edited.
+        """
         plan = row.plan
         exchange = self._after_conflict(plan)
         held = self.held(row)
@@ -285,8 +292,11 @@ class Transactor:
         return Phase.COMMITTED
 
     def restore(self, row: Transaction) -> Phase:
-        """Give the files that are new their old image back. An edit of an old image stays. Raises
-        ``Conflict`` (``files_mixed``) if a new image was edited."""
+        """Give the files that are new their old image back.
+
+        An edit of an old image stays. Raises ``Conflict`` (``files_mixed``) if a new image
+        was edited.
+        """
         plan = row.plan
         exchange = self._after_conflict(plan)
         if Image.EDITED_NEW in self.held(row).values():
@@ -298,8 +308,11 @@ class Transactor:
         return Phase.ABORTED
 
     def accept(self, row: Transaction, versions: Mapping[str, tuple[int, str]]) -> Phase:
-        """The files are right as they are. ``versions`` has the version and
-        hash of each that can be read; that is what is recorded."""
+        """The files are right as they are.
+
+        ``versions`` has the version and hash of each that can be read; that is what is
+        recorded.
+        """
         plan = row.plan
 
         def record() -> None:
@@ -312,8 +325,11 @@ class Transactor:
         return Phase.ABORTED
 
     def held(self, row: Transaction) -> dict[str, Image]:
-        """What each file of a conflict holds now, by path. What was edited is known from the time
-        of the conflict, when the temporaries were still there."""
+        """What each file of a conflict holds now, by path.
+
+        What was edited is known from the time of the conflict, when the temporaries were
+        still there.
+        """
         plan = row.plan
         exchange = self.exchange(plan, crashed=True)
         out = {}
@@ -330,8 +346,11 @@ class Transactor:
         return out
 
     def tidy(self, row: Transaction) -> Transaction:
-        """Before something else than a resolution ends a conflict: what a resolution that was cut
-        off left is put in its place or kept, and what the files hold is noted."""
+        """Before something else than a resolution ends a conflict.
+
+        What a resolution that was cut off left is put in its place or kept, and what the
+        files hold is noted.
+        """
         plan = row.plan
         exchange = self._after_conflict(plan)
         held = self.held(row)
@@ -394,5 +413,5 @@ def describe(error: ConfmigError) -> Failure:
 
 
 def drift(target: str, path: str, reason: str) -> ev.Event:
-    """The event that somebody changed a file under us."""
+    """The event that another process changed a file under us."""
     return ev.event(ev.DRIFT, {ev.TARGET: target, ev.PATH: path, ev.REASON: reason})

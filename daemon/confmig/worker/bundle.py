@@ -46,7 +46,7 @@ class Run:
 
     @property
     def segments(self) -> tuple[Segment, ...]:
-        """Which characters of the source stand where in the result."""
+        """Which characters of the source are where in the result."""
         return self.rendered.segments if self.rendered is not None else ()
 
     def image(self, source: bytes) -> bytes:
@@ -68,8 +68,11 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class LoadedBundle:
-    """See ``adapters.workers.protocol.Bundle``. ``remember``: so many bytes of text whose trees are
-    kept from ``stamp`` for the next ``transform`` of the same bytes."""
+    """See ``adapters.workers.protocol.Bundle``.
+
+    ``remember``: so many bytes of text whose trees are kept from ``stamp`` for the next
+    ``transform`` of the same bytes.
+    """
 
     root: Path
     manifest: Manifest
@@ -99,8 +102,11 @@ class LoadedBundle:
         return program.handler is not None or any(o.kind == "custom" for o in program.operations)
 
     def stamp(self, config: str, data: bytes, digest: str) -> Stamp:
-        """What a document says of itself. A pass asks about the same contents several times: what a
-        content (by its hash) says is remembered."""
+        """What a document says of itself.
+
+        A pass asks about the same contents several times: what a content (by its hash) says
+        is remembered.
+        """
         known = self.manifest.configs[config]
         empty = holds_nothing(data.decode("utf-8", "replace"), known.format)
         if known.stamp is None:
@@ -202,8 +208,10 @@ class LoadedBundle:
     def context(
         self, documents: Mapping[str, Document], sources: Mapping[str, bytes], key: bytes = b""
     ) -> Context:
-        """What operations may ask of the world on the documents made from ``sources``, by
-        configuration."""
+        """What operations may ask of the world on the documents made from ``sources``.
+
+        Both are by configuration.
+        """
         names = {id(document): name for name, document in documents.items()}
 
         def custom(name: str, target: Document, item: Item | None) -> None:
@@ -225,8 +233,9 @@ class LoadedBundle:
         )
 
     def _due(self, config: Config, data: bytes) -> tuple[str, ...]:
-        """The migrations (ids, in order) that would change something in a document without a
-        stamp. The whole chain runs, in memory.
+        """The migrations (ids, in order) that would change something in a document without a stamp.
+
+        The whole chain runs, in memory.
 
         Raises ``Refused``: ``not_idempotent`` if a second run would change something again, as
         nothing would tell that the first one was.

@@ -43,8 +43,11 @@ class Limits:
 
 
 class HandlerContract:
-    """What a handler is given beside the document: read access to shapes, the bundle's
-    ``parameters`` as the operator set them, and derived bytes."""
+    """What a handler is given beside the document.
+
+    Read access to shapes, the bundle's ``parameters`` as the operator set them, and derived
+    bytes.
+    """
 
     def __init__(
         self,
@@ -65,15 +68,20 @@ class HandlerContract:
         return self._schema(version)
 
     def derive(self, purpose: str, length: int) -> bytes:
-        """Bytes (at most 32) that are the same for the same document on this installation and
-        unpredictable elsewhere: for salts, where a random source would not be repeatable."""
+        """Bytes (at most 32) that are the same for the same document on this installation.
+
+        They are unpredictable elsewhere: for salts, where a random source would not be
+        repeatable.
+        """
         mac = hmac.new(self._key, purpose.encode() + b"\0" + self._source, hashlib.sha256)
         return mac.digest()[:length]
 
 
 def is_installed(module: str) -> bool:
-    """Whether a handler can import a module (only the first part of its name is looked up, because
-    the others would be imported for it)."""
+    """Whether a handler can import a module.
+
+    Only the first part of its name is looked up, because the others would be imported for that.
+    """
     try:
         return importlib.util.find_spec(module.partition(".")[0]) is not None
     except (ImportError, ValueError):
@@ -88,8 +96,7 @@ def run(
     item: Mapping | None = None,
     limits: Limits | None = None,
 ) -> None:
-    """Run a handler on a document (or on one ``item`` of it), in children, and replay what it
-    changed.
+    """Run a handler on a document in children, and make its changes here; ``item``: on that item.
 
     Raises ``Refused`` for a change that the document does not take, and if the handler is not
     deterministic (``handler_not_deterministic``); ``Fault`` if it fails, runs too long or needs

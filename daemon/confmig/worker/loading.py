@@ -31,9 +31,12 @@ def load(
     *,
     shared: bool = False,
 ) -> LoadedBundle:
-    """Read and validate a bundle. ``parameters`` are the operator's values for those it declares.
-    ``shared``: its files may be of any owner (a command on a checkout), if not everybody can write
-    them. Raises ``Invalid`` with every problem, ``bundle_untrusted`` before anything is read."""
+    """Read and validate a bundle.
+
+    ``parameters`` are the operator's values for those it declares. ``shared``: its files may be
+    of any owner (a command on a checkout), if not everybody can write them. Raises ``Invalid``
+    with every problem, ``bundle_untrusted`` before anything is read.
+    """
     reading.check_trust(root, shared=shared)
     files = reading.read_files(root)
     contract, problems = contracts.read(reading.read_contract(root), json_lines)

@@ -1,7 +1,7 @@
 """Which values would be in no file if the files of a conflict stayed as they are.
 
 The migration took them out of a file that is new already, for one that is old still. A value that
-an old file would gain counts, unless it is in some file today, or stands in the migration itself
+an old file would gain counts, unless it is in some file today, or is in the migration itself
 (then it came from no file).
 """
 

@@ -38,8 +38,11 @@ class Sources(Protocol):
 
 
 class Masker:
-    """Masks the versions of one file. What was seen as a secret once stays one in later diffs:
-    a step may move it to a key with an innocent name."""
+    """Masks the versions of one file.
+
+    What was seen as a secret once stays one in later diffs: a step may move it to a key with an
+    innocent name.
+    """
 
     def __init__(
         self,
@@ -60,8 +63,10 @@ class Masker:
 
     @classmethod
     def of(cls, bundle: Sources, config: Config, known: set[str] | None = None) -> Masker:
-        """The masker of one of a bundle's configurations. ``known`` are secrets that it shares
-        with the maskers of other files."""
+        """The masker of one of a bundle's configurations.
+
+        ``known`` are secrets that it shares with the maskers of other files.
+        """
         contract = bundle.contract.of(config.name)
         return cls(
             format=config.format,

@@ -63,8 +63,10 @@ def merge(
 
 
 class _Merge:
-    """``placed`` has the image before the migrations of each configuration, as far as edits are
-    placed in them by now."""
+    """The image before the migrations of each configuration, in ``placed``.
+
+    Edits are in it as far as they are placed by now.
+    """
 
     def __init__(
         self,

@@ -56,8 +56,10 @@ def _expander(replacement: str) -> Callable[[Any], str]:
 
 
 def _substituted(compiled: Any, expand: Callable[[Any], str], text: str) -> str:
-    """The text with its matches replaced. RE2's own ``sub`` replaces an empty match at the end
-    twice."""
+    """The text with its matches replaced.
+
+    RE2's own ``sub`` replaces an empty match at the end twice.
+    """
     out: list[str] = []
     at = 0
     last = (-1, -1)

@@ -1,4 +1,6 @@
-"""What a child that runs somebody's Python loses before it begins. Linux; each part best effort.
+"""What a child that runs another process's Python loses before it begins.
+
+Linux; each part best effort.
 
 * its environment and its open files, but for the one pipe;
 * time and memory beyond limits, and growth of any file (rlimits);
@@ -78,8 +80,10 @@ class _Program(ctypes.Structure):
 
 
 def harden(keep: int, *, seconds: float, memory: int) -> None:
-    """Harden this process for good. ``keep`` is the one file descriptor that stays; ``memory``
-    is in bytes above what is in use."""
+    """Harden this process for good.
+
+    ``keep`` is the one file descriptor that stays; ``memory`` is in bytes above what is in use.
+    """
     os.environ.clear()
     libc = ctypes.CDLL(None, use_errno=True)
     if libc.unshare(_NEWNET) != 0:

@@ -47,7 +47,7 @@ def secret_cells(document: Document, paths: list[str]) -> list[Cell]:
 
 
 def _secret_kept(document: Document, paths: list[str]) -> list[Cell]:
-    """The same for keys that stand twice in an INI file, which are in no tree."""
+    """The same for keys that occur twice in an INI file, which are in no tree."""
     last = {key.name for p in paths if isinstance(key := parse_path(p)[-1], Key)}
     out: list[Cell] = []
     stack = list(document.kept)
@@ -65,5 +65,5 @@ def is_telling(value: Any) -> bool:
 
 
 def is_hidden(value: Any) -> bool:
-    """A switch or nothing is no secret; anything else under a secret's name is."""
+    """A switch or nothing is not a secret; anything else under a secret's name is."""
     return value is not None and not isinstance(value, bool)

@@ -27,8 +27,10 @@ NOW = datetime(2026, 11, 23, tzinfo=UTC)
 
 
 def revived(folder: Path, number: int) -> World:
-    """The world that a release with an older format left: one transaction done, one killed
-    between its two exchanges."""
+    """The world that a release with an older format left.
+
+    One transaction done, one killed between its two exchanges.
+    """
     golden = GOLDEN / f"state_format_{number}"
     world = World(folder / "w", bundle=folder / "bundle", policy=FREE)
     shutil.copytree(golden / "bundle", world.bundle)

@@ -358,8 +358,11 @@ def transitions(name: str, first: int, last: int) -> tuple[datetime, ...]:
 
 
 def wall_clock_matches(local: datetime, start: time, end: time, days: frozenset[int]) -> bool:
-    """Whether a reading of the wall clock lies in a window of its local times. Walks no engine:
-    the window that began on this day, or on the day before if it crosses midnight."""
+    """Whether a reading of the wall clock lies in a window of its local times.
+
+    Walks no engine: the window that began on this day, or on the day before if it crosses
+    midnight.
+    """
     clock, today = local.time(), local.weekday()
     if start < end:
         return today in days and start <= clock < end

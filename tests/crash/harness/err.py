@@ -205,8 +205,11 @@ def _named(shared: Sweep, run: Scenario, point: Point, code: int, said: str) -> 
 
 
 def _sqlites(run: Scenario, point: Point) -> bool:
-    """Whether SQLite synced it. It may ignore errors: of its directory, and of a checkpoint when it
-    closes, after which the log still has everything."""
+    """Whether SQLite synced it.
+
+    It may ignore errors: of its directory, and of a checkpoint when it closes, after which the
+    log still has everything.
+    """
     return all(
         file.name.startswith(promises.DATABASE)
         or (file.name == run.state.name and point.syscall == "fdatasync")

@@ -190,8 +190,11 @@ class Pool:
 
 
 def _line(stream: Any, needle: str = "") -> str:
-    """The next line with `needle` in it. The streams are read unbuffered, byte by byte: what
-    `select` says of a pipe is not true of a buffer before it."""
+    """The next line with `needle` in it.
+
+    The streams are read unbuffered, byte by byte: what `select` says of a pipe is not true of a
+    buffer before it.
+    """
     line = b""
     while True:
         ready, _, _ = select.select([stream], [], [], _TIMEOUT)

@@ -1,5 +1,8 @@
-"""Read leases in tests: switched off, or released before the exchange (the two seeded faults of the
-race), for tests that play the writer in their own process, where a lease would wait for itself."""
+"""Read leases in tests.
+
+Switched off, or released before the exchange (the two seeded faults of the race), for tests that
+play the writer in their own process, where a lease would wait for itself.
+"""
 
 from __future__ import annotations
 

@@ -88,8 +88,10 @@ _STRING = re.compile(r'"((?:\\x[0-9a-f]{2})*)"')
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """A file (`data`) or a directory (`entries`, numbers of nodes by name). In `Facts`, `same` is
-    another path of the same file."""
+    """A file (`data`) or a directory (`entries`, numbers of nodes by name).
+
+    In `Facts`, `same` is another path of the same file.
+    """
 
     mode: int
     uid: int
@@ -167,9 +169,12 @@ class Torn:
 
 @dataclass(frozen=True, slots=True)
 class Recording:
-    """What one run did. `calls` are the calls behind `ops`, for messages. Of a run that follows
-    after one that was killed, `resumed` is the number of its first operation: what the killed one
-    has done is pending still. `linked` are the files that were given a second name."""
+    """What one run did.
+
+    `calls` are the calls behind `ops`, for messages. Of a run that follows after one that was
+    killed, `resumed` is the number of its first operation: what the killed one has done is
+    pending still. `linked` are the files that were given a second name.
+    """
 
     first: Nodes
     born: Nodes
@@ -755,8 +760,11 @@ def record(
     command: Sequence[str] | None = None,
     before: Recording | None = None,
 ) -> Recording:
-    """Run the apply in `world` and record it, as what follows after `before` if `world` is where
-    that ends. AssertionError if it fails or the model is wrong."""
+    """Record the apply in `world`, as what follows `before` if `world` is where that ends.
+
+    Run the apply in `world` and record it, as what follows after `before` if `world` is where
+    that ends. AssertionError if it fails or the model is wrong.
+    """
     directory = world.directory
     log = strace.log_of(directory)
     umask = os.umask(0o022)
@@ -792,10 +800,13 @@ def record(
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """How many states are looked at. `singles`: each pending operation alone lost and alone kept.
-    `exhaustive`: all subsets of up to so many pending operations. `random`: so many more subsets,
-    torn writes among them, at each point; `richest`: of those right before a sync. `start`: begin
-    at the first call with this word in it."""
+    """How many states are looked at.
+
+    `singles`: each pending operation alone lost and alone kept. `exhaustive`: all subsets of up
+    to so many pending operations. `random`: so many more subsets, torn writes among them, at
+    each point; `richest`: of those right before a sync. `start`: begin at the first call with
+    this word in it.
+    """
 
     exhaustive: int = 3
     random: int = 0
@@ -820,8 +831,11 @@ class Cut:
 
 
 def cuts(recording: Recording, sample: Sample) -> Iterator[Cut]:
-    """The cuts that are looked at. At every k all and nothing of what is pending, all of one sort,
-    and, with `singles`, each operation alone lost and alone kept."""
+    """The cuts that are looked at.
+
+    At every k all and nothing of what is pending, all of one sort, and, with `singles`, each
+    operation alone lost and alone kept.
+    """
     ops = recording.ops
     start = next(n for n, call in enumerate(recording.calls) if sample.start in call)
     start = max(start, recording.resumed)
@@ -941,10 +955,13 @@ def power(
     first_run: bool = False,
     interrupted: str = "",
 ) -> Outcome:
-    """Record one apply (of `command`, if it is another) and replay it below `workdir`, an empty
+    """Record one apply and replay it below `workdir`, an empty directory.
+
+    Record one apply (of `command`, if it is another) and replay it below `workdir`, an empty
     directory. It gives up after `stop_at` findings. `first_run`: the run makes the directory of
     the state, too. `interrupted`: what is replayed is the run that follows after one that was
-    killed right after its first call with this word in it: a recovery."""
+    killed right after its first call with this word in it: a recovery.
+    """
     began = time.monotonic()
     sample = sample or Sample()
     with _fast(workdir) as fast:

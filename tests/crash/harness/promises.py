@@ -92,8 +92,11 @@ def images(config: Path) -> dict[str, Image]:
 
 
 def others(config: Path) -> dict[str, Image]:
-    """What no migration touches: files that are no documents, symbolic links (where they lead),
-    directories (what is in them is found by itself)."""
+    """What no migration touches.
+
+    Files that are no documents, symbolic links (where they lead), directories (what is in them
+    is found by itself).
+    """
     found = {}
     for directory, folders, names in os.walk(config):
         for name in (*folders, *names):

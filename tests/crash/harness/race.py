@@ -70,8 +70,11 @@ def holds(data: bytes, counter: int) -> bool:
 
 
 def serve(folder: str, style: str) -> None:
-    """Do what each line of standard input says, "<number> <updates> <wait> <hold>" in
-    microseconds, and answer with the number of the last update that is complete."""
+    """Do what each line of standard input orders, and answer with the last update.
+
+    Do what each line of standard input says, "<number> <updates> <wait> <hold>" in
+    microseconds, and answer with the number of the last update that is complete.
+    """
     file = os.path.join(folder, NAME)
     for line in sys.stdin:
         number, updates, wait, hold = map(int, line.split())
@@ -273,8 +276,11 @@ class Loss:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """What came of the rounds. `ended`: how the transactions did; `found`: where the last update
-    was, which tells how often the race was a close one."""
+    """What came of the rounds.
+
+    `ended`: how the transactions did; `found`: where the last update was, which tells how often
+    the race was a close one.
+    """
 
     style: str
     rounds: int

@@ -63,8 +63,11 @@ def need(condition: bool, kind: str, message: str) -> None:
 
 @dataclass(eq=False)
 class Node:
-    """A value. ``form`` is how a source writes a container ("" if none does), ``raw`` the token
-    of a scalar that stands in the source."""
+    """A value.
+
+    ``form`` is how a source writes a container ("" if none does), ``raw`` the token of a scalar
+    that stands in the source.
+    """
 
     kind: str
     entries: list[Entry] = field(default_factory=list)
@@ -152,8 +155,11 @@ class Seen:
 
 @dataclass(eq=False)
 class SeenEntry:
-    """An entry in a text: ``at`` is where it begins (None for a TOML table without a header),
-    ``end`` where it ends, ``spots`` all key tokens that name it, ``spot`` the defining one."""
+    """An entry in a text.
+
+    ``at`` is where it begins (None for a TOML table without a header), ``end`` where it ends,
+    ``spots`` all key tokens that name it, ``spot`` the defining one.
+    """
 
     key: str | None
     node: Seen
@@ -175,8 +181,10 @@ def _entries(seen: Seen) -> Iterator[SeenEntry]:
 
 
 class Scan:
-    """The tokens of a JSON text of a format, and its comments by their mark. ``row`` is its
-    entries as they stand one behind the other."""
+    """The tokens of a JSON text of a format, and its comments by their mark.
+
+    ``row`` is its entries as they stand one behind the other.
+    """
 
     ordered = True
     _TOKEN = re.compile(
@@ -1086,8 +1094,10 @@ class Check:
         )
 
     def whole(self) -> None:
-        """An untouched value is written as it was; the lines of a moved one may begin and end
-        otherwise."""
+        """An untouched value is written as it was.
+
+        The lines of a moved one may begin and end otherwise.
+        """
         for entry, seen, _, _ in self.pairs:
             src = entry.src
             if src is None or src.end is None or src.header or not src.node.end:
@@ -1334,8 +1344,10 @@ def made(data: bytes, root: Node, maker: Any, reader: Reader, scanner: Scanner) 
 
 
 def run(it: Made, session: Session, reader: Reader, scanner: Scanner) -> int:
-    """Edit a parsed document and check the result; the number of comments that outlived their
-    entry. Raises ``Refused`` or ``Wrong``."""
+    """Edit a parsed document and check the result.
+
+    The number of comments that outlived their entry. Raises ``Refused`` or ``Wrong``.
+    """
     document = session.document
     wanted = session.rng.randint(1, 4)
     for _ in range(20):

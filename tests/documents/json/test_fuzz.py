@@ -1,5 +1,6 @@
-"""Random JSON, JSONC and JSON5, random operations: the result means what was asked, and nothing
-else changed.
+"""Random JSON, JSONC and JSON5, random operations.
+
+The result means what was asked, and nothing else changed.
 
 ``CONFMIG_FUZZ`` is the number of documents of each format (300 by default),
 ``CONFMIG_FUZZ_START`` the first seed. A seed names its document and its operations for ever.

@@ -1,5 +1,7 @@
-"""Hostile JSON, JSONC and JSON5 is refused by a named code or handled: soon, and the process
-lives. Nothing but ``Refused`` may come out of a parse, an edit or a render."""
+"""Hostile JSON, JSONC and JSON5 is refused by a named code or handled: soon, and the process lives.
+
+Nothing but ``Refused`` may come out of a parse, an edit or a render.
+"""
 
 from __future__ import annotations
 

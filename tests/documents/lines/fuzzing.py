@@ -81,8 +81,11 @@ NEW_QUOTED = (
 
 @dataclass(eq=False)
 class Piece:
-    """The text of a pair or header: the comment lines above it, its margin (with ``export``), the
-    token of its name, what stands between name and value, the token of the value, the rest."""
+    """The text of a pair or header.
+
+    The comment lines above it, its margin (with ``export``), the token of its name, what stands
+    between name and value, the token of the value, the rest.
+    """
 
     above: list[str]
     margin: str
@@ -110,8 +113,11 @@ class Node:
 
 @dataclass
 class Made:
-    """A text with its model: ``body`` is, for the root and every section in order, the loose
-    lines and the entries that stand there."""
+    """A text with its model.
+
+    ``body`` is, for the root and every section in order, the loose lines and the entries that
+    stand there.
+    """
 
     format: str
     newline: str

@@ -1,5 +1,8 @@
-"""Independent readings of INI, .properties and .env, the same edits made on plain dicts, and the
-checks that every edited text must pass."""
+"""Independent readings of INI, .properties and .env, and checks of every edited text.
+
+Independent readings of INI, .properties and .env, the same edits made on plain dicts, and the
+checks that every edited text must pass.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,6 @@
-"""Random INI, .properties and .env, random edits: the result means what was asked, and nothing
-else changed.
+"""Random INI, .properties and .env, random edits.
+
+The result means what was asked, and nothing else changed.
 
 ``CONFMIG_FUZZ`` is the number of documents of each format (300 by default), ``CONFMIG_FUZZ_START``
 the first seed. A seed names its document and its edits for ever. ``-s`` shows the outcomes.

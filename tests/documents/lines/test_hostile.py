@@ -1,5 +1,6 @@
-"""Hostile INI, .properties and .env is refused by a named code or handled: soon, and the process
-lives.
+"""Hostile INI, .properties and .env is refused by a named code or handled.
+
+Soon, and the process lives.
 
 No input may end in anything but a document or ``Refused``, and neither may an edit of it.
 ``CONFMIG_FUZZ`` is the number of damaged texts of each format (200 by default).

@@ -1,5 +1,7 @@
-"""INI as its readers differ: a real file of each kind is edited, and read back by its own reader
-where that is installed."""
+"""INI as its readers differ.
+
+A real file of each kind is edited, and read back by its own reader where that is installed.
+"""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-""".properties as they are: non-ASCII text, Latin-1, Spring's files of several documents, and values
-that go on over lines."""
+""".properties as they are.
+
+Non-ASCII text, Latin-1, Spring's files of several documents, and values that go on over lines.
+"""
 
 from __future__ import annotations
 

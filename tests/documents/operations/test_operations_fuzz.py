@@ -1,5 +1,6 @@
-"""Random operations of every kind on random documents: an operation refuses or does, and what is
-written reads back as the tree.
+"""Random operations of every kind on random documents.
+
+An operation refuses or does, and what is written reads back as the tree.
 
 ``CONFMIG_FUZZ`` is the number of documents of each format (300 by default), ``CONFMIG_FUZZ_START``
 the first seed. A seed names its document and its operations for ever. ``-s`` shows the outcomes

@@ -1,5 +1,8 @@
-"""Later edits put into the old text, as tables: the same edit is made in the new text and in the
-old one, and what ``rebase`` makes of the first must be the second, to the byte."""
+"""Later edits put into the old text, as tables.
+
+The same edit is made in the new text and in the old one, and what ``rebase`` makes of the first
+must be the second, to the byte.
+"""
 
 from __future__ import annotations
 
@@ -56,8 +59,10 @@ class Migration:
         return Forwarded(document, self.parse(new))
 
     def back(self, old: bytes, today: bytes) -> bytes:
-        """The old text with the later edits in it; twice the same, and it migrates to today's
-        values."""
+        """The old text with the later edits in it.
+
+        Twice the same, and it migrates to today's values.
+        """
         _, new, segments = self.run(old)
         outcomes: list[bytes | tuple[str, ...]] = []
         for _ in range(2):
@@ -87,8 +92,11 @@ def make(text: str, edits: Edits) -> str:
 
 @dataclass(frozen=True)
 class Row:
-    """The old text, operations, edits of the new text, and the same edits of the old one
-    (``None``: literally the same)."""
+    """The old text, operations, edits of the new text, and the same edits of the old one.
+
+    The old text, operations, edits of the new text, and the same edits of the old one
+    (``None``: literally the same).
+    """
 
     old: str
     operations: str

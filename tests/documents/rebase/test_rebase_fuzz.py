@@ -1,5 +1,6 @@
-"""Random migrations of random documents, then random edits of what they wrote: the edits are in
-the old text where they were made, or it is a conflict.
+"""Random migrations of random documents, then random edits of what they wrote.
+
+The edits are in the old text where they were made, or it is a conflict.
 
 Names, values and comments are unique markers, so the same edit can be made in the old text without
 asking the engine where that is. ``CONFMIG_FUZZ`` is the number of documents, ``CONFMIG_FUZZ_START``
@@ -120,8 +121,11 @@ class Steps(Session):
 
 @dataclass
 class Case:
-    """One document, its migration, and today's text. ``want`` is the old text with the same edits;
-    ``clashes`` are edits that have no place in it, ``loose`` those with more than one."""
+    """One document, its migration, and today's text.
+
+    ``want`` is the old text with the same edits; ``clashes`` are edits that have no place in
+    it, ``loose`` those with more than one.
+    """
 
     rng: random.Random
     old: str

@@ -605,8 +605,11 @@ def in_sections(node: Node) -> bool:
 
 
 class TomlSession(Session):
-    """The operations that TOML can express without giving up comments or mixing tables and
-    values in one array."""
+    """The operations that TOML can express without loss of comments or mixed arrays.
+
+    The operations that TOML can express without giving up comments or mixing tables and values
+    in one array.
+    """
 
     atoms = (
         *(True, False, 1.5, 1e20, 1e-7, -3.0, 0.1, 2**63 - 1, -(2**63), 1.0),

@@ -1,5 +1,8 @@
-"""An independent reading of TOML (the standard library's), the same edits made on plain dicts and
-lists, and the checks that every edited text must pass."""
+"""An independent reading of TOML, and the checks that every edited text must pass.
+
+An independent reading of TOML (the standard library's), the same edits made on plain dicts and
+lists, and the checks that every edited text must pass.
+"""
 
 from __future__ import annotations
 

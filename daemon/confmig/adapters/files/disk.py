@@ -45,8 +45,7 @@ class Disk(Reader):
             os.close(fd)
 
     def open_up(self, path: str) -> None:
-        """Let us remove what is in a temporary directory that was dressed as one where nobody may
-        write."""
+        """Make a temporary directory removable that was given a mode without write access."""
         with self._folder_of(f"{path}/x") as fd:
             if is_ours(path) and not os.fstat(fd).st_mode & stat.S_IWUSR:
                 os.fchmod(fd, 0o700)
@@ -70,10 +69,10 @@ class Disk(Reader):
             os.rmdir(os.path.basename(path), dir_fd=folder)
 
     def stage(self, path: str, data: bytes, metadata: Metadata, *, durable: bool = True) -> None:
-        """Write a new file beside a target, with the target's metadata, and make it durable
-        (unless many are staged and ``sync_all`` follows).
+        """Write a new file beside a target, with the target's metadata, and make it durable.
 
-        The mode comes last, so that nobody can read it before it belongs to its owner.
+        Many staged files are made durable at once instead: ``sync_all`` follows. The mode
+        comes last, so that no one can read the file before it belongs to its owner.
         """
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         with self._folder_of(path) as folder:
@@ -89,8 +88,10 @@ class Disk(Reader):
             os.close(fd)
 
     def exchange(self, a: str, b: str) -> None:
-        """Swap two names of one directory, atomically: a temporary of ours and a target. Raises
-        ``Refused`` where the filesystem cannot, or where the target is a mount of its own.
+        """Swap two names of one directory, atomically: a temporary of ours and a target.
+
+        Raises ``Refused`` where the filesystem cannot, or where the target is a mount of
+        its own.
 
         With ``ways.weak`` a filesystem that cannot gets the next best: see ``_replace``.
         """
@@ -119,10 +120,12 @@ class Disk(Reader):
                 )
 
     def _replace(self, folder: int, a: str, b: str) -> bool:
-        """An exchange without the kernel's help: a second name keeps what is there, the stage is
-        renamed over it, and what was kept takes the stage's name. False without hard links.
+        """An exchange without the kernel's help.
 
-        Readers never see a missing or half-written file. What somebody renames to ``b`` between
+        A second name keeps what is there, the stage is renamed over it, and what was kept
+        takes the stage's name. False without hard links.
+
+        Readers never see a missing or half-written file. What is renamed to ``b`` between
         the look and the rename is lost: that is the weakness.
         """
         stage, target = os.path.basename(a), os.path.basename(b)
@@ -146,12 +149,14 @@ class Disk(Reader):
                 os.rename(kept, stage, src_dir_fd=folder, dst_dir_fd=folder)
                 self.replaced = True
                 return True
-            self.unlink(f"{a}w")  # somebody renamed over it in between
+            self.unlink(f"{a}w")  # another process renamed over it in between
         raise Busy("target_busy", f"the file was replaced {_TRIES} times meanwhile", place=b)
 
     def finish_exchange(self, a: str) -> None:
-        """Finish or take back a weak exchange that a crash or an error interrupted; without one
-        nothing happens."""
+        """Finish or take back a weak exchange that a crash or an error interrupted.
+
+        Without one nothing happens.
+        """
         kept = f"{a}w"
         if not self.exists(kept):
             return
@@ -169,8 +174,10 @@ class Disk(Reader):
             os.rename(first, second, src_dir_fd=folder, dst_dir_fd=folder)
 
     def unlink(self, path: str) -> None:
-        """Remove a temporary file of ours, or something in a temporary directory of ours; absent
-        is fine."""
+        """Remove a temporary file of ours, or something in a temporary directory of ours.
+
+        Absent is fine.
+        """
         name = os.path.basename(path)
         if not is_ours(path):
             raise RuntimeError(f"only temporary files are ever removed, not {name}")
@@ -181,8 +188,11 @@ class Disk(Reader):
             return
 
     def sync_dirs(self, paths: Iterable[str], *, gone_is_fine: bool = False) -> None:
-        """Make the names in the directories of these paths durable. A directory that somebody
-        removed has no names left: where that is no error, ``gone_is_fine``."""
+        """Make the names in the directories of these paths durable.
+
+        A directory that another process removed has no names left: where that is not an
+        error, ``gone_is_fine``.
+        """
         for folder in sorted({os.path.dirname(p) for p in paths}):
             try:
                 with self._folder_of(f"{folder}/x" if folder else "x") as fd:
@@ -192,8 +202,7 @@ class Disk(Reader):
                     raise
 
     def sync_all(self, paths: Iterable[str], *, gone_is_fine: bool = False) -> None:
-        """Make everything durable on the filesystems that these paths are on, in one flush
-        each (one, as a rule)."""
+        """Make everything durable on the filesystems of these paths, with one flush of each."""
         done: set[int] = set()
         for folder in sorted({os.path.dirname(p) for p in paths}):
             try:
@@ -207,7 +216,7 @@ class Disk(Reader):
                     raise
 
     def check_rewritable(self, path: str, pause: Callable[[float], None]) -> None:
-        """Raises what would stand in the way of ``rewrite`` now; see ``rewrite.check``."""
+        """Raises what would be in the way of ``rewrite`` now; see ``rewrite.check``."""
         fd = self._open(path)
         try:
             rewrite.check(fd, path, pause)
@@ -220,8 +229,10 @@ class Disk(Reader):
         choose: Callable[[bytes, Metadata], bytes | None],
         pause: Callable[[float], None],
     ) -> bool:
-        """Write what ``choose`` makes of a file's content into the file, durably; False if that is
-        None. See ``rewrite.rewrite``."""
+        """Write what ``choose`` makes of a file's content into the file, durably.
+
+        False if that is None. See ``rewrite.rewrite``.
+        """
         flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         fd = open_beneath(self.fd, path, flags)
         try:

@@ -18,8 +18,11 @@ class FsyncFailed(Unfinished):
 
 
 def fsync(fd: int) -> None:
-    """Make a file or directory durable, or fail for good: after a failed fsync the kernel may
-    have dropped the pages, so a second one that succeeds proves nothing."""
+    """Make a file or directory durable, or fail for good.
+
+    After a failed fsync the kernel may have dropped the pages, so a second one that succeeds
+    proves nothing.
+    """
     try:
         os.fsync(fd)
     except OSError as error:
@@ -35,8 +38,11 @@ def _fsync_failed(error: OSError) -> FsyncFailed:
 
 
 def discard(file: BinaryIO, path: Path) -> None:
-    """Close and remove a file that was being written. On a full disk closing fails, too: its buffer
-    has no room. That, and a file that cannot be removed, stop nothing."""
+    """Close and remove a file that was being written.
+
+    On a full disk closing fails, too: its buffer has no room. That, and a file that cannot be
+    removed, stop nothing.
+    """
     with suppress(OSError):
         file.close()
     with suppress(OSError):
@@ -72,8 +78,10 @@ def make_folder(folder: Path) -> None:
 
 
 def write_once(folder: Path, name: str, data: bytes) -> bool:
-    """Write a private file (0600) that never changes, durable but for its name; False if it is
-    there already."""
+    """Write a private file (0600) that never changes, durable but for its name.
+
+    False if it is there already.
+    """
     target = folder / name
     if target.exists():
         return False

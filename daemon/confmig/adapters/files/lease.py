@@ -1,6 +1,6 @@
 """Whether another process has a file open for writing, and keeping writers out for a moment.
 
-The kernel grants a read lease only on a file that nobody has open for writing (or mapped shared
+The kernel grants a read lease only on a file that no one has open for writing (or mapped shared
 and writable). While the lease is held, a process that opens the file for writing waits until the
 lease is released. See fcntl(2), F_SETLEASE; measured: 3 microseconds.
 """
@@ -66,14 +66,19 @@ class ReadLease:
 
 
 def quiet_leases(fd: int) -> None:
-    """Choose the signal that the kernel sends when a writer waits for our lease: SIGURG, which is
-    ignored. Without this it is SIGIO, which ends the process."""
+    """Choose the signal that the kernel sends when a writer waits for our lease.
+
+    SIGURG, which is ignored. Without this it is SIGIO, which ends the process.
+    """
     fcntl.fcntl(fd, _F_SETSIG, signal.SIGURG)
 
 
 def set_lease(fd: int, kind: int) -> None:
-    """Set or release a lease. The kernel wants the file's owner or CAP_LEASE: root without
-    CAP_LEASE asks again as the owner of the file (this thread's filesystem uid only)."""
+    """Set or release a lease.
+
+    The kernel wants the file's owner or CAP_LEASE: root without CAP_LEASE asks again as the
+    owner of the file (this thread's filesystem uid only).
+    """
     try:
         fcntl.fcntl(fd, fcntl.F_SETLEASE, kind)
     except OSError as error:
@@ -88,8 +93,10 @@ def set_lease(fd: int, kind: int) -> None:
 
 
 def writer_of(fd: int) -> str | None:
-    """The process that has a file open for writing, as ``name (pid 7)``; None if /proc does not
-    show it (it belongs to another user or container)."""
+    """The process that has a file open for writing, as ``name (pid 7)``.
+
+    None if /proc does not show it (it belongs to another user or container).
+    """
     wanted = os.fstat(fd)
     for process in os.listdir("/proc"):
         if not process.isdecimal():

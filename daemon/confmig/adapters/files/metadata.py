@@ -1,5 +1,7 @@
-"""Owner, mode and extended attributes (ACLs and labels are such): read from one file, put on
-another."""
+"""Owner, mode and extended attributes (ACLs and labels are such).
+
+Read from one file, put on another.
+"""
 
 from __future__ import annotations
 
@@ -54,8 +56,11 @@ def metadata_of(fd: int) -> Metadata:
 
 
 def dress(fd: int, metadata: Metadata) -> None:
-    """Give an open file an owner, a mode and attributes; attributes that are not listed are
-    removed. A regular file never gets set-uid, set-gid or capabilities, whatever is asked for."""
+    """Give an open file an owner, a mode and attributes.
+
+    Attributes that are not listed are removed. A regular file never gets set-uid, set-gid or
+    capabilities, whatever is asked for.
+    """
     facts = os.fstat(fd)
     mode, xattrs = metadata.mode, metadata.xattrs
     if stat.S_ISREG(facts.st_mode):

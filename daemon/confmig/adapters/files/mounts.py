@@ -12,7 +12,7 @@ _REMOTE_FUSE = ("fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fus
 
 
 def filesystem_of(folder: Path, table: str = "/proc/self/mountinfo") -> str | None:
-    """The type of a directory's filesystem, such as ``ext4``; None if nobody tells."""
+    """The type of a directory's filesystem, such as ``ext4``; None if no one tells."""
     device = os.stat(folder).st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
     try:
@@ -27,14 +27,18 @@ def filesystem_of(folder: Path, table: str = "/proc/self/mountinfo") -> str | No
 
 
 def is_network(kind: str | None) -> bool:
-    """Whether files of that filesystem live on another machine: locks and SQLite's log cannot be
-    trusted there."""
+    """Whether files of that filesystem live on another machine.
+
+    Locks and SQLite's log cannot be trusted there.
+    """
     return kind is not None and (kind in NETWORK or kind.startswith(_REMOTE_FUSE))
 
 
 def is_remote(folder: Path) -> bool:
-    """Whether others may change the files of a directory from another machine, of which the kernel
-    here does not tell. False for one that is not there."""
+    """Whether others may change the files of a directory from another machine.
+
+    The kernel here does not report such changes. False for a directory that does not exist.
+    """
     try:
         return is_network(filesystem_of(folder))
     except OSError:

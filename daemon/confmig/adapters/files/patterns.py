@@ -39,8 +39,10 @@ def _name(part: str) -> str:
 
 
 def way(text: str) -> Callable[[str], str | None]:
-    """Whether a pattern leads through a directory: ``named`` by its own words, ``any`` through
-    ``**``, or None."""
+    """Whether a pattern leads through a directory.
+
+    ``named`` by its own words, ``any`` through ``**``, or None.
+    """
     *folders, _ = text.split("/")
     deep = folders.index("**") if "**" in folders else None
     fixed = [pattern(part) for part in (folders if deep is None else folders[:deep])]

@@ -12,8 +12,11 @@ LARGEST = 64 * 1024 * 1024
 
 
 def read_plain(path: Path) -> bytes:
-    """The content of a regular file of at most 64 MiB. Raises ``OSError`` also for anything else:
-    opening a FIFO would wait for ever, and a device has no end."""
+    """The content of a regular file of at most 64 MiB.
+
+    Raises ``OSError`` also for anything else: opening a FIFO would wait for ever, and a device
+    has no end.
+    """
     fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     facts = os.fstat(fd)
     if not stat.S_ISREG(facts.st_mode):
@@ -27,8 +30,11 @@ def read_plain(path: Path) -> bytes:
 
 
 def write_plain(path: Path, data: bytes) -> None:
-    """Put a file with this content in the place of what is at the path: a link there is replaced,
-    not followed. The mode of a regular file stays; a new one is 0644. Raises ``OSError``."""
+    """Put a file with this content in the place of what is at the path.
+
+    A link there is replaced, not followed. The mode of a regular file stays; a new one is 0644.
+    Raises ``OSError``.
+    """
     try:
         facts = os.lstat(path)
         mode = stat.S_IMODE(facts.st_mode) if stat.S_ISREG(facts.st_mode) else 0o644

@@ -1,7 +1,7 @@
 """Reading the documents of a configuration root: find, read, identify.
 
-What is no plain file of one link is refused by name and never followed. A document is read under a
-lease of the kernel, which says whether another process has it open for writing.
+What is not a plain file of one link is refused by name and never followed. A document is read under
+a lease of the kernel, which says whether another process has it open for writing.
 """
 
 from __future__ import annotations
@@ -55,8 +55,10 @@ class Reader(Root):
     """A root whose files are read."""
 
     def find(self, patterns: Sequence[str]) -> list[str]:
-        """Every name below the root that a pattern matches, sorted; directories are not entered
-        through symlinks. What it is, ``read`` tells."""
+        """Every name below the root that a pattern matches, sorted.
+
+        Directories are not entered through symlinks. What it is, ``read`` tells.
+        """
         return self._walk(patterns)[0]
 
     def temporaries(self, patterns: Sequence[str]) -> list[str]:
@@ -182,8 +184,10 @@ class Reader(Root):
             )
 
     def _linked_by_us(self, path: str, facts: os.stat_result) -> bool:
-        """Whether the only other name of a file is in a directory that we build for an exchange:
-        a report must not take that for something odd."""
+        """Whether the only other name of a file is in a directory that we build for an exchange.
+
+        A report must not take that for something odd.
+        """
         parts = path.split("/")
         for depth in range(len(parts) - 1):
             above = "".join(f"{part}/" for part in parts[:depth])
@@ -200,8 +204,10 @@ class Reader(Root):
         return False
 
     def digest(self, folder_and_name: str) -> str | None:
-        """The hash of a file's content, None if it is not there or no regular file. A file that is
-        too large to be an image of ours is not read (a sparse one may say it has 1 TiB): OVERSIZE.
+        """The hash of a file's content, None if it does not exist or is not a regular file.
+
+        A file that is too large to be an image of ours is not read (a sparse one may say it
+        has 1 TiB): OVERSIZE.
         """
         try:
             fd = self._open(folder_and_name)
@@ -221,7 +227,7 @@ class Reader(Root):
             os.close(fd)
 
     def metadata(self, path: str) -> Metadata | None:
-        """What a file has besides its content, None if it is not there."""
+        """What a file has besides its content, None if it does not exist."""
         try:
             fd = self._open(path)
         except OSError:
@@ -247,8 +253,11 @@ class Reader(Root):
             os.close(fd)
 
     def entries(self, folder: str) -> dict[str, int]:
-        """All that is below a directory, by its name there: the inode of what is no directory, 0
-        for a directory, which comes before what is in it. Raises ``Refused`` if one is a mount."""
+        """All that is below a directory, by its name there.
+
+        The inode of what is not a directory, 0 for a directory, which comes before what is
+        in it. Raises ``Refused`` if one is a mount.
+        """
         out: dict[str, int] = {}
         with self._folder_of(folder) as above:
             mount = mount_of(above)
@@ -276,7 +285,7 @@ class Reader(Root):
         return out
 
     def writers(self, path: str) -> Writers:
-        """Whether another process has a file open for writing. A file that is not there has none.
+        """Whether another process has a file open for writing. A file that does not exist has none.
 
         UNKNOWN also where the filesystem may know the two names of a replaced file as two files.
         """
@@ -296,8 +305,11 @@ class Reader(Root):
 
     @contextmanager
     def hold(self, path: str) -> Iterator[Held]:
-        """A target that is open under a read lease (where the kernel grants one): its writers wait
-        until the end of the context. Raises ``OSError`` if it cannot be opened."""
+        """A target that is open under a read lease (where the kernel grants one).
+
+        Its writers wait until the end of the context. Raises ``OSError`` if it cannot be
+        opened.
+        """
         fd = self._open(path)
         try:
             with self._lease(fd) as lease:

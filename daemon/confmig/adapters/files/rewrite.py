@@ -1,6 +1,6 @@
 """Writing into a file that cannot be exchanged, because it is a mount of its own.
 
-A write lease of the kernel makes it safe while we live: it is granted only if nobody else has the
+A write lease of the kernel makes it safe while we live: it is granted only if no one else has the
 file open, and whoever opens it meanwhile waits until we are done. So no reader sees half a file,
 and no edit comes in between. A crash in the midst leaves a file that is partly new: the images
 are in the state, and recovery writes one of them (``core.transaction.torn`` tells such a file
@@ -26,8 +26,10 @@ _LOOK = 0.02
 
 
 def check(fd: int, path: str, pause: Callable[[float], None]) -> None:
-    """Raises what would stand in the way of ``rewrite`` now. The file is open to read only, so
-    that nobody who watches it takes that for a change."""
+    """Raises what would be in the way of ``rewrite`` now.
+
+    The file is open to read only, so that no one who watches it takes that for a change.
+    """
     _lease(fd, path, pause)
     if not os.access(f"/proc/self/fd/{fd}", os.W_OK, effective_ids=True):
         read_only = os.fstatvfs(fd).f_flag & os.ST_RDONLY
@@ -43,7 +45,7 @@ def rewrite(
 ) -> bool:
     """Write what ``choose`` makes of an open file's content, durably; False if that is None.
 
-    Raises ``Busy`` (``target_busy``) if somebody keeps the file open, ``Refused`` (``no_lease``)
+    Raises ``Busy`` (``target_busy``) if the file is kept open, ``Refused`` (``no_lease``)
     where the kernel gives no leases, ``OSError`` if nothing was changed, and ``Unfinished`` if
     the file may be half-written.
     """

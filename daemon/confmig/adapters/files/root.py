@@ -66,7 +66,7 @@ class Root:
         for _ in range(_PATIENCE):
             try:
                 return open_beneath(self.fd, path, flags, more)
-            except BlockingIOError:  # somebody holds a lease on it, as we do in ``rewrite``
+            except BlockingIOError:  # another process holds a lease on it, as we do in ``rewrite``
                 time.sleep(0.02)
         return open_beneath(self.fd, path, flags, more)
 
@@ -79,7 +79,7 @@ class Root:
             return False
 
     def inode(self, path: str) -> int | None:
-        """The inode that a name leads to, None if it is not there."""
+        """The inode that a name leads to, None if it does not exist."""
         try:
             with self._folder_of(path) as folder:
                 return inode_of(os.path.basename(path), folder)

@@ -16,7 +16,7 @@ PREFIX = ".confmig-"
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """What changes when somebody writes to a file or replaces it; times in nanoseconds."""
+    """What changes when another process writes to a file or replaces it; times in nanoseconds."""
 
     inode: int
     size: int
@@ -31,9 +31,12 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """One file as it was read: content, its SHA-256 and metadata, and whether it is a mount of
-    its own. ``writers``: whether another process had it open for writing, or changed it while it
-    was read; ``writer`` names that process where /proc shows it."""
+    """One file as it was read.
+
+    Content, its SHA-256 and metadata, and whether it is a mount of its own. ``writers``:
+    whether another process had it open for writing, or changed it while it was read; ``writer``
+    names that process where /proc shows it.
+    """
 
     path: str
     data: bytes

@@ -23,8 +23,10 @@ _OTHER = "check the disk and the directory, then run again"
 
 
 def as_error(error: ConfmigError | OSError) -> ConfmigError:
-    """An operating system's error as a ``Fault`` (``io_error``) with its fix; an error of ours as
-    it is."""
+    """An operating system's error as a ``Fault`` (``io_error``) with its fix.
+
+    An error of ours as it is.
+    """
     if isinstance(error, ConfmigError):
         return error
     return Fault(

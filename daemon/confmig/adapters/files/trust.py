@@ -1,6 +1,6 @@
 """Is a path one that only root or this user can change? What confmig obeys must be such.
 
-A path is walked from the root on: once a directory is known to be changed by nobody else, what is
+A path is walked from the root on: once a directory is known to be changed by no one else, what is
 found in it cannot be replaced between the look and the use. Settings, policies and bundles are
 checked on every part of the way; the state directory must belong to this user.
 """
@@ -47,8 +47,10 @@ class Part:
 
 
 def way_to(path: Path) -> tuple[list[Part], OSError | None]:
-    """Every part of a path from the root on, links followed, up to one that cannot be looked at;
-    and why that is."""
+    """Every part of a path from the root on, links followed, up to one that cannot be looked at.
+
+    And why that is.
+    """
     here = Path("/")
     out: list[Part] = []
     rest = list(path.absolute().parts[1:])
@@ -77,8 +79,11 @@ def way_to(path: Path) -> tuple[list[Part], OSError | None]:
 
 
 def problem(path: Path, user: User, mounts: frozenset[Path] | None = None) -> str:
-    """Why a path is not to be trusted, as a sentence that names the part; empty if it is. What is
-    not there below parts that are trusted is no problem: only we could put something there."""
+    """Why a path is not to be trusted, as a sentence that names the part; empty if it is.
+
+    What is not there below parts that are trusted is not a problem: only we could put something
+    there.
+    """
     parts, error = way_to(path)
     excused = _excused(parts, user, mount_points() if mounts is None else mounts)
     groups = {user.gid} if user.uid != 0 else set()
@@ -107,8 +112,11 @@ def _writable_by_others(facts: os.stat_result, groups: set[int]) -> bool:
 
 
 def _excused(parts: list[Part], user: User, mounts: frozenset[Path]) -> int:
-    """How many of the first parts are trusted because a volume begins below them: one that is
-    read-only here, or whose root belongs to root, with a file in it that nobody else writes."""
+    """How many of the first parts are trusted because a volume begins below them.
+
+    One that is read-only here, or whose root belongs to root, with a file in it that no one
+    else writes.
+    """
     if not parts:
         return 0
     last = parts[-1]
@@ -147,8 +155,10 @@ def check(code: str, what: str, paths: Iterable[Path]) -> None:
 
 
 def check_shared(code: str, what: str, paths: Iterable[Path]) -> None:
-    """The same where files of any owner are taken (a checkout in a CI job): they must not be
-    writable by everybody."""
+    """The same where files of any owner are taken (a checkout in a CI job).
+
+    They must not be writable by everybody.
+    """
     for path in paths:
         try:
             facts = os.stat(path)

@@ -1,6 +1,6 @@
 """Lines to standard error and standard output that never stop or end a daemon.
 
-A stream may be closed, on a full disk, or a pipe that nobody reads. Then lines are dropped and
+A stream may be closed, on a full disk, or a pipe that no one reads. Then lines are dropped and
 counted; the next line that goes out is preceded by their number.
 """
 

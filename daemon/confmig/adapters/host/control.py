@@ -4,7 +4,7 @@ A unix socket ``control.sock`` (0600) in the state directory (0700), one JSON li
 peer's uid is taken from the kernel (SO_PEERCRED), never from the message. Addresses of more than
 107 bytes are bound and reached through ``/proc/self/fd``.
 
-Every connection has a thread of its own, so that a client that sends nothing blocks nobody. A
+Every connection has a thread of its own, so that a client that sends nothing blocks no one. A
 request whose client hangs up before its turn is not executed.
 """
 
@@ -38,8 +38,10 @@ Handle = Callable[[dict[str, Any], Callable[[], bool]], dict[str, Any]]
 def ask(
     state_dir: Path, message: dict[str, Any], waits: Callable[[], None] = lambda: None
 ) -> dict[str, Any] | None:
-    """Send a request to the daemon of a state directory; None if none is running. ``waits`` is
-    called once if the answer takes longer than a second."""
+    """Send a request to the daemon of a state directory; None if none is running.
+
+    ``waits`` is called once if the answer takes longer than a second.
+    """
     client = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     client.settimeout(_PATIENCE)
     try:

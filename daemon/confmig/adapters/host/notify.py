@@ -1,7 +1,7 @@
-"""What systemd is told over ``NOTIFY_SOCKET`` (sd_notify): ready, alive, busy, stopping.
+"""What systemd learns over ``NOTIFY_SOCKET`` (sd_notify): ready, alive, busy, stopping.
 
 Without the socket nothing happens. A commit over thousands of files may take longer than the time
-limits for starting and stopping: each beat asks for more, so that nobody kills us in the midst of
+limits for starting and stopping: each beat asks for more, so that no one kills us in the middle of
 one (which would be safe, but for nothing).
 """
 
@@ -16,8 +16,10 @@ _EVERY = 5.0
 
 
 class Notify:
-    """The channel to the service manager. Errors are swallowed: it is nobody's business that
-    nobody listens."""
+    """The channel to the service manager.
+
+    Errors are swallowed: it is no one's business that no one listens.
+    """
 
     def __init__(self, environ: Mapping[str, str], monotonic: Callable[[], float]) -> None:
         path = environ.get("NOTIFY_SOCKET", "")

@@ -16,8 +16,10 @@ TERMINATED = 128 + signal.SIGTERM
 
 
 def early(*, daemon: bool) -> None:
-    """Remember a request to stop until ``install`` is called (``daemon``); for other commands, let
-    SIGTERM end them as PID 1, too, which is safe at any moment."""
+    """Remember a request to stop until ``install`` is called (``daemon``).
+
+    For other commands, let SIGTERM end them as PID 1, too, which is safe at any moment.
+    """
 
     def on_stop(_: int, __: FrameType | None) -> None:
         global _asked

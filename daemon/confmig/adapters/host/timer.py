@@ -1,5 +1,8 @@
-"""Wake-ups at a point in time, by APScheduler. They decide nothing: a wake-up that comes late,
-twice or never only changes when we look, and a tick bounds that."""
+"""Wake-ups at a point in time, by APScheduler.
+
+They decide nothing: a wake-up that comes late, twice or never only changes when we look, and a tick
+bounds that.
+"""
 
 from __future__ import annotations
 

@@ -67,8 +67,10 @@ class _Handler(FileSystemEventHandler):
 
 
 class Watcher:
-    """Watches roots and other ``trees`` (with everything below) and single files (through their
-    directory)."""
+    """Watches roots, other ``trees`` with everything below, and single files.
+
+    A single file is watched through its directory.
+    """
 
     def __init__(
         self,
@@ -98,14 +100,17 @@ class Watcher:
         self._refused = False
 
     def start(self) -> None:
-        """Begin to watch. What is not there yet is looked for again by ``retry``."""
+        """Begin to watch. What does not exist yet is looked for again by ``retry``."""
         if self._polled:
             self._poller.start()
         self.retry()
 
     def _begun(self) -> bool:
-        """Whether file events come. Without an inotify instance (the user's limit) the rescan looks
-        at the files; it is tried again at each rescan."""
+        """Whether file events come.
+
+        Without an inotify instance (the user's limit) the rescan looks at the files; it is
+        tried again at each rescan.
+        """
         if self._observer.is_alive():
             return True
         try:
@@ -125,8 +130,10 @@ class Watcher:
         return True
 
     def retry(self) -> None:
-        """Watch what could not be watched so far, and anew what was replaced by another directory
-        of the same name; until then the rescan looks there."""
+        """Watch what could not be watched so far, and what was replaced under the same name.
+
+        Until then the rescan finds changes there.
+        """
         events = self._begun()
         for number, (path, only, recursive) in enumerate(self._wanted):
             if not events and not (path in self._polled and recursive):
@@ -151,7 +158,9 @@ class Watcher:
     def stop(self) -> None:
         """End the threads."""
         for observer in (self._observer, self._poller):
-            with suppress(KeyError):  # of watchdog's, after somebody exchanged two directories
+            with suppress(
+                KeyError
+            ):  # of watchdog's, after another process exchanged two directories
                 observer.stop()
             if observer.is_alive():
                 observer.join(2.0)

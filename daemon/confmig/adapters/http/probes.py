@@ -32,8 +32,11 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What the probes answer: the reasons against ready and against started (none: the answer is
-    yes). ``beat`` is a monotonic time in seconds."""
+    """What the probes answer.
+
+    The reasons against ready and against started (none: the answer is yes). ``beat`` is a
+    monotonic time in seconds.
+    """
 
     not_ready: tuple[str, ...] = ("starting",)
     not_started: tuple[str, ...] = ("starting",)
@@ -156,7 +159,7 @@ class ProbeServer:
             timeout = _CLIENT
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Probes are no news."""
+                """Probes are not news."""
 
             def do_GET(self) -> None:
                 """Answer a probe."""

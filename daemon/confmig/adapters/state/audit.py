@@ -73,8 +73,11 @@ def verify(db: sqlite3.Connection) -> Verdict:
 
 
 def prune(db: sqlite3.Connection, before_ns: int, *, undelivered: bool) -> int:
-    """Forget the oldest events up to a time, leaving an anchor. Inside a transaction. Those that
-    wait for delivery end it, unless ``undelivered`` says that nobody waits for them."""
+    """Forget the oldest events up to a time, leaving an anchor.
+
+    Inside a transaction. Those that wait for delivery end it, unless ``undelivered`` says that
+    no one waits for them.
+    """
     last: tuple[int, str] | None = None
     count = 0
     for seq, time_ns, delivered, digest in db.execute(

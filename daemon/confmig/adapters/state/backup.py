@@ -21,8 +21,11 @@ PARTS = ("objects", "packs", "checkpoints", "rescue")
 
 
 def backup(folder: Path, file: Path) -> int:
-    """Write the state below ``folder`` into ``file``, which must not exist. Returns the number
-    of files in it. A running daemon may go on: what it adds meanwhile is not in it."""
+    """Write the state below ``folder`` into ``file``, which must not exist.
+
+    Returns the number of files in it. A running daemon may go on: what it adds meanwhile is not
+    in it.
+    """
     database = folder / "state.db"
     if not database.exists():
         raise Refused("no_state", "there is no state to back up", place=str(folder))
@@ -66,8 +69,10 @@ def _copy(database: Path) -> bytes:
 
 
 def restore(file: Path, folder: Path) -> int:
-    """Make the state directory from a backup, whole or not at all. ``folder`` must not have a
-    state yet. Returns the number of files."""
+    """Make the state directory from a backup, whole or not at all.
+
+    ``folder`` must not have a state yet. Returns the number of files.
+    """
     if (folder / "state.db").exists():
         raise Refused(
             "state_exists",

@@ -61,8 +61,7 @@ class Described:
 
 
 class CheckpointWriter:
-    """A checkpoint that is being written; a context manager that discards it if it was not
-    closed."""
+    """A checkpoint that is being written; as a context manager it is discarded unless closed."""
 
     def __init__(
         self,
@@ -172,8 +171,10 @@ class Checkpoints:
         return count
 
     def transaction_of(self, path: str) -> str:
-        """The transaction that a checkpoint belongs to. Raises ``Refused``
-        (``checkpoint_unreadable``)."""
+        """The transaction that a checkpoint belongs to.
+
+        Raises ``Refused`` (``checkpoint_unreadable``).
+        """
         with _readable(path) as file:
             return str(_head(file.readline(), path)["transaction"])
 

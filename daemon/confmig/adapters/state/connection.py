@@ -29,8 +29,11 @@ def moment(text: str) -> datetime:
 
 
 class Connection:
-    """An open database. ``commit()`` is the only way to write; what is inside one ``with`` becomes
-    durable together or not at all. ``index``: see ``database.to_write``."""
+    """An open database.
+
+    ``commit()`` is the only way to write; what is inside one ``with`` becomes durable together
+    or not at all. ``index``: see ``database.to_write``.
+    """
 
     def __init__(self, db: sqlite3.Connection, folder: Path, index: int | None = None) -> None:
         self.db = db
@@ -39,8 +42,11 @@ class Connection:
         self._failed = False
 
     def close(self) -> None:
-        """Close the file; not after a failed commit: SQLite would write its log into the database
-        then, and sync again what the disk did not take."""
+        """Close the file; not after a failed commit.
+
+        SQLite would write its log into the database then, and sync again what the disk did
+        not take.
+        """
         if self._failed:
             return
         self.db.close()

@@ -15,7 +15,7 @@ _INDEX = 32_768
 
 
 def to_write(folder: Path) -> tuple[sqlite3.Connection, int | None]:
-    """Open the state for writing (the caller holds the lock); make it if it is not there.
+    """Open the state for writing (the caller holds the lock); make it if it does not exist.
 
     Also returns the open index of the log, which must stay open as long as the connection:
     closing it would release the locks that SQLite has on it in this process.
@@ -41,7 +41,7 @@ def to_write(folder: Path) -> tuple[sqlite3.Connection, int | None]:
 def to_read(folder: Path) -> sqlite3.Connection | None:
     """Open the state for reading only; None if there is none yet.
 
-    Where the filesystem is read-only nobody changes an idle file, and SQLite needs not (and
+    Where the filesystem is read-only no one changes an idle file, and SQLite needs not (and
     cannot) make its index beside it.
     """
     path = folder / "state.db"
@@ -73,8 +73,11 @@ def _upgraded_copy(db: sqlite3.Connection) -> sqlite3.Connection:
 
 
 def _allocated_index(path: Path) -> int | None:
-    """Give SQLite's index of its log its room on the disk now: it is mapped into memory, and a
-    full disk would end the process with a signal in the midst of a commit."""
+    """Give SQLite's index of its log its room on the disk now.
+
+    It is mapped into memory, and a full disk would end the process with a signal in the middle
+    of a commit.
+    """
     try:
         fd = os.open(path.with_name(path.name + "-shm"), os.O_RDWR | os.O_CLOEXEC)
     except FileNotFoundError:

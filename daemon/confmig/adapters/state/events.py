@@ -97,8 +97,10 @@ class Events:
         self._connection.write_many("UPDATE events SET rejected=? WHERE seq=?", rows)
 
     def requeue(self, since_ns: int, until_ns: int) -> int:
-        """Put the events of a time (half-open) back into the outbox, refused ones too; returns how
-        many."""
+        """Put the events of a time (half-open) back into the outbox, refused ones too.
+
+        Returns how many.
+        """
         cursor = self._connection.write(
             "UPDATE events SET delivered_at=NULL, rejected=NULL WHERE time_ns>=? AND time_ns<? "
             "AND (delivered_at IS NOT NULL OR rejected IS NOT NULL)",

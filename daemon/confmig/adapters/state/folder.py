@@ -13,7 +13,7 @@ from confmig.errors import Fault, Invalid, Problem
 
 
 def prepare(folder: Path, say: Callable[[str], None]) -> None:
-    """Make the directory if it is not there, and check it.
+    """Make the directory if it does not exist, and check it.
 
     Raises ``Invalid`` (``state_untrusted``) for one of another owner, for a link, and, as root,
     for one below a directory of another user; ``Fault`` (``state_unreadable``) if it cannot be
@@ -51,8 +51,11 @@ def prepare(folder: Path, say: Callable[[str], None]) -> None:
 
 
 def check_same(folder: Path, fd: int) -> None:
-    """Raises ``Invalid`` (``state_untrusted``) if the path leads to another directory than the one
-    that was opened: someone who may write above it exchanged it."""
+    """Check that the path still leads to the directory that was opened.
+
+    Raises ``Invalid`` (``state_untrusted``) if it does not: someone who may write above it
+    exchanged it.
+    """
     try:
         same = os.path.samestat(os.fstat(fd), os.lstat(folder))
     except FileNotFoundError:
@@ -62,8 +65,10 @@ def check_same(folder: Path, fd: int) -> None:
 
 
 def open_ancestors(folder: Path) -> list[Path]:
-    """The directories above the state that others can write in (a Kubernetes emptyDir): allowed,
-    and reported."""
+    """The directories above the state that others can write in (a Kubernetes emptyDir).
+
+    Allowed, and reported.
+    """
     parts = way_to(folder)[0][:-1]
     return [
         part.path

@@ -135,8 +135,10 @@ def _is_read_only(path: Path) -> bool:
 
 
 def unreadable(path: Path, error: sqlite3.Error | OSError) -> Fault:
-    """The error that a state file cannot be read, and what mends it: only a damaged one is to be
-    restored."""
+    """The error that a state file cannot be read, and what mends it.
+
+    Only a damaged one is to be restored.
+    """
     code = getattr(error, "sqlite_errorcode", 0) & 0xFF
     said = error.strerror if isinstance(error, OSError) else str(error)
     if isinstance(error, OSError) and (error.errno in NO_ROOM or error.errno == errno.EIO):

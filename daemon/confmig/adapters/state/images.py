@@ -26,7 +26,7 @@ class ImageWriter:
         self._pack = PackWriter(images.packs_folder, transaction) if expected > MANY else None
 
     def add(self, data: bytes) -> str:
-        """Write an image, if it is not there yet; its hash."""
+        """Write an image, if it does not exist yet; its hash."""
         digest = digest_of(data)
         if self._pack is not None:
             self._pack.add(digest, data)
@@ -71,8 +71,10 @@ class Images:
         return write_once(self.objects, digest, data)
 
     def get(self, digest: str) -> bytes:
-        """An image by its hash. Raises ``Fault``: ``object_missing``, or ``object_corrupt`` if it
-        is not intact."""
+        """An image by its hash.
+
+        Raises ``Fault``: ``object_missing``, or ``object_corrupt`` if it is not intact.
+        """
         try:
             data: bytes | None = (self.objects / digest).read_bytes()
         except FileNotFoundError:
@@ -92,7 +94,7 @@ class Images:
         return data
 
     def size_of(self, digest: str) -> int:
-        """The bytes of an image; 0 if it is not there."""
+        """The bytes of an image; 0 if it does not exist."""
         try:
             return (self.objects / digest).stat().st_size
         except FileNotFoundError:

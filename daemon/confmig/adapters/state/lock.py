@@ -122,7 +122,7 @@ def _folders(environment: Mapping[str, str]) -> Iterator[Path]:
 
 
 def _own_folder(folder: Path) -> Path | None:
-    """The directory, made if need be; None if it is not ours alone."""
+    """The directory, made if needed; None if it is not ours alone."""
     try:
         folder.mkdir(mode=0o700, exist_ok=True)
         facts = os.lstat(folder)

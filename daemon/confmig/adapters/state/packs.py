@@ -1,5 +1,4 @@
-"""Packs: the images of one large transaction in one file, which costs one flush instead of
-thousands.
+"""Packs: the images of one large transaction in one file, with one flush instead of thousands.
 
     images, one behind the other
     index     48 bytes an image, sorted by hash: hash (32), offset (8), length (8)
@@ -113,9 +112,11 @@ class Packs:
         return [p for p in sorted(self._folder.iterdir()) if not p.name.startswith("tmp-")]
 
     def _holder(self, digest: str) -> tuple[Path, int, int] | None:
-        """A pack that has an image, and where: start and length. The pack of the last image is
-        asked first, as images are read in groups; the folder is listed again only for an image
-        that no known pack has."""
+        """A pack that has an image, and where: start and length.
+
+        The pack of the last image is asked first, as images are read in groups; the folder
+        is listed again only for an image that no known pack has.
+        """
         asked: set[Path] = set()
         for known in (True, False):
             for pack in [*self._last, *self._listed] if known else self._list():

@@ -66,7 +66,7 @@ class FilePlan:
 
 
 class Files(Protocol):
-    """The files of a transaction, in order. They may be rows: nobody holds all of them."""
+    """The files of a transaction, in order. They may be rows: no one holds all of them."""
 
     def __len__(self) -> int: ...
 
@@ -79,7 +79,7 @@ class Files(Protocol):
 class Directory:
     """A directory that is exchanged as a whole, and the one that is built beside it.
 
-    ``entries`` is all that is in it, by name below it: the inode of what is no directory, 0 for a
+    ``entries`` is all that is in it, by name below it: the inode of a file, 0 for a
     directory. ``folders`` is the metadata of the directory and of those in it, the outer ones
     first, by the end of their path (the directory itself: empty). What of it differs at the
     exchange was changed by another process.
@@ -147,8 +147,11 @@ class MigrationRecord:
 
 @dataclass(frozen=True, slots=True)
 class MigrateDetails:
-    """What the commit of a migration records. ``released``: the list of migrations up to the
-    highest applied one (empty in a transaction of an older program). ``began``: Unix time."""
+    """What the commit of a migration records.
+
+    ``released``: the list of migrations up to the highest applied one (empty in a transaction
+    of an older program). ``began``: Unix time.
+    """
 
     migrations: tuple[MigrationRecord, ...]
     manifest: str
@@ -188,9 +191,12 @@ class Placed:
 
 @dataclass(frozen=True, slots=True)
 class RollbackDetails:
-    """What the commit of a rollback records. ``reverses`` are the transactions that it takes back,
-    ``restores`` is the checkpoint of the newest of them; ``hold``: their migrations do not run
-    again by themselves; ``redo``: it takes back a rollback, so that they are applied again."""
+    """What the commit of a rollback records.
+
+    ``reverses`` are the transactions that it takes back, ``restores`` is the checkpoint of the
+    newest of them; ``hold``: their migrations do not run again by themselves; ``redo``: it
+    takes back a rollback, so that they are applied again.
+    """
 
     migrations: tuple[MigrationRecord, ...]
     manifest: str
@@ -270,9 +276,11 @@ def _trace(data: Mapping[str, Any]) -> Trace | None:
 
 @dataclass(frozen=True, slots=True)
 class TransactionPlan:
-    """What a transaction intends: durable, with its files, before anything is done, and enough to
-    finish or to undo it. ``documents`` counts its files. ``directory``: the files change by the
-    exchange of that."""
+    """What a transaction intends.
+
+    Durable, with its files, before anything is done, and enough to finish or to undo it.
+    ``documents`` counts its files. ``directory``: the files change by the exchange of that.
+    """
 
     id: str
     target: str

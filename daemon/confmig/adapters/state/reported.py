@@ -102,8 +102,10 @@ class Reported:
     # --- failures
 
     def failures(self, target: str, *, late: bool) -> dict[tuple[str, str], str]:
-        """The key with which a migration failed, by migration and document. ``late``: only that
-        document was held, because the migration is applied to others."""
+        """The key with which a migration failed, by migration and document.
+
+        ``late``: only that document was held, because the migration is applied to others.
+        """
         rows = self._connection.read(
             "SELECT migration, path, key FROM failures WHERE target=? AND late=?",
             (target, int(late)),

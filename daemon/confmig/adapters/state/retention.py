@@ -48,9 +48,12 @@ def prune(
     delivery: bool,
     unneeded: bool = False,
 ) -> Pruned:
-    """Remove what need not be kept. ``delivery``: events that wait for a receiver stay.
-    ``unneeded``: there may be images that no checkpoint needs, as a transaction was given up or a
-    process ended before it had removed them."""
+    """Remove what need not be kept.
+
+    ``delivery``: events that wait for a receiver stay. ``unneeded``: there may be images that
+    no checkpoint needs, as a transaction was given up or a process ended before it had removed
+    them.
+    """
     transactions = store.transactions
     unknown = checkpoints.forget_unknown(lambda name: transactions.get(name) is not None)
     gone = 0

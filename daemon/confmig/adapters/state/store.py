@@ -35,7 +35,7 @@ class Store:
 
     @classmethod
     def open(cls, folder: Path) -> Store:
-        """Open the state for writing (the caller holds the lock); make it if it is not there."""
+        """Open the state for writing (the caller holds the lock); make it if it does not exist."""
         db, index = database.to_write(folder)
         return cls(Connection(db, folder, index))
 

@@ -247,8 +247,10 @@ class Transactions:
         return [path for (path,) in rows]
 
     def image_hashes(self, transaction: str) -> Iterator[str]:
-        """The hashes of all images that a transaction needs: before, after, and what was
-        migrated. A hash may come more than once."""
+        """The hashes of all images that a transaction needs: before, after, and what was migrated.
+
+        A hash may come more than once.
+        """
         rows = self._connection.read(
             "SELECT old, new, source FROM transaction_files WHERE tx=?", (transaction,)
         )

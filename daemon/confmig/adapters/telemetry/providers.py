@@ -28,8 +28,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What will be delivered: each of the signals ``otlp``, ``console``, ``otlp,console`` or
-    ``none``. ``accept``: which answers prove that events arrived."""
+    """What will be delivered.
+
+    Each of the signals ``otlp``, ``console``, ``otlp,console`` or ``none``. ``accept``: which
+    answers prove that events arrived.
+    """
 
     logs: str
     traces: str
@@ -55,8 +58,11 @@ _EXPORTERS = ("otlp", "console", "none")
 def plan(
     exporter: str, endpoint: str | None, environment: Mapping[str, str], accept: Accept = "proof"
 ) -> Plan:
-    """Decide from settings (``telemetry.exporter``, ``telemetry.endpoint``) and ``OTEL_*``. Raises
-    ``Invalid`` for what the specification does not know, and for an endpoint without a scheme."""
+    """Decide from settings (``telemetry.exporter``, ``telemetry.endpoint``) and ``OTEL_*``.
+
+    Raises ``Invalid`` for what the specification does not know, and for an endpoint without a
+    scheme.
+    """
     off = exporter == "none" or environment.get("OTEL_SDK_DISABLED", "").lower() == "true"
 
     def signal(name: str) -> str:
@@ -185,8 +191,10 @@ class Telemetry:
             self._ending.start()
 
     def close(self, seconds: float = 5.0) -> None:
-        """Flush spans and metrics, for at most ``seconds``: a receiver that answers one byte at a
-        time must not hold the end of the process."""
+        """Flush spans and metrics, for at most ``seconds``.
+
+        A receiver that answers one byte at a time must not hold the end of the process.
+        """
         self.end()
         if self._ending is not None:
             self._ending.join(max(0.0, seconds))

@@ -59,15 +59,19 @@ class Bundle(Protocol):
         """Whether a migration runs Python code of the bundle."""
 
     def stamp(self, config: str, data: bytes, digest: str) -> Stamp:
-        """What a document says of itself; ``digest`` is its hash. For a configuration without a
-        stamp its whole chain runs, in memory."""
+        """What a document says of itself; ``digest`` is its hash.
+
+        For a configuration without a stamp its whole chain runs, in memory.
+        """
 
     def transform(
         self, sources: Mapping[str, bytes], migrations: Sequence[str], key: bytes = b""
     ) -> dict[str, Transformed]:
-        """Take one document of each of some configurations (by name) through migrations (ids, in
-        order). Migrations that set several of them change their documents together. ``key`` makes
-        derived bytes of handlers unpredictable."""
+        """Take one document of each named configuration through migrations (ids, in order).
+
+        Migrations that set several of them change their documents together. ``key`` makes
+        derived bytes of handlers unpredictable.
+        """
 
     def merge(
         self,
@@ -79,20 +83,25 @@ class Bundle(Protocol):
         exact: bool,
     ) -> list[Merged]:
         """Place the later edits of files, which were migrated as one, in their old images.
-        ``companions``: the old images of files that were migrated with them and are old already.
-        ``exact``: the migrations must leave again what ``left`` says.
+
+        ``companions``: the old images of files that were migrated with them and are old
+        already. ``exact``: the migrations must leave again what ``left`` says.
 
         Raises ``Refused``: ``rollback_conflict`` for an edit without a place in the old image,
         ``chain_differs`` if the migrations leave something else today.
         """
 
     def report(self, files: Sequence[Versions]) -> list[list[str]]:
-        """The unified diffs between the successive texts of each file, with secrets masked: what
-        is a secret in one text is masked in all."""
+        """The unified diffs between the successive texts of each file, with secrets masked.
+
+        What is a secret in one text is masked in all.
+        """
 
     def lost(self, files: Sequence[HalfDone]) -> tuple[str, ...]:
-        """The places of values that would be in no file if the files of a conflict stayed as they
-        are, for people."""
+        """The places of values that no file has if the files of a conflict stay as they are.
+
+        They are shown to people.
+        """
 
 
 class Worker(Protocol):
@@ -106,10 +115,13 @@ class Worker(Protocol):
         *,
         shared: bool = False,
     ) -> Bundle:
-        """Read and validate a bundle. ``parameters`` are the operator's values for those it
-        declares. ``shared``: its files may be of any owner (a command on a checkout), if not
-        everybody can write them. Raises ``Invalid`` with every problem, ``bundle_untrusted`` before
-        anything is read."""
+        """Read and validate a bundle.
+
+        ``parameters`` are the operator's values for those it declares. ``shared``: its
+        files may be of any owner (a command on a checkout), if not everybody can write
+        them. Raises ``Invalid`` with every problem, ``bundle_untrusted`` before anything is
+        read.
+        """
 
     def check(self, data: bytes) -> Checked:
-        """The plain data of a settings file or a policy. Raises ``Refused`` if it is no YAML."""
+        """The plain data of a settings file or a policy. Raises ``Refused`` if it is not YAML."""

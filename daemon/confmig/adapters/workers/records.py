@@ -19,9 +19,11 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """What a document says of itself. ``version`` is None for a configuration without a stamp:
-    then ``due`` are the migrations (ids, in order) that would change something in it. ``empty``:
-    the file holds nothing."""
+    """What a document says of itself.
+
+    ``version`` is None for a configuration without a stamp: then ``due`` are the migrations
+    (ids, in order) that would change something in it. ``empty``: the file holds nothing.
+    """
 
     version: int | None
     due: tuple[str, ...] | None = None
@@ -63,8 +65,10 @@ class Transformed:
 
     @property
     def remarks(self) -> tuple[str, ...]:
-        """What a person should know, a sentence each: the notes of migrations, and which comments
-        were removed with their values."""
+        """What a person should know, a sentence each.
+
+        The notes of migrations, and which comments were removed with their values.
+        """
         notes = [
             f"note of {step.migration}{f' at {place}' if place else ''}: {text}"
             for step in self.steps
@@ -80,9 +84,12 @@ class Transformed:
 
 @dataclass(frozen=True, slots=True)
 class MergePart:
-    """One file of a rollback: ``old`` is the image before its migrations, ``left`` the hash of
-    what they left (None: not known), ``current`` what the file holds now. ``version``: the one it
-    gets back, whose schema must validate it; None: it is not validated."""
+    """One file of a rollback.
+
+    ``old`` is the image before its migrations, ``left`` the hash of what they left (None: not
+    known), ``current`` what the file holds now. ``version``: the one it gets back, whose schema
+    must validate it; None: it is not validated.
+    """
 
     path: str
     config: str
@@ -112,8 +119,11 @@ class Versions:
 
 @dataclass(frozen=True, slots=True)
 class HalfDone:
-    """One file of a conflict: its images, what it holds now, and whether that is (an edit of) the
-    new image. Files of the same ``group`` were migrated as one."""
+    """One file of a conflict.
+
+    Its images, what it holds now, and whether that is (an edit of) the new image. Files of the
+    same ``group`` were migrated as one.
+    """
 
     path: str
     config: str

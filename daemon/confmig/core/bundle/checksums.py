@@ -25,8 +25,10 @@ def checksum(name: str, files: Files) -> str:
 
 
 def sums(files: Files, ids: list[str], start: str = "") -> list[tuple[str, str]]:
-    """The lines of ``manifest.sum``: a running hash, so that an insert changes all later lines. It
-    starts from the digest of the last retired migration, if there is one."""
+    """The lines of ``manifest.sum``: a running hash, so that an insert changes all later lines.
+
+    It starts from the digest of the last retired migration, if there is one.
+    """
     out, previous = [], start
     for name in ids:
         file = file_of(name, files)

@@ -1,5 +1,7 @@
-"""The contract (``migrations/schemas/contract.json``): which schema versions exist, and their
-schemas. Migrations consume it and never repeat it."""
+"""The contract (``migrations/schemas/contract.json``).
+
+Which schema versions exist, and their schemas. Migrations consume it and never repeat it.
+"""
 
 from __future__ import annotations
 
@@ -70,8 +72,11 @@ PLACE = "migrations/schemas/contract.json"
 
 
 def read(raw: bytes | None, lines: Lines = no_lines) -> tuple[Contract, list[Problem]]:
-    """The contract and every problem in it; no file is an empty contract. ``lines`` gives the line
-    of each entry of a JSON text; it is asked only where a problem was found."""
+    """The contract and every problem in it; no file is an empty contract.
+
+    ``lines`` gives the line of each entry of a JSON text; it is asked only where a problem was
+    found.
+    """
     if raw is None:
         return Contract(), []
     try:

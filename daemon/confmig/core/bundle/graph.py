@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 def cycles(edges: Mapping[str, Iterable[str]]) -> list[tuple[str, ...]]:
     """Every strongly connected component with a cycle, each sorted, in a stable order.
 
-    ``edges`` maps a node to the nodes it depends on; names that are no nodes are ignored.
+    ``edges`` maps a node to the nodes it depends on; names that are not nodes are ignored.
     Iterative (Tarjan), so a long chain costs no recursion.
     """
     index: dict[str, int] = {}

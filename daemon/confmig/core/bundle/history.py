@@ -23,8 +23,11 @@ _RESTORE = (
 
 @dataclass(frozen=True, slots=True)
 class Released:
-    """One migration of the list as it was when it was recorded. ``checksum`` covers its content;
-    ``sets`` are the versions it makes (empty: not recorded by an old state)."""
+    """One migration of the list as it was when it was recorded.
+
+    ``checksum`` covers its content; ``sets`` are the versions it makes (empty: not recorded by
+    an old state).
+    """
 
     order: int
     id: str
@@ -101,16 +104,21 @@ def changes(recorded: Sequence[Released], manifest: Manifest) -> list[Problem]:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """What is recorded when an operator accepts a changed history: today's list, and for each
-    recorded id the id that has its place now."""
+    """What is recorded when an operator accepts a changed history.
+
+    Today's list, and for each recorded id the id that has its place now.
+    """
 
     list: tuple[Released, ...]
     ids: Mapping[str, str]
 
 
 def accept(recorded: Sequence[Released], manifest: Manifest) -> Accepted | list[Problem]:
-    """Take today's list for the recorded one, or say why that would be wrong: an applied migration
-    makes other versions now, so that the stamps in the files would mean something else."""
+    """Take today's list for the recorded one, or say why that would be wrong.
+
+    An applied migration makes other versions now, so that the stamps in the files would mean
+    something else.
+    """
     problems, ids = [], {}
     highest = 0
     for r, match in _matched(recorded, manifest).items():
@@ -137,8 +145,10 @@ def accept(recorded: Sequence[Released], manifest: Manifest) -> Accepted | list[
 
 
 def _matched(recorded: Sequence[Released], manifest: Manifest) -> dict[Released, Migration | None]:
-    """Each recorded migration that is not retired, and the one that is it now: by id, else by its
-    content under an id that was not recorded."""
+    """Each recorded migration that is not retired, and the one that is it now.
+
+    By id, else by its content under an id that was not recorded.
+    """
     through = manifest.retired.through if manifest.retired is not None else 0
     live = [r for r in recorded if r.order > through]
     free = [m for m in manifest.migrations if m.id not in {r.id for r in live}]

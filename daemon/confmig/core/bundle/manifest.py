@@ -18,8 +18,11 @@ MIGRATION_ID = re.compile(r"[0-9]{4}_[a-z0-9_]+\Z")
 
 @dataclass(frozen=True, slots=True)
 class Stamp:
-    """Where a document keeps its schema version, the version of one without, and the version of a
-    new file that holds nothing (None: such a file is held)."""
+    """Where a document keeps its schema version.
+
+    ``absent`` is the version of a document without one, ``empty`` that of a new file without
+    content (None: such a file is held).
+    """
 
     path: str
     absent: int | None
@@ -28,10 +31,13 @@ class Stamp:
 
 @dataclass(frozen=True, slots=True)
 class Config:
-    """One kind of configuration file of a service. ``stamp`` is None where the files carry no
-    version; ``multi_document`` where a file is a stream of YAML documents, the tree their list.
-    ``lines`` is what it says of INI and .properties files (``documents.model.dialects``).
-    ``samples`` are patterns of example files in the bundle, for its dry run."""
+    """One kind of configuration file of a service.
+
+    ``stamp`` is None where the files carry no version; ``multi_document`` where a file is a
+    stream of YAML documents, the tree their list. ``lines`` is what it says of INI and
+    .properties files (``documents.model.dialects``). ``samples`` are patterns of example files
+    in the bundle, for its dry run.
+    """
 
     name: str
     files: tuple[str, ...]
@@ -49,9 +55,12 @@ class Config:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One entry of the manifest. ``sets`` has the version that a document of each configuration
-    has after it; ``checksum`` covers its file and the handlers it names; ``requires`` has the
-    Python modules that its handlers import, each with what pip installs."""
+    """One entry of the manifest.
+
+    ``sets`` has the version that a document of each configuration has after it; ``checksum``
+    covers its file and the handlers it names; ``requires`` has the Python modules that its
+    handlers import, each with what pip installs.
+    """
 
     id: str
     order: int
@@ -71,9 +80,11 @@ class Migration:
 
 @dataclass(frozen=True, slots=True)
 class Retired:
-    """The migrations that left the bundle: all up to the order ``through``. ``versions`` is the
-    version of each configuration after them, the lowest that the bundle can migrate; ``sum`` is the
-    running digest of the last of them."""
+    """The migrations that left the bundle: all up to the order ``through``.
+
+    ``versions`` is the version of each configuration after them, the lowest that the bundle can
+    migrate; ``sum`` is the running digest of the last of them.
+    """
 
     through: int
     versions: Mapping[str, int] = field(hash=False)
@@ -86,8 +97,11 @@ class Retired:
 
 @dataclass(frozen=True, slots=True)
 class Manifest:
-    """A valid manifest. ``migrations`` are in order; ``digest`` names the exact bundle;
-    ``parameters`` are what operators may set for handlers, with their defaults."""
+    """A valid manifest.
+
+    ``migrations`` are in order; ``digest`` names the exact bundle; ``parameters`` are what
+    operators may set for handlers, with their defaults.
+    """
 
     bundle: str
     configs: Mapping[str, Config]

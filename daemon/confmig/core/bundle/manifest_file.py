@@ -1,4 +1,4 @@
-"""What may stand in manifest.json, key by key.
+"""What may be in manifest.json, key by key.
 
 ``validation`` checks what goes beyond one key: the order of migrations, their dependencies, their
 files. The JSON Schema of ``confmig schema manifest`` is made from these models.

@@ -35,8 +35,10 @@ def registry(entries: Sequence[Entry], files: Files) -> Iterator[Problem]:
 
 
 def checksums(entries: Sequence[Entry], files: Files, retired: Retired | None) -> Iterator[Problem]:
-    """manifest.sum is that of the files. Only the first line that differs is reported: all later
-    ones follow from it."""
+    """manifest.sum is that of the files.
+
+    Only the first line that differs is reported: all later ones follow from it.
+    """
     ids = [e.name for e in sorted(entries, key=lambda e: e.order or 0)]
     if files.sums is None:
         yield Problem(
@@ -64,8 +66,7 @@ def checksums(entries: Sequence[Entry], files: Files, retired: Retired | None) -
 def schemas(
     entries: Sequence[Entry], files: Files, retired: Retired | None, contract: Contract
 ) -> Iterator[Problem]:
-    """The contract names configurations and versions that migrations make, and schemas that
-    exist."""
+    """The contract names versions that migrations make, and schemas that exist."""
     made: dict[str, set[int]] = {}
     for entry in entries:
         for config, version in entry.sets.items():

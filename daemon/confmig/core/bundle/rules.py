@@ -31,9 +31,11 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the list as far as it can be read. ``name`` is its id, or its place without
-    one; ``order`` is that of its id where the entry has none; a version in ``sets`` is None where
-    it is not a number."""
+    """One entry of the list as far as it can be read.
+
+    ``name`` is its id, or its place without one; ``order`` is that of its id where the entry
+    has none; a version in ``sets`` is None where it is not a number.
+    """
 
     path: Loc
     name: str
@@ -209,8 +211,10 @@ def configurations(entries: Sequence[Entry], configs: Sequence[str]) -> Iterator
 def versions(
     entries: Sequence[Entry], configs: Sequence[str], retired: Retired | None
 ) -> Iterator[Finding]:
-    """The versions of each configuration follow each other. Only the first gap is reported: what
-    follows is counted from a wrong version."""
+    """The versions of each configuration follow each other.
+
+    Only the first gap is reported: what follows is counted from a wrong version.
+    """
     for config in configs:
         made = sorted(
             ((e.order, e) for e in entries if config in e.sets and e.order is not None),

@@ -29,8 +29,11 @@ PLACE = "manifest.json"
 def read(
     files: Files, contract: Contract, lines: Lines = no_lines
 ) -> tuple[Manifest | None, list[Problem]]:
-    """The manifest, or every problem found in it and around it. ``lines`` gives the line of each
-    entry of a JSON text; it is asked only where a problem was found."""
+    """The manifest, or every problem found in it and around it.
+
+    ``lines`` gives the line of each entry of a JSON text; it is asked only where a problem was
+    found.
+    """
     data, problems = _data(files.manifest)
     if data is None or files.manifest is None:
         return None, problems
@@ -63,8 +66,11 @@ def read(
 
 
 def unlistable(files: Files) -> list[Problem]:
-    """Why the migrations of a manifest cannot be listed, for ``confmig sum``: their checksums are
-    needed while a migration is being written, with other problems around it."""
+    """Why the migrations of a manifest cannot be listed, for ``confmig sum``.
+
+    Their checksums are needed while a migration is being written, with other problems around
+    it.
+    """
     data, problems = _data(files.manifest)
     if data is None:
         return problems

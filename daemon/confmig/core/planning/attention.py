@@ -67,22 +67,29 @@ OTHER = "_other"
 
 def block_reason(code: str, *, invalid: bool) -> str | None:
     """The blocking reason that an error of a pass stands for; None if it blocks nothing.
-    ``invalid``: it is about the bundle."""
+
+    ``invalid``: it is about the bundle.
+    """
     if code in BLOCKED:
         return code
     return "bundle_invalid" if invalid else None
 
 
 def cause(decision: Decision) -> str:
-    """The reason to report: the primary one; for a migration that waits for another, the first of
-    the reasons of that one, because those are what must change."""
+    """The reason to report.
+
+    The primary one; for a migration that waits for another, the first of the reasons of that
+    one, because those are what must change.
+    """
     others = [reason for reason in decision.reasons if reason != "dependency_pending"]
     return others[0] if decision.primary == "dependency_pending" and others else decision.primary
 
 
 def held(decisions: Iterable[tuple[str, Decision]]) -> dict[tuple[str, str], int]:
-    """How many migrations are held, by class and reason. ``decisions``: class and decision of
-    each pending migration."""
+    """How many migrations are held, by class and reason.
+
+    ``decisions``: class and decision of each pending migration.
+    """
     out: dict[tuple[str, str], int] = {}
     for kind, decision in decisions:
         reason = cause(decision)
@@ -95,8 +102,9 @@ def held(decisions: Iterable[tuple[str, Decision]]) -> dict[tuple[str, str], int
 def attention(
     decisions: Iterable[tuple[str, Decision]], problems: Iterable[str]
 ) -> set[tuple[str, str]]:
-    """What waits for a person: migration id (or empty) and reason. ``decisions``: id and decision
-    of each pending migration; ``problems``: those of documents.
+    """What waits for a person: migration id (or empty) and reason.
+
+    ``decisions``: id and decision of each pending migration; ``problems``: those of documents.
 
     ``dependency_failed`` is named only where nothing else of the target is: it follows from that.
     """

@@ -21,10 +21,13 @@ UNSTAMPED = "unstamped"
 
 @dataclass(frozen=True, slots=True)
 class DocumentFact:
-    """One document as it is now. ``version`` is None if it cannot be read, or carries no stamp:
-    then ``due`` are the migrations (ids, in order) that would change something in it. ``problem``
-    is a code, ``message`` says more (never a value) and ``fix`` what to do; ``line`` is where the
-    problem is, 0 where that is not known. ``empty``: the file holds nothing."""
+    """One document as it is now.
+
+    ``version`` is None if it cannot be read, or carries no stamp: then ``due`` are the
+    migrations (ids, in order) that would change something in it. ``problem`` is a code,
+    ``message`` says more (never a value) and ``fix`` what to do; ``line`` is where the problem
+    is, 0 where that is not known. ``empty``: the file holds nothing.
+    """
 
     config: str
     path: str

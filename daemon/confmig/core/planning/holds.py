@@ -24,8 +24,10 @@ UNTIL_RETRY = frozenset(("rolled_back",))
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """A migration that does not run again by itself. ``key`` names what it failed with (see
-    ``failure_key``); ``since`` is a time as recorded."""
+    """A migration that does not run again by itself.
+
+    ``key`` names what it failed with (see ``failure_key``); ``since`` is a time as recorded.
+    """
 
     migration: str
     reason: str
@@ -40,14 +42,19 @@ def stands(hold: Hold, key: str) -> bool:
 
 
 def holds_after(code: str, *, whole: bool, begun: bool) -> bool:
-    """Whether a failure holds its migration. ``whole``: it stopped the migration, not one document
-    of several; ``begun``: it came while files were written, so that no document is to blame."""
+    """Whether a failure holds its migration.
+
+    ``whole``: it stopped the migration, not one document of several; ``begun``: it came while
+    files were written, so that no document is to blame.
+    """
     return whole and not begun and code != "io_error"
 
 
 def failure_key(manifest: str, policy: str, documents: Iterable[tuple[str, str]]) -> str:
-    """Names what a migration failed with: the digests of manifest and policy, and the documents
-    (path and hash) that count."""
+    """Names what a migration failed with.
+
+    The digests of manifest and policy, and the documents (path and hash) that count.
+    """
     text = json.dumps([manifest, policy, [list(d) for d in documents]])
     return hashlib.sha256(text.encode()).hexdigest()
 
@@ -61,7 +68,9 @@ def failed_before(
     fact: DocumentFact, manifest: Manifest, policy: str, failures: Mapping[tuple[str, str], str]
 ) -> DocumentFact:
     """The document, held if it failed as it is now: it is tried again when something changes.
-    ``failures``: the keys with which migrations failed, by migration and path."""
+
+    ``failures``: the keys with which migrations failed, by migration and path.
+    """
     if not fact.healthy or not failures:
         return fact
     for migration in manifest.chain(fact.config):

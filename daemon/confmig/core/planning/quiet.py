@@ -14,9 +14,12 @@ BUSY = "target_busy"
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """Seconds that a file must have been still: ``settle`` for a document that was recorded
-    before, ``settle_new`` for a new one. ``wait``: so long a file that is open for writing is
-    waited for; then it is held, or migrated all the same (``migrate_open``)."""
+    """Seconds that a file must have been still.
+
+    ``settle`` for a document that was recorded before, ``settle_new`` for a new one. ``wait``:
+    so long a file that is open for writing is waited for; then it is held, or migrated all the
+    same (``migrate_open``).
+    """
 
     settle: float = 0.1
     settle_new: float = 1.0
@@ -26,9 +29,12 @@ class Rule:
 
 @dataclass(frozen=True, slots=True)
 class Sight:
-    """What one look at a file saw. ``changed`` identifies its last change; ``age``: seconds since
-    then by the wall clock (negative if the clocks disagree). ``ours``: it holds what our last
-    transaction left there. ``now`` is monotonic."""
+    """What one look at a file saw.
+
+    ``changed`` identifies its last change; ``age``: seconds since then by the wall clock
+    (negative if the clocks disagree). ``ours``: it holds what our last transaction left there.
+    ``now`` is monotonic.
+    """
 
     writers_open: bool
     changed: object
@@ -47,8 +53,11 @@ class _Known:
 
 @dataclass(frozen=True, slots=True)
 class Unquiet:
-    """Why a file is not touched now. ``seconds``: look again after that; ``overdue``: it has not
-    been quiet for longer than the rule waits, so that a person should know."""
+    """Why a file is not touched now.
+
+    ``seconds``: look again after that; ``overdue``: it has not been quiet for longer than the
+    rule waits, so that a person should know.
+    """
 
     open: bool
     seconds: float

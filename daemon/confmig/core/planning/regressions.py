@@ -45,8 +45,10 @@ def regressed(
     history: tuple[Regression, ...],
     now: datetime,
 ) -> DocumentFact:
-    """The document, held if it keeps falling below what was recorded: ``version``, by
-    ``transaction``."""
+    """The document, held if it keeps falling below what was recorded.
+
+    ``version``, by ``transaction``.
+    """
     if not fact.healthy or fact.version is None or fact.version >= version:
         return fact
     times = noted(history, transaction, now)

@@ -21,8 +21,11 @@ Status = Literal["applied", "pending", "no_documents"]
 
 @dataclass(frozen=True, slots=True)
 class Standing:
-    """A migration in a target. ``pending`` are the documents below it, ``failed`` those that
-    cannot say or cannot be migrated; they do not hold the others."""
+    """A migration in a target.
+
+    ``pending`` are the documents below it, ``failed`` those that cannot say or cannot be
+    migrated; they do not hold the others.
+    """
 
     migration: Migration
     status: Status
@@ -32,8 +35,10 @@ class Standing:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """The next transaction: the class, and each document's steps in order. ``configs`` says which
-    configuration each document is."""
+    """The next transaction: the class, and each document's steps in order.
+
+    ``configs`` says which configuration each document is.
+    """
 
     kind: str
     steps: dict[str, tuple[Migration, ...]]
@@ -61,8 +66,10 @@ class Segment:
 
 
 def bound(steps: Mapping[str, Sequence[Migration]]) -> dict[str, tuple[str, ...]]:
-    """For each document, by its path, all those that a migration of several configurations binds
-    to it, itself included; ``steps`` are the migrations of each."""
+    """For each document, the documents that migrations of several configurations bind to it.
+
+    By path, itself included. ``steps`` are the migrations of each.
+    """
     groups: dict[str, tuple[str, ...]] = {path: (path,) for path in steps}
     for migration in dict.fromkeys(m for own in steps.values() for m in own if m.together):
         meant = [p for p, own in steps.items() if migration in own]

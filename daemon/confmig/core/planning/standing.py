@@ -20,9 +20,11 @@ from confmig.core.policy.model import Policy
 
 @dataclass(frozen=True, slots=True)
 class TargetFacts:
-    """What is known of a target beside its documents. ``reasons`` hold for every migration; ``key``
-    names what a migration would fail with now (``holds.failure_key``); ``stop_all``: after a failed
-    migration nothing later runs."""
+    """What is known of a target beside its documents.
+
+    ``reasons`` hold for every migration; ``key`` names what a migration would fail with now
+    (``holds.failure_key``); ``stop_all``: after a failed migration nothing later runs.
+    """
 
     target: str
     reasons: tuple[str, ...] = ()

@@ -47,8 +47,11 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """The answer. ``retry_at``: asking again cannot help before this instant (other reasons than
-    time may still stand then); ``approvals``: the ones an allowed run consumes."""
+    """The answer.
+
+    ``retry_at``: asking again cannot help before this instant (other reasons than time may
+    still be then); ``approvals``: the ones an allowed run consumes.
+    """
 
     verdict: Verdict
     primary: str

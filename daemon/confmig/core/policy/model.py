@@ -181,8 +181,11 @@ class ClassPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """A policy in force. ``state`` is ``present``, ``missing`` or ``invalid``; ``digest`` names
-    it in approvals and records."""
+    """A policy in force.
+
+    ``state`` is ``present``, ``missing`` or ``invalid``; ``digest`` names it in approvals and
+    records.
+    """
 
     state: Literal["present", "missing", "invalid"]
     digest: str

@@ -28,8 +28,10 @@ HORIZON = timedelta(days=32)
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """A weekly window. Exactly one of ``duration`` and ``end``; ``end`` at or before ``start``
-    means the next day."""
+    """A weekly window.
+
+    Exactly one of ``duration`` and ``end``; ``end`` at or before ``start`` means the next day.
+    """
 
     name: str
     kind: Literal["allow", "deny"]
@@ -136,8 +138,11 @@ def minus(allowed: list[Interval], denied: list[Interval]) -> list[Interval]:
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What windows say about an instant. ``until``: the end of the open interval; ``opens``: the
-    next opening if there is one within the horizon of 32 days."""
+    """What windows say about an instant.
+
+    ``until``: the end of the open interval; ``opens``: the next opening if there is one within
+    the horizon of 32 days.
+    """
 
     allowed: bool
     denied: bool

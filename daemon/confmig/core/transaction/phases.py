@@ -46,8 +46,10 @@ def check_move(before: Phase, after: Phase) -> None:
 
 
 class Image(StrEnum):
-    """What a document holds: its hash and its temporary file say it. ``TORN``: only
-    of a file that is rewritten in place."""
+    """What a document holds: its hash and its temporary file say it.
+
+    ``TORN``: only of a file that is rewritten in place.
+    """
 
     OLD = "old"
     NEW = "new"

@@ -9,7 +9,7 @@ def is_torn(held: bytes, old: bytes, new: bytes) -> bool:
     """Whether ``held`` can be what a crash or a power cut left of writing ``new`` over ``old``.
 
     Every sector holds the old content, the new one, or begins as the new and ends as the old one;
-    where the file grows it may hold zeros. What is like that and yet somebody's edit (an old file
+    where the file grows it may hold zeros. What is like that and yet an edit (an old file
     with its tail cut off) cannot be told from it: keep a copy before it is overwritten.
     """
     longest = max(len(old), len(new))

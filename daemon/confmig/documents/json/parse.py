@@ -65,8 +65,11 @@ def parse(data: bytes, *, grammar: str, caps: Caps) -> Document:
 
 
 class _Scanner:
-    """``state`` says what may come: a value, a value or ``]``, a key, a key or ``}``, a colon,
-    a comma or the closing bracket, or the end."""
+    """``state`` says what may come.
+
+    A value, a value or ``]``, a key, a key or ``}``, a colon, a comma or the closing bracket,
+    or the end.
+    """
 
     def __init__(self, document: Document, grammar: str, caps: Caps) -> None:
         self.document = document
@@ -246,7 +249,7 @@ _MARKS = frozenset(("Mn", "Mc", "Nd", "Pc"))
 
 
 def is_identifier(name: str) -> bool:
-    """Whether a key can stand without quotes in JSON5: an identifier of ECMAScript 5.1."""
+    """Whether a key can be without quotes in JSON5: an identifier of ECMAScript 5.1."""
     for number, character in enumerate(name):
         kind = unicodedata.category(character)
         if character in "$_" or kind in _LETTERS:

@@ -33,8 +33,11 @@ def render(document: Document, slots: Slots) -> Rope:
 
 @dataclass(frozen=True, slots=True)
 class _Style:
-    """How the document writes: its indentation unit ("" for one line), the colon with what
-    stands around it, the quote of keys (None for bare ones) and of strings."""
+    """How the document writes.
+
+    Its indentation unit ("" for one line), the colon with what is around it, the quote of keys
+    (None for bare ones) and of strings.
+    """
 
     unit: str
     colon: str
@@ -105,8 +108,10 @@ class _Writer(FlowEditor):
     # --- entries that stay
 
     def root_edits(self, cell: Cell) -> list[Edit]:
-        """The edits of the whole document; the comments of a value that took its place stand above
-        and behind it."""
+        """The edits of the whole document.
+
+        The comments of a value that took its place are above and behind it.
+        """
         above, behind = self.inherited(cell)
         edits = self.cell_edits(cell)
         if not above and not behind:

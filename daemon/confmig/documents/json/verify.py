@@ -1,5 +1,8 @@
-"""The finished text is read back, twice: by our own scanner, which knows the text of every scalar,
-and by an independent reader (the standard library's for JSON, pyjson5 for the others)."""
+"""The finished text is read back, twice.
+
+By our own scanner, which knows the text of every scalar, and by an independent reader (the standard
+library's for JSON, pyjson5 for the others).
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,11 @@ from confmig.errors import Refused
 
 
 def verify(document: Document, slots: Slots, text: str, segments: list[Segment]) -> list[Span]:
-    """Check a rendered text against its tree. Returns the source spans of the comments that went
-    with deleted values. Raises ``Refused`` (``verify_failed`` or ``comment_lost``)."""
+    """Check a rendered text against its tree.
+
+    Returns the source spans of the comments that went with deleted values. Raises ``Refused``
+    (``verify_failed`` or ``comment_lost``).
+    """
     data = text.encode("utf-8")
     caps = Caps(size=len(data), depth=document.caps.depth, nodes=1 << 40, entries=1 << 40)
     try:

@@ -39,8 +39,11 @@ class LineFormat:
         multi: bool = False,
         lines: Dialect = UNKNOWN,
     ) -> Document:
-        """See ``formats.Format``. The independent reader is asked when something is to be
-        written: a file that nobody changes needs no second opinion."""
+        """See ``formats.Format``.
+
+        The independent reader is asked when something is to be written: a file that no one
+        changes needs no second opinion.
+        """
         return _parse(data, grammar=self._grammar(lines), caps=caps)
 
     def comments(self, document: Document) -> list[tuple[int, int]]:

@@ -22,9 +22,12 @@ SURROGATE = re.compile("[\ud800-\udfff]")
 
 @dataclass(frozen=True, slots=True)
 class Habits:
-    """How a file writes. ``delimiter``: between key and value; ``prefix``: before a new key;
-    ``bare``: it has keys without a value; ``hang``: how much deeper its values go on (None if
-    none does); ``ascii``: it escapes what is not ASCII."""
+    """How a file writes.
+
+    ``delimiter``: between key and value; ``prefix``: before a new key; ``bare``: it has keys
+    without a value; ``hang``: how much deeper its values go on (None if none does); ``ascii``:
+    it escapes what is not ASCII.
+    """
 
     delimiter: str
     prefix: str = ""
@@ -35,9 +38,12 @@ class Habits:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """``old`` is the text of the value that stands there ("" for none), ``was`` what it means and
-    ``quote`` its quote; ``between`` is what stands between key and value, ``margin`` before the
-    key."""
+    """The place of a value, and what is around it.
+
+    ``old`` is the text of the value that is there ("" for none), ``was`` what it means and
+    ``quote`` its quote; ``between`` is what is between key and value, ``margin`` before the
+    key.
+    """
 
     place: Place
     newline: str
@@ -52,7 +58,7 @@ class Grammar(Reads, Protocol):
     """One format."""
 
     delimiter: str
-    """What stands between key and value if a file does not show it."""
+    """What is between key and value if a file does not show it."""
     sections: bool
 
     def key(self, name: str, quote: str | None, habits: Habits, place: Place) -> str:
@@ -65,8 +71,10 @@ class Grammar(Reads, Protocol):
         """What the text of a value means to readers that take quotes off."""
 
     def read(self, text: str, build: Builder) -> Values:
-        """What an independent reader sees; ``build`` knows where our own found what. Raises
-        ``ValueError``, or ``Refused`` for what would take that reader too long."""
+        """What an independent reader sees; ``build`` knows where our own found what.
+
+        Raises ``ValueError``, or ``Refused`` for what would take that reader too long.
+        """
 
 
 def unsupported(place: Place, why: str, fix: str = "") -> Refused:

@@ -2,7 +2,7 @@
 
 ``;`` and ``#`` begin a comment at the start of a line; behind a value only where the dialect says
 so. A value goes on over lines that are indented deeper than its key (blank lines between them
-included), or over lines that end with a backslash, or not at all. Keys may stand above the first
+included), or over lines that end with a backslash, or not at all. Keys may be above the first
 section. A key alone on its line has no value (null).
 
 Where nothing is known of the readers, little is written or changed that one of them could read
@@ -172,8 +172,11 @@ class IniGrammar:
     def _go_on(
         self, build: Builder, at: int, level: int, parts: list[str] | None
     ) -> tuple[int, int]:
-        """Read the lines that a value goes on over. Returns the end of their text (0 for none)
-        and the start of the line after them; comments behind them are left for others."""
+        """Read the lines that a value goes on over.
+
+        Returns the end of their text (0 for none) and the start of the line after them;
+        comments behind them are left for others.
+        """
         text, size = build.text, len(build.text)
         last, after, blank = 0, at, 0
         notes: list[tuple[int, int]] = []
@@ -251,8 +254,10 @@ class IniGrammar:
         return (spot.newline + spot.margin + habits.hang).join(lines)
 
     def _kept(self, value: str, spot: Spot) -> str | None:
-        """A value of several lines that keeps those that are in the new one, with the comments
-        between them; None if it cannot."""
+        """A value of several lines that keeps the lines that are in the new one.
+
+        The comments between them stay, too. None if that is not possible.
+        """
         if not self._indents:
             rope = reworded(spot.old, (0, len(spot.old)), spot.was, value, gap=_JOINS)
             text = text_of(spot.old, rope) if rope is not None else ""
@@ -343,8 +348,11 @@ class IniGrammar:
         return raw[len(quote) : -len(quote)] if quote else raw
 
     def read(self, text: str, build: Builder) -> Values:
-        """See ``grammar.Grammar``. Keys above the first section stand in one of our own making,
-        and DEFAULT is a section like others."""
+        """See ``grammar.Grammar``.
+
+        Keys above the first section are in one of our own making, and DEFAULT is a section
+        like others.
+        """
         names = build.map.sections[0].table.keys()
         above = "-"
         while above in names:
@@ -371,8 +379,11 @@ class IniGrammar:
         return _without(out, build)
 
     def _plain(self, text: str) -> str:
-        """The text as configparser reads it: without comments behind values, with joined lines
-        indented and all others not, where the dialect is another one."""
+        """The text as configparser reads it.
+
+        Without comments behind values, with joined lines indented and all others not, where
+        the dialect is another one.
+        """
         if self.dialect.continuation in ("indent", None) and not self.dialect.inline:
             return text
         lines: list[str] = []
@@ -403,7 +414,7 @@ class IniGrammar:
 
 
 def _quoted(text: str) -> str:
-    """The quote that a whole text stands in; empty for none."""
+    """The quote that a whole text is in; empty for none."""
     for quote in ('"""', "'''", '"', "'", "`"):
         inner = text[len(quote) : -len(quote)]
         long = len(text) >= 2 * len(quote)
@@ -462,7 +473,7 @@ def _uncommented(line: str, dialect: Dialect) -> str:
 
 
 def _without(values: dict[str, Any], build: Builder) -> dict[str, Any]:
-    """What a reader saw, without the keys and sections that stand twice."""
+    """What a reader saw, without the keys and sections that occur twice."""
     repeated = build.document.repeated
     root = build.map.sections[0].table
     tables = {s.cell.name: s.table for s in build.map.sections[1:] if s.cell and not s.kept}

@@ -40,8 +40,10 @@ class Reads(Protocol):
     """What has no place in a text at all."""
 
     def statement(self, build: Builder, line: int, at: int) -> int:
-        """Read the statement at ``at`` on the line that begins at ``line``, and report it to the
-        builder. Returns the start of the line after it."""
+        """Read one statement and report it to the builder; returns the start of the line after it.
+
+        The statement is at ``at``, on the line that begins at ``line``.
+        """
 
     def folded(self, name: str) -> str:
         """A name as its readers compare it."""
@@ -88,7 +90,7 @@ class Builder:
         self._above = Above()
         self._first = True
         self._gone: set[int] = set()  # entries of keys that came again
-        self._parts: dict[int, int] = {}  # by entry: the document of the file it stands in
+        self._parts: dict[int, int] = {}  # by entry: the document of the file it is in
         self._where: dict[str, list[int]] = {}  # of keys that came again
 
     def run(self) -> None:
@@ -177,7 +179,7 @@ class Builder:
         self.document.unclear[id(cell)] = (why, fix)
 
     def _came_before(self, table: Mapping, name: str) -> bool:
-        """Whether a key stands for the second time at least; the first one is no entry then."""
+        """Whether a key stands for the second time at least; the first one is not an entry then."""
         names = self.document.repeated.setdefault(id(table), {})
         if name in names:
             self._again(names, name)
@@ -195,7 +197,7 @@ class Builder:
         return True
 
     def _again(self, names: dict[str, str], name: str) -> None:
-        """Note where a key stands once more."""
+        """Note where a key is once more."""
         if not self.map.separators:
             return
         parts = self._where[name]

@@ -9,8 +9,10 @@ _FEW = 200
 
 
 def shifted(text: str, rope: Rope, width: int, margin: str, newline: str) -> Rope:
-    """Lines with a margin in place of one of ``width`` characters, terminators included. What
-    stands deeper than that stays as much deeper."""
+    """Lines with a margin in place of one of ``width`` characters, terminators included.
+
+    What is deeper than that stays as much deeper.
+    """
     out: Rope = []
     for line in split_lines(text, rope):
         line_text = text_of(text, line)
@@ -22,7 +24,7 @@ def shifted(text: str, rope: Rope, width: int, margin: str, newline: str) -> Rop
 
 
 def append(text: str, out: Rope, rope: Rope, newline: str) -> None:
-    """Add lines at the end, behind a blank line unless nothing stands before them."""
+    """Add lines at the end, behind a blank line unless nothing is before them."""
     end = _tail(text, out)
     if end and end[-1] not in "\r\n":
         out.append(newline)
@@ -70,8 +72,10 @@ def _tail(text: str, rope: Rope) -> str:
 
 
 def copied(old: str, start: int, new: str) -> Rope:
-    """A new text as copies of an old one that stands at ``start``, where lines and the ends of
-    lines are the same."""
+    """A new text as copies of an old one, as far as lines and their ends are the same.
+
+    The old one is at ``start``.
+    """
     before, after = old.split("\n"), new.split("\n")
     places, at = [], start
     for line in before:

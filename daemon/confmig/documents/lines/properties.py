@@ -133,7 +133,7 @@ class PropertiesGrammar:
         )
         text = _without_blank_lines(text_of(spot.old, rope))
         if text[:1] in (" ", "\t", "\f"):
-            text = "\\" + text  # it would belong to what stands before the value
+            text = "\\" + text  # it would belong to what is before the value
         return text if _plain(text) == value else None
 
     def read(self, text: str, build: Builder) -> Values:
@@ -176,7 +176,7 @@ def _without_blank_lines(raw: str) -> str:
     kept = [line for line in lines if line.strip(" \t\f\r\n\\")]
     if not kept or len(kept) == len(lines):
         return raw if kept else ""
-    if lines[0] is not kept[0]:  # what stands before the value gives the indentation
+    if lines[0] is not kept[0]:  # what is before the value gives the indentation
         kept[0] = kept[0].lstrip(" \t\f")
     if lines[-1] is not kept[-1]:
         kept[-1] = re.sub(r"\\\r?\n?$", "", kept[-1])
@@ -184,7 +184,7 @@ def _without_blank_lines(raw: str) -> str:
 
 
 def _characters(raw: str) -> list[tuple[int, int]]:
-    """Where each character of a value stands in its text."""
+    """Where each character of a value is in its text."""
     out: list[tuple[int, int]] = []
     halves = ""
     for match in _CHARACTER.finditer(raw):

@@ -2,7 +2,7 @@
 
 A pair that is still in its section is edited in place: its key token, its value token. Every
 other pair goes with its lines and comments, and is put where the tree has it now: behind the pair
-before it. A section is edited in its header, or goes whole; a new one stands at the end.
+before it. A section is edited in its header, or goes whole; a new one is at the end.
 """
 
 from __future__ import annotations
@@ -179,16 +179,21 @@ class _Writer:
         return last if behind else None
 
     def _end_of_first(self, staying: list[Pair]) -> tuple[int, str]:
-        """Where a new key goes in a file of several documents that has no place of its own: to the
-        end of the first document."""
+        """Where a new key goes in a file of several documents that has no place of its own.
+
+        To the end of the first document.
+        """
         first = [p for p in staying if p.part == 0]
         if first:
             return first[-1].end, margin_of(self.text, first[-1])
         return self.map.separators[0], ""
 
     def _front(self, number: int, staying: list[Pair]) -> tuple[int, str]:
-        """Where a section begins, and the margin of a pair there. It must not stand less deep
-        than the header behind it, which would else go on with its value."""
+        """Where a section begins, and the margin of a pair there.
+
+        It must not stand less deep than the header behind it, which would else go on with
+        its value.
+        """
         if staying:
             return staying[0].lead, margin_of(self.text, staying[0])
         section = self.sections[number]
@@ -243,8 +248,10 @@ class _Writer:
         return [*edits, Edit(node.start, node.end, rope)]
 
     def _pad(self, between: str, old: str) -> str:
-        """What a value without text on its line lacks before a new one: the blank that other
-        values have there."""
+        """What a value without text on its line lacks before a new one.
+
+        The blank that other values have there.
+        """
         if _first_line(old) or between[-1] not in "=:":
             return ""
         blanks = old[: len(old) - len(old.lstrip(" \t"))]
@@ -274,8 +281,7 @@ class _Writer:
         return [*self._comments(cell, margin), line, self.newline]
 
     def _comments(self, cell: Cell, margin: str) -> Rope:
-        """The comments above what a cell was, and above what its value was, on lines of their
-        own."""
+        """The comments above what a cell was and what its value was, on lines of their own."""
         held = cell.node.cell if cell.node is not None else None
         out: Rope = []
         for one in {id(c): c for c in (cell, held) if c is not None}:
@@ -302,8 +308,10 @@ class _Writer:
     # --- new sections
 
     def _new_section(self, cell: Cell) -> Rope:
-        """A section at the end. It must not stand deeper than the pair before it, whose value it
-        would else go on with."""
+        """A section at the end.
+
+        It must not be deeper than the pair before it, whose value it would else go on with.
+        """
         last: list[Pair | Section] = [self.sections[-1]]
         last += [p for s in self.sections for p in s.pairs[-1:]]
         margins = [margin_of(self.text, s) for s in last]

@@ -15,8 +15,11 @@ from confmig.documents.model.tree import Cell, Mapping
 
 @dataclass(slots=True)
 class Pair:
-    """``lead`` is the start of its own comment lines, ``start`` of its line, ``end`` of the line
-    after it; ``value`` is what it was read as; ``part`` the number of the document in the file."""
+    """A pair of a section.
+
+    ``lead`` is the start of its own comment lines, ``start`` of its line, ``end`` of the line
+    after it; ``value`` is what it was read as; ``part`` the number of the document in the file.
+    """
 
     cell: Cell
     lead: int
@@ -28,10 +31,13 @@ class Pair:
 
 @dataclass(slots=True)
 class Section:
-    """``lead`` and ``start`` as for a pair, ``body`` the line behind the header, ``end`` the
-    ``lead`` of the next section. The first section has no cell: its pairs are the root's. One that
-    is ``kept`` occurs twice: it stays as it is, and the tree does not have it. ``again``: the pairs
-    whose key occurs twice, which the tree does not have either."""
+    """A section: its header and its pairs.
+
+    ``lead`` and ``start`` as for a pair, ``body`` the line behind the header, ``end`` the
+    ``lead`` of the next section. The first section has no cell: its pairs are the root's. One
+    that is ``kept`` occurs twice: it stays as it is, and the tree does not have it. ``again``:
+    the pairs whose key occurs twice, which the tree does not have either.
+    """
 
     cell: Cell | None
     table: Mapping
@@ -46,10 +52,12 @@ class Section:
 
 @dataclass(slots=True)
 class SourceMap:
-    """The sections of a text in order. ``roof`` is where the first pair of a root that has none
-    goes; ``grammar`` is the one they were read with; ``dangling``: the last line ends with a
-    backslash that joins nothing to it. ``separators``: the lines that separate the documents of a
-    file."""
+    """The sections of a text in order.
+
+    ``roof`` is where the first pair of a root that has none goes; ``grammar`` is the one they
+    were read with; ``dangling``: the last line ends with a backslash that joins nothing to it.
+    ``separators``: the lines that separate the documents of a file.
+    """
 
     sections: list[Section]
     roof: int

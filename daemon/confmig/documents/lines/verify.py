@@ -1,5 +1,8 @@
-"""The finished text is read back: by our own scanner, which knows the text of every value, and by
-a reader that others wrote (configparser, javaproperties, python-dotenv)."""
+"""The finished text is read back.
+
+By our own scanner, which knows the text of every value, and by a reader that others wrote
+(configparser, javaproperties, python-dotenv).
+"""
 
 from __future__ import annotations
 
@@ -18,8 +21,11 @@ from confmig.errors import Refused
 
 
 def verify(document: Document, grammar: Grammar, text: str, segments: list[Segment]) -> list[Span]:
-    """Check a rendered text against its tree. Returns the source spans of the comments that went
-    with deleted values. Raises ``Refused`` (``verify_failed`` or ``comment_lost``)."""
+    """Check a rendered text against its tree.
+
+    Returns the source spans of the comments that went with deleted values. Raises ``Refused``
+    (``verify_failed`` or ``comment_lost``).
+    """
     data = text.encode(document.encoding)
     try:
         again = build(data, grammar, Caps(size=len(data), nodes=1 << 40, entries=1 << 40))
@@ -64,8 +70,10 @@ def _compare(
     other: Mapping,
     place: Place,
 ) -> None:
-    """Raises ``Refused`` unless the result has the tree's keys and values, and every value that
-    nobody changed has the text it had."""
+    """Check that the result has the tree's keys and values, and unchanged values their text.
+
+    Raises ``Refused`` if not.
+    """
     if table.cells.keys() != other.cells.keys():
         raise verify_failed("keys differ", place)
     for cell in cells_of(table):

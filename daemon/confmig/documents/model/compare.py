@@ -23,9 +23,11 @@ def verify_failed(why: str, place: tuple[str | int, ...]) -> Refused:
 
 
 def compare(document: Document, again: Document, *, ordered: bool = True) -> None:
-    """Raises ``Refused`` (``verify_failed``) unless ``again``, the result as it was read back,
-    has the tree's keys (in order, if ``ordered``), values and types, and every scalar that nobody
-    changed has the text it had."""
+    """Check that the result, as it was read back, is the tree.
+
+    ``again`` must have the tree's keys (in order, if ``ordered``), values and types, and every
+    scalar that no one changed the text it had. Raises ``Refused`` (``verify_failed``) if not.
+    """
     stack: list[tuple[Cell, Cell, tuple[str | int, ...]]] = [
         (document.root_cell, again.root_cell, ())
     ]
@@ -51,8 +53,10 @@ def compare(document: Document, again: Document, *, ordered: bool = True) -> Non
 
 
 def same_as(want: Any, have: Any) -> bool:
-    """Equality as an independent reader sees it: types of numbers are the first reader's
-    business, NaN equals itself."""
+    """Equality as an independent reader sees it.
+
+    Types of numbers are the first reader's business, NaN equals itself.
+    """
     try:
         if want == have:
             return True
@@ -62,8 +66,10 @@ def same_as(want: Any, have: Any) -> bool:
 
 
 def alike(want: Any, have: Any, leaf: Callable[[Any, Any], bool]) -> bool:
-    """Whether two trees of plain values have the same keys and lengths, and leaves that are equal
-    in the sense of ``leaf``. No depth is too much."""
+    """Whether two trees of plain values have the same keys and lengths, and equal leaves.
+
+    ``leaf`` decides which leaves are equal. No depth is too much.
+    """
     stack = [(want, have)]
     while stack:
         a, b = stack.pop()

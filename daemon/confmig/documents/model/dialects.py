@@ -23,8 +23,8 @@ class Dialect:
     None if that is not known (then as ``indent``). ``escapes``: a backslash escapes the next
     character. ``folds``: which names are the same name: ``case`` ignores upper and lower case,
     ``dash`` treats ``-`` and ``_`` alike, empty compares names exactly. ``repeated``: keys and
-    sections may stand twice; they are kept and cannot be edited. ``includes``: a line that begins
-    with ``!`` is no key.
+    sections may occur twice; they are kept and cannot be edited. ``includes``: a line that begins
+    with ``!`` is not a key.
 
     Of .properties: ``encoding`` (``utf-8``, ``latin-1``, or empty: as the file does it), and
     ``spring``: whether ``#---`` separates documents (None: if the file has such a line).
@@ -86,8 +86,11 @@ _NAMED: tuple[tuple[str, Dialect], ...] = (
 
 
 def dialect_of(files: Iterable[str], said: Mapping[str, Any]) -> Dialect:
-    """The dialect of a configuration: known from its file patterns, changed by what it says
-    (``inline_comments``, ``repeated_keys``, ``continuation``, ``encoding``, ``documents``)."""
+    """The dialect of a configuration.
+
+    Known from its file patterns, changed by what it says (``inline_comments``,
+    ``repeated_keys``, ``continuation``, ``encoding``, ``documents``).
+    """
     found = _of_names(tuple(files))
     if not said:
         return found

@@ -54,8 +54,10 @@ class Editable(Owner, Protocol):
 
 
 def apply_difference(document: Editable, cell: Cell, value: Any) -> bool:
-    """Change the container in ``cell`` into ``value``; False, with nothing done, if it has to be
-    replaced as a whole."""
+    """Change the container in ``cell`` into ``value``.
+
+    False, with nothing done, if it has to be replaced as a whole.
+    """
     old = cell.value
     if cell.node is not None and cell.node.alias is not None:
         return False
@@ -109,8 +111,10 @@ _REORDERED = 2000
 def _reorder(
     document: Editable, old: Sequence, value: list[Any], runs: list[tuple[int, int, int, int]]
 ) -> bool:
-    """Put the items that stay into their new order, as they are written; False, with nothing done,
-    if no item that would leave comes again elsewhere."""
+    """Put the items that stay into their new order, as they are written.
+
+    False, with nothing done, if no item that would leave comes again elsewhere.
+    """
     wanted = [_token(item) for item in value]
     leaving = {_token(item) for a, b, _, _ in runs for item in old[a:b]}
     coming = {token for _, _, c, d in runs for token in wanted[c:d]}

@@ -38,8 +38,11 @@ from confmig.errors import Refused
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """Limits that keep hostile input from costing more than bounded time and memory: bytes of the
-    file, levels of nesting, values in all (aliases counted), entries of one container."""
+    """Limits that keep hostile input from costing more than bounded time and memory.
+
+    Bytes of the file, levels of nesting, values in all (aliases counted), entries of one
+    container.
+    """
 
     size: int = 8 * 1024 * 1024
     depth: int = 200
@@ -67,9 +70,9 @@ class Document(Lookup):
         self.source_map: Any = None
         self.changes: list[Change] = []
         self.allow_shared = False
-        # by object: the keys that stand in it twice, and where
+        # by object: the keys that are in it twice, and where
         self.repeated: dict[int, dict[str, str]] = {}
-        self.kept: list[Cell] = []  # what those keys hold: text that nobody can edit
+        self.kept: list[Cell] = []  # what those keys hold: text that no one can edit
         # by entry: why it is not sure what its value is, and what to do
         self.unclear: dict[int, tuple[str, str]] = {}
         self.address = ""  # what messages put before a path, where there are several documents
@@ -135,7 +138,7 @@ class Document(Lookup):
         return len(hits)
 
     def reach(self, path: str | Path, within: Any = MISSING) -> tuple[Mapping, str]:
-        """The mapping that holds the last key of a path, created if need be, and that key."""
+        """The mapping that holds the last key of a path, created if needed, and that key."""
         segments = paths.parse(path) if isinstance(path, str) else path
         if not segments or not isinstance(segments[-1], Key):
             raise Refused("path_invalid", f"a target must end in a key: {path!r}")
@@ -206,8 +209,11 @@ class Document(Lookup):
         return cell
 
     def remove(self, container: Container, cell: Cell, *, leave_comments: bool = False) -> None:
-        """Remove an entry. A key that hides a merged one is refused: that one would show.
-        ``leave_comments``: its comments go along with the container when that moves."""
+        """Remove an entry.
+
+        A key that hides a merged one is refused: that one would show. ``leave_comments``:
+        its comments go along with the container when that moves.
+        """
         self.guard(container)
         self._shows_merged(container, cell)
         self._release_anchors(cell)
@@ -223,9 +229,12 @@ class Document(Lookup):
     def replace(
         self, container: Container, cell: Cell, value: Any, *, keep_tag: bool = False
     ) -> None:
-        """Give an entry another value. An equal value of the same type is no change; the entries of
-        a list or an object that are in the new one, too, stay as they are written. ``keep_tag``: a
-        new text has the tag of the old one."""
+        """Give an entry another value.
+
+        An equal value of the same type is not a change; the entries of a list or an object
+        that are in the new one, too, stay as they are written. ``keep_tag``: a new text has
+        the tag of the old one.
+        """
         if same_value(cell.value, value):
             return
         self.guard(container, cell)
@@ -329,8 +338,10 @@ class Document(Lookup):
         )
 
     def check_target(self, hit: Hit, target: Container) -> None:
-        """Raises ``Refused`` if an entry cannot move into a container: because that lies inside
-        the entry, or because an alias would leave its document."""
+        """Raises ``Refused`` if an entry cannot move into a container.
+
+        Because that lies inside the entry, or because an alias would leave its document.
+        """
         here: Container | None = target
         while here is not None:
             if here is hit.cell.value:

@@ -42,8 +42,10 @@ class DocumentSet:
         raise RuntimeError("several documents have no common root")
 
     def _at(self, path: str | Path, within: Any) -> tuple[Document, str | Path, Any]:
-        """The document, the path in it and where that starts. A path without a name starts at
-        ``within``, as below ``for_each``."""
+        """The document, the path in it and where that starts.
+
+        A path without a name starts at ``within``, as below ``for_each``.
+        """
         found = address(path, self.documents) if isinstance(path, str) else None
         if found is not None:
             return self.documents[found[0]], found[1], MISSING

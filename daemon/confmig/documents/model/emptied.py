@@ -1,6 +1,6 @@
 """Whether a file holds nothing: it is empty, or only comments, `---`, `null` or zero bytes.
 
-Such a file is no document of version 0: its writer may have truncated it and not written it yet.
+Such a file is not a document of version 0: its writer may have truncated it and not written it yet.
 """
 
 from __future__ import annotations

@@ -1,5 +1,7 @@
-"""Bytes -> text: UTF-8, the byte order mark set aside, the size capped; Latin-1 where a
-configuration says so."""
+"""Bytes -> text: UTF-8, the byte order mark set aside, the size capped.
+
+Latin-1 where a configuration says so.
+"""
 
 from __future__ import annotations
 

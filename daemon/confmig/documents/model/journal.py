@@ -22,10 +22,13 @@ Kind = Literal["added", "removed", "moved", "replaced", "wrapped", "unwrapped"]
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """One mutation. ``at`` and ``to_at`` are positions among the siblings; ``span`` is the
-    source span of a removed or replaced value, None if it was not in the source; ``keep_tag``:
-    whether a replaced text has the tag of the old one; ``leave_comments``: whether those of a
-    removed entry stay with the container."""
+    """One mutation.
+
+    ``at`` and ``to_at`` are positions among the siblings; ``span`` is the source span of a
+    removed or replaced value, None if it was not in the source; ``keep_tag``: whether a
+    replaced text has the tag of the old one; ``leave_comments``: whether those of a removed
+    entry stay with the container.
+    """
 
     kind: Kind
     place: Place

@@ -107,8 +107,10 @@ class Lookup:
         return hits
 
     def once(self, mapping: Mapping, name: str) -> None:
-        """Raises ``Refused`` (``repeated_key``) for a key that stands in its object twice: nobody
-        can say which one a path means."""
+        """Raises ``Refused`` (``repeated_key``) for a key that is in its object twice.
+
+        No one can say which one a path means.
+        """
         repeated = mapping.document.repeated
         where = repeated.get(id(mapping), {}).get(name) if repeated else None
         if where is not None:
@@ -120,16 +122,21 @@ class Lookup:
             )
 
     def clear(self, hit: Hit) -> Any:
-        """The value of a place that is compared or changed. Raises ``Refused``
-        (``dialect_unclear``) where readers of such a file differ about what the value is."""
+        """The value of a place that is compared or changed.
+
+        Raises ``Refused`` (``dialect_unclear``) where readers of such a file differ about
+        what the value is.
+        """
         why = hit.container.document.unclear.get(id(hit.cell))
         if why is not None:
             raise unclear(hit.shown, *why)
         return hit.cell.value
 
     def _passes(self, hit: Hit, rest: Path) -> bool:
-        """Whether a wildcard may pass a place by: an alias in which the rest of the path names
-        nothing, so that it would only be read."""
+        """Whether a wildcard may pass a place by.
+
+        An alias in which the rest of the path names nothing, so that it would only be read.
+        """
         aliased = hit.cell.node is not None and hit.cell.node.alias is not None
         return aliased and not self._read(hit.cell.value, rest)
 

@@ -9,8 +9,10 @@ from confmig.documents.model.tree import Cell, Mapping, Origin, Sequence, walk_c
 
 
 def source_path(document: Document, at: int) -> str:
-    """The path, with the keys of the source, of the last entry that begins at or before ``at``;
-    empty where none does."""
+    """The path, with the keys of the source, of the last entry that begins at or before ``at``.
+
+    Empty where none does.
+    """
     root = document.root_cell.source
     best: tuple[int, tuple[str | int, ...]] = (-1, ())
     stack: list[tuple[Origin, tuple[str | int, ...]]] = [(root, ())] if root is not None else []

@@ -27,7 +27,7 @@ from confmig.errors import Refused
 
 
 class Origin:
-    """Where a value stands in the source text. Spans count characters, BOM excluded.
+    """Where a value is in the source text. Spans count characters, BOM excluded.
 
     ``outer`` is ``start`` with the value's tag and anchor included. ``style`` is the quote
     character, ``|`` or ``>`` for a scalar, None for a plain one. ``flow`` tells ``{}`` and
@@ -71,7 +71,7 @@ class Origin:
         self.cell: Cell | None = None
 
 
-_NO_CELLS = cast("list[Cell]", ())  # a scalar's: there are many, and nobody may add to it
+_NO_CELLS = cast("list[Cell]", ())  # a scalar's: there are many, and no one may add to it
 
 
 class Cell:
@@ -120,7 +120,7 @@ class Owner(Protocol):
     address: str
     """What messages put before a path, where there are several documents."""
     repeated: dict[int, dict[str, str]]
-    """By mapping: the reasons against keys that stand in it more than once."""
+    """By mapping: the reasons against keys that are in it more than once."""
     unclear: dict[int, tuple[str, str]]
     """By entry: the reason against a value that readers may read differently."""
 
@@ -373,7 +373,7 @@ def _one(at: Any) -> int:
 
 
 def touch(container: Container) -> None:
-    """Mark a container and all it stands in as changed: the renderer passes the others by."""
+    """Mark a container and all it is in as changed: the renderer passes the others by."""
     here: Container | None = container
     while here is not None and not here.changed:
         here.changed = True
@@ -458,8 +458,10 @@ def build(document: Owner, value: Any) -> Any:
 
 
 def walk_cells(container: Container) -> Iterator[tuple[Container, Cell]]:
-    """Every cell below a container in document order, each with the container it is in; aliases
-    are not entered."""
+    """Every cell below a container in document order, each with the container it is in.
+
+    Aliases are not entered.
+    """
     stack = [(container, cell) for cell in reversed(cells_of(container))]
     while stack:
         here, cell = stack.pop()

@@ -10,7 +10,7 @@ Scalar = None | bool | int | float | str
 
 
 class Date(str):
-    """A date or time as it stands in the file: TOML has them as a type of their own."""
+    """A date or time as it is in the file: TOML has them as a type of their own."""
 
     __slots__ = ()
 

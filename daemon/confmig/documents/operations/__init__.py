@@ -1,6 +1,6 @@
 """Operations: what a migration file says, one model a kind, registered in one literal dict.
 
-A migration file is a list of operations, run in order. An absent source is no change, never an
+A migration file is a list of operations, run in order. An absent source is not a change, never an
 error; a wrong type is an error and nothing is written. Each operation is a mapping with exactly
 one operation key, and may have ``when`` (see ``conditions``), ``for_each`` and ``allow_shared``.
 """
@@ -59,8 +59,10 @@ __all__ = ["OPERATIONS", "Context", "Operation", "load"]
 
 
 class Custom(RootModel[str]):
-    """Run a Python handler: the path of its file below ``migrations/``. A migration of several
-    configurations says on which: ``app:handlers/file.py``."""
+    """Run a Python handler: the path of its file below ``migrations/``.
+
+    A migration of several configurations says on which: ``app:handlers/file.py``.
+    """
 
     @property
     def file(self) -> str:
@@ -137,8 +139,8 @@ SHORT = {  # what a bare text stands for
 class ForEach(Strict):
     """Run the operation on every object the path names; the object is its root.
 
-    ``other_types`` says what happens to an item that is no object; it has no default, because
-    either answer is a surprise to somebody. ``recursive``: the path is followed again from every
+    ``other_types`` says what happens to an item that is not an object; it has no default, because
+    either answer surprises some people. ``recursive``: the path is followed again from every
     object it names, to any depth; the innermost come first. ``lenient``: what is of another type
     on the way counts as absent.
     """
@@ -157,7 +159,7 @@ class ForEach(Strict):
 
 
 class _BodyInvalid(Exception):
-    """What stands below the kind of an operation is not valid; ``load`` reports it there."""
+    """What is below the kind of an operation is not valid; ``load`` reports it there."""
 
     def __init__(self, kind: str, error: ValidationError) -> None:
         super().__init__(kind)
@@ -224,7 +226,7 @@ class Operation(Strict):
         lenient = each.lenient or scope is not document.root
         for hit in document.find(path, scope, lenient=lenient):
             if hit.cell.name == "<<" and hit.container.document.merges:
-                continue  # a merge key is no entry of its object
+                continue  # a merge key is not an entry of its object
             if isinstance(hit.cell.value, Mapping) and not (hit.cell.node and hit.cell.node.alias):
                 if each.recursive:
                     inner = path
@@ -246,7 +248,7 @@ class Operation(Strict):
 def data_of(document: Document) -> Any:
     """The plain data of a migration file, as ``load`` takes it.
 
-    A ``map`` with keys that are no texts (``{1: one, true: "on"}``) becomes a list of pairs, which
+    A ``map`` with keys that are not texts (``{1: one, true: "on"}``) becomes a list of pairs, which
     keeps their types; the keys of a tree are always text.
     """
     data = plain(document.root)

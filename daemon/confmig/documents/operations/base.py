@@ -93,9 +93,11 @@ class Addresses:
         return len(self.formats) > 1
 
     def local(self, text: str) -> str:
-        """A path without the name of its configuration. Raises ``ValueError`` for one of another
-        configuration, for one without a name where it needs one, and for one that is deeper than
-        the format of its configuration."""
+        """A path without the name of its configuration.
+
+        Raises ``ValueError`` for one of another configuration, for one without a name where
+        it needs one, and for one that is deeper than the format of its configuration.
+        """
         foreign = address(text, self.others)
         if foreign is not None:
             name = text.partition(":")[0]
@@ -201,8 +203,10 @@ _WRITABLE = re.compile(r"![\w./:-]+", re.ASCII)  # in the short form, without a 
 
 
 def rewrite(document: Editor, hit: Hit, value: Any) -> None:
-    """Give a place a value that was made from the one it has. A text keeps a tag of the file's own
-    (``!secret name``), because the tag says what the text means.
+    """Give a place a value that was made from the one it has.
+
+    A text keeps a tag of the file's own (``!secret name``), because the tag says what the text
+    means.
 
     Raises ``Refused`` (``tagged_value``) for any other value with such a tag: it would be lost.
     """
@@ -247,8 +251,10 @@ def is_type(document: Editor, hit: Hit, wanted: str) -> bool:
 
 
 def matches(value: Any, wanted: Any) -> bool:
-    """Whether a list item is meant: an equal value, or an object that has all the keys of
-    ``wanted`` with equal values."""
+    """Whether a list item is meant.
+
+    An equal value, or an object that has all the keys of ``wanted`` with equal values.
+    """
     if isinstance(value, dict) and isinstance(wanted, dict) and wanted:
         return all(k in value and same_value(value[k], v) for k, v in wanted.items())
     return same_value(value, wanted)
@@ -265,7 +271,7 @@ def the_list(document: Editor, hit: Hit) -> Sequence | None:
 
 
 def lexeme(document: Editor, hit: Hit) -> str:
-    """The text of a scalar as it stands in the file: 1.10 is not 1.1."""
+    """The text of a scalar as it is in the file: 1.10 is not 1.1."""
     value, node = hit.cell.value, hit.cell.node
     plain = node is not None and node.style in (None, "date") and node.alias is None
     if node is not None and plain and not isinstance(value, str):

@@ -1,5 +1,7 @@
-"""Operations on lists: wrap_list, unwrap_list, add_item, insert_after, remove_items, gather,
-list_to_map, map_to_list."""
+"""Operations on lists.
+
+Wrap_list, unwrap_list, add_item, insert_after, remove_items, gather, list_to_map, map_to_list.
+"""
 
 from __future__ import annotations
 
@@ -26,8 +28,10 @@ from confmig.errors import Refused
 
 
 class WrapList(Strict):
-    """Make a value the one item of a new list. A list stays as it is, unless
-    ``existing_list: wrap``."""
+    """Make a value the one item of a new list.
+
+    A list stays as it is, unless ``existing_list: wrap``.
+    """
 
     path: AnyPath
     existing_list: Literal["keep", "wrap"] = "keep"
@@ -40,7 +44,7 @@ class WrapList(Strict):
 
 
 class UnwrapList(Strict):
-    """Put the one item of a list in the list's place; what is no list stays as it is.
+    """Put the one item of a list in the list's place; what is not a list stays as it is.
 
     ``many`` and ``empty`` say what happens to a list of several items and of none.
     """
@@ -73,8 +77,10 @@ class UnwrapList(Strict):
 
 
 class AddItem(Strict):
-    """Put an item into a list, at its end or start; an absent list is created. An equal item that
-    is there already is enough, unless ``unique: false``."""
+    """Put an item into a list, at its end or start; an absent list is created.
+
+    An equal item that is there already is enough, unless ``unique: false``.
+    """
 
     path: OnePath
     value: Any
@@ -95,8 +101,11 @@ class AddItem(Strict):
 
 
 class InsertAfter(Strict):
-    """Put an item into a list behind another one: an equal item, or an object that has the keys
-    of ``after``. ``if_missing`` says what happens where that one is not in the list."""
+    """Put an item into a list behind another one.
+
+    An equal item, or an object that has the keys of ``after``. ``if_missing`` says what happens
+    where that one is not in the list.
+    """
 
     path: OnePath
     after: Any
@@ -127,8 +136,11 @@ class InsertAfter(Strict):
 
 
 class RemoveItems(Strict):
-    """Remove items from lists: those equal to one of ``values``, and objects that have all the
-    keys of one of them with equal values. ``prune_empty`` removes a list left empty by it."""
+    """Remove items from lists.
+
+    Those equal to one of ``values``, and objects that have all the keys of one of them with
+    equal values. ``prune_empty`` removes a list left empty by it.
+    """
 
     path: AnyPath
     values: list[Any]
@@ -148,8 +160,10 @@ class RemoveItems(Strict):
 
 
 class ListToMap(Strict):
-    """Make a list of objects an object: each item goes under the text it has at ``key``, which
-    leaves the item unless ``keep_key``. Items without the key, or two with the same, are an error.
+    """Make a list of objects an object.
+
+    Each item goes under the text it has at ``key``, which leaves the item unless ``keep_key``.
+    Items without the key, or two with the same, are an error.
     """
 
     path: OnePath
@@ -190,8 +204,11 @@ class ListToMap(Strict):
 
 
 class MapToList(Strict):
-    """Make an object a list of objects: each entry gets its key as text at ``key``. An entry that
-    is no object becomes one with the value at ``value_key``, and is an error without it."""
+    """Make an object a list of objects: each entry gets its key as text at ``key``.
+
+    An entry that is not an object becomes one with the value at ``value_key``, and is an error
+    without it.
+    """
 
     path: OnePath
     key: str
@@ -354,7 +371,7 @@ def _unique(values: list[Any]) -> list[Any]:
 
 
 def _within(container: Container, value: Any) -> bool:
-    """Whether a container is a value or stands in it."""
+    """Whether a container is a value or is in it."""
     here: Container | None = container
     while here is not None and here is not value:
         here = here.up

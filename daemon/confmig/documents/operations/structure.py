@@ -1,5 +1,7 @@
-"""Operations that change where things are: move, delete, set, default, nest, hoist and
-rename_section."""
+"""Operations that change where things are.
+
+Move, delete, set, default, nest, hoist and rename_section.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,7 @@ class Move(Strict):
     """Give an entry another path. The same parent: a rename in place; another: it is appended.
 
     ``type``: what the value must be (null counts as that type's zero value). ``wrap``: a value
-    that is no list becomes a one-item list. ``on_conflict`` says what to do if the target exists.
+    that is not a list becomes a one-item list. ``on_conflict``: what to do if the target exists.
     """
 
     source: OnePath
@@ -107,8 +109,10 @@ class Move(Strict):
 
 
 def join(document: Editor, hit: Hit, into: Sequence, *, at: int | None, unique: bool) -> None:
-    """Put a value, or the items of a list, into another list, as they are written; the entry they
-    come from goes. ``unique`` leaves out what is there already."""
+    """Put a value, or the items of a list, into another list, as they are written.
+
+    The entry they come from goes. ``unique`` leaves out what is there already.
+    """
     value = hit.cell.value
     alias = hit.cell.node is not None and hit.cell.node.alias is not None
     document.check_target(hit, into)
@@ -138,7 +142,7 @@ class Delete(Strict):
         """Remove what is there."""
         for hit in reversed(document.find(self.path, scope)):
             if not document.holds(hit):
-                continue  # it went with what it stood in
+                continue  # it went with what it was in
             document.remove(hit.container, hit.cell)
             here = hit.container
             while (
@@ -156,13 +160,15 @@ class Set(Strict):
     value: Any
 
     def apply(self, document: Editor, scope: Any, context: Context) -> None:
-        """Set the value; an equal value of the same type is no change."""
+        """Set the value; an equal value of the same type is not a change."""
         document.set(self.path, self.value, scope)
 
 
 class Default(Strict):
-    """Give a place a value only if it is absent. An explicit null is not absent, nor is a key that
-    comes through a merge key."""
+    """Give a place a value only if it is absent.
+
+    An explicit null is not absent, nor is a key that comes through a merge key.
+    """
 
     path: OnePath
     value: Any

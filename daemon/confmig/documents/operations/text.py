@@ -46,8 +46,10 @@ def _checked(regex: str) -> str:
 
 
 class Replace(Strict):
-    """Replace what a linear-time regular expression (RE2) matches in strings; ``\\1`` in ``with``
-    is a group. A value that is no string is an error."""
+    """Replace what a linear-time regular expression (RE2) matches in strings.
+
+    ``\\1`` in ``with`` is a group. A value that is not a string is an error.
+    """
 
     path: AnyPath
     regex: str
@@ -141,8 +143,10 @@ class Format(Strict):
 
 
 class Split(Strict):
-    """Take fields out of a text: the named groups of a regular expression (RE2) that matches all
-    of it go to the paths given for them; a group that took no part writes nothing.
+    """Take fields out of a text.
+
+    The named groups of a regular expression (RE2) that matches all of it go to the paths given
+    for them; a group that took no part writes nothing.
 
     ``{from: listen, regex: "(?P<host>.*):(?P<port>[0-9]+)", to: {host: a.host, port: a.port}}``.
     ``keep`` leaves the text where it is; ``otherwise`` says what happens where it does not match.

@@ -23,7 +23,7 @@ from confmig.errors import Refused
 
 
 class Pair(Strict):
-    """One line of a map whose key is no text: ``{from: false, to: "off"}``."""
+    """One line of a map whose key is not text: ``{from: false, to: "off"}``."""
 
     value: Any
     to: Any
@@ -34,8 +34,11 @@ class Pair(Strict):
 
 
 class MapValue(Strict):
-    """Replace values by a table. Type and value are compared (false is not 0); what the table
-    does not name stays, unless ``otherwise`` is given."""
+    """Replace values by a table.
+
+    Type and value are compared (false is not 0); what the table does not name stays, unless
+    ``otherwise`` is given.
+    """
 
     path: AnyPath
     map: dict[str, Any] | list[Pair]

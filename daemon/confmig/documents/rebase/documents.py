@@ -1,11 +1,11 @@
 """Later edits put into the old text: what a rollback does with a file that was edited since.
 
 Three texts are known: the old one, the new one that a migration made of it, and today's, which
-somebody made of the new one. The result is the old text with their edits in it:
+another process made of the new one. The result is the old text with their edits in it:
 
 1. *By lines.* An edit of text that the migration had copied is made at the place the copy came
-   from; lines that stand beside copied lines go beside those, with their indentation.
-2. *By values.* What is left is compared as values. A value that stands in the old document, too,
+   from; lines that are beside copied lines go beside those, with their indentation.
+2. *By values.* What is left is compared as values. A value that is in the old document, too,
    is changed there, and the old document is rendered: the smallest edit.
 
 Neither is believed. The result is taken only if migrating it again (``Forward``) gives today's
@@ -79,8 +79,11 @@ def rebase(
 
 @dataclass(frozen=True, slots=True)
 class _Check:
-    """What a result must be: readable, with the right comments, and with today's values once it
-    is migrated again; and no edit may be lost on the way."""
+    """What a result must be.
+
+    Readable, with the right comments, and with today's values once it is migrated again; and no
+    edit may be lost on the way.
+    """
 
     new: str
     today: str
@@ -90,8 +93,11 @@ class _Check:
     forward: Forward
 
     def passes(self, candidate: bytes, *, literal: bool, made: int) -> bool:
-        """Whether a candidate is a result. ``literal``: every edit of a line was made as it
-        stands; else ``made`` edits were made by value, and may look otherwise."""
+        """Whether a candidate is a result.
+
+        ``literal``: every edit of a line was made as it stands; else ``made`` edits were
+        made by value, and may look otherwise.
+        """
         try:
             if _remarks(self.parse(candidate)) != self.remarks:
                 return False
@@ -103,8 +109,7 @@ class _Check:
         return literal or self._only_looks(result.text, made)
 
     def _only_looks(self, text: str, made: int) -> bool:
-        """Whether the text, migrated again, differs from today's in the looks of so many values
-        at most."""
+        """Whether at most so many values look different in the text migrated again and today's."""
         have, want = self._without_new_lines(text)
         hunks = hunks_of(have, want)
         return len(hunks) <= made and all(
@@ -115,9 +120,11 @@ class _Check:
         )
 
     def _without_new_lines(self, text: str) -> tuple[Lines, Lines]:
-        """The text, migrated again, and today's, both without the lines that came since and are
-        in both. Where among its neighbours a new entry stands is nobody's promise: behind what a
-        migration had added last it stands today, and before that when it is migrated again."""
+        """The text, migrated again, and today's, without the lines that were added to both since.
+
+        The place of a new entry among its neighbours is no promise: today it follows what a
+        migration added last, and precedes that when it is migrated again.
+        """
         lines = [[line.text for line in Lines(t).lines] for t in (self.new, text, self.today)]
         new, have, want = (Counter(some) for some in lines)
         both = (want - new) & have
@@ -146,8 +153,10 @@ _WORD = re.compile(r"\w+")
 
 
 def _wanted_remarks(old: Document, new: Document, current: Document) -> Counter[str]:
-    """The comments of the result: the old ones, with those that were added since and without
-    those that were removed since."""
+    """The comments of the result.
+
+    The old ones, with those that were added since and without those that were removed since.
+    """
     before, after = _remarks(new), _remarks(current)
     return (_remarks(old) + (after - before)) - (before - after)
 

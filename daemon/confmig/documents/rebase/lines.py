@@ -1,5 +1,8 @@
-"""Later edits placed by lines: see ``rebase``. What the migration copied leads back to where it was
-copied from; lines that stand beside copied lines go beside those, with their indentation."""
+"""Later edits placed by lines: see ``rebase``.
+
+What the migration copied leads back to where it was copied from; lines that are beside copied lines
+go beside those, with their indentation.
+"""
 
 from __future__ import annotations
 
@@ -74,8 +77,10 @@ class _Map:
         return number if whole else None
 
     def shifted(self, text: str, beside: int) -> str:
-        """A line of today's text with the indentation that it would have had, as the one of the
-        line beside it (of the new text, which was copied)."""
+        """A line of today's text with the indentation that it would have had in the old one.
+
+        The line beside it, which was copied, shows that.
+        """
         target = self.lines[beside]
         assert target is not None
         here, there = self.new.lines[beside].indent, self.old.lines[target].indent
@@ -99,7 +104,7 @@ def by_lines(
 ) -> tuple[str, list[str]]:
     """The old text with the edits that could be placed, and the lines of those that could not.
 
-    Lines that stand between two copied ones which are no neighbours in the old text go beside
+    Lines that are between two copied ones which are not neighbours in the old text go beside
     the previous one, or the next one, as preferred. ``only`` picks the edits, by the lines that
     go and come.
     """
@@ -215,8 +220,10 @@ def _place(
     newline: str,
     prefer_previous: bool,
 ) -> list[Edit] | None:
-    """The edits of the old text for one hunk: lines [start, end) of the new text became
-    ``texts``. None if it has no place."""
+    """The edits of the old text for one hunk: lines [start, end) of the new text became ``texts``.
+
+    None if it has no place.
+    """
     if end - start == len(texts):
         inside = [_inside(map_, n, t) for n, t in zip(range(start, end), texts, strict=True)]
         if all(edits is not None for edits in inside):
@@ -231,7 +238,7 @@ def _place(
         return cuts
     last = next((text for text in reversed(texts) if text.strip()), "")
     if is_comment([last]):
-        prefer_previous = False  # a comment speaks of what stands below it
+        prefer_previous = False  # a comment speaks of what is below it
     beside, at = _beside(map_, start, end, prefer_previous, old)
     if beside is None:
         return None
@@ -242,8 +249,11 @@ def _place(
 
 
 def _filled(map_: _Map, start: int, end: int) -> list[int | None]:
-    """The old lines of lines that went. One that the migration rewrote (a key got another name) is
-    the old line between those of its neighbours."""
+    """The old lines of lines that went.
+
+    One that the migration rewrote (a key got another name) is the old line between those of its
+    neighbours.
+    """
     around = [None, *map_.lines, None]
     gone = around[start + 1 : end + 1]
     for number, line in enumerate(gone):

@@ -1,5 +1,8 @@
-"""Later edits placed by values: see ``rebase``. A value that stands in the old document, too, is
-changed there, and the old document is rendered: the smallest edit."""
+"""Later edits placed by values: see ``rebase``.
+
+A value that is in the old document, too, is changed there, and the old document is rendered: the
+smallest edit.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +23,11 @@ from confmig.errors import ConfmigError
 
 @dataclass(frozen=True, slots=True)
 class Forwarded:
-    """A text taken through the migrations again: the tree before rendering, whose values still
-    know where they stood in that text, and the tree of what was rendered."""
+    """A text taken through the migrations again.
+
+    The tree before rendering, whose values still know where they was in that text, and the tree
+    of what was rendered.
+    """
 
     tree: Document
     result: Document
@@ -34,8 +40,10 @@ Forward = Callable[[bytes], Forwarded]
 def by_values(
     base: bytes, wanted: Document, parse: Parse, forward: Forward
 ) -> tuple[bytes | None, int, list[str]]:
-    """The base with the values that differ after migrating it changed in it, how many those
-    were, and the places that have no counterpart there."""
+    """The base with the values changed in it that differ after migrating it.
+
+    Also how many those were, and the places that have no counterpart there.
+    """
     try:
         document = parse(base)
         forwarded = forward(base).tree
@@ -123,7 +131,7 @@ class _Values:
     def _sequence(
         self, have: tree.Sequence, want: tree.Sequence, place: tuple[str | int, ...]
     ) -> None:
-        """Items are told by their values, not by their numbers."""
+        """Items are informed by their values, not by their numbers."""
         a, b = ([_key(v) for v in items] for items in (have, want))
         cells = list(cells_of(have))
         old = self._container(have)

@@ -1,5 +1,8 @@
-"""Blank lines around what is cut: none is left at the start or the end of a file, and where two
-runs of them would meet, the longer one stays."""
+"""Blank lines around what is cut.
+
+None is left at the start or the end of a file, and where two runs of them would meet, the longer
+one stays.
+"""
 
 from __future__ import annotations
 
@@ -44,10 +47,11 @@ def tidied(
 
 
 def lines_that_go(text: str, start: int, end: int, *, leads: bool, ends: bool) -> list[Edit]:
-    """The cuts of whole lines of a collection, and of the blank lines around them that would be
-    left over: in front of the first entry and behind the last one stand as many as before,
-    elsewhere the longer run stays. ``leads``, ``ends``: whether the lines are its first, its last
-    entries."""
+    """The cuts of whole lines of a collection, and of blank lines that would be left over.
+
+    In front of the first entry and behind the last one remain as many as before, elsewhere the
+    longer run. ``leads``, ``ends``: whether the lines are its first, its last entries.
+    """
     low, high = _above(text, start, 0), _below(text, end, len(text))
     above, below = text.count("\n", low, start), text.count("\n", end, high)
     keep_above = leads or (not ends and above > below)

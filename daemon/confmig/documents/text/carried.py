@@ -36,8 +36,10 @@ class CarriedComments:
         return [(a, b) for kind, a, b in self.slots.tokens(start, end) if kind == "comment"]
 
     def inherited(self, cell: Cell) -> tuple[list[Span], list[Span]]:
-        """The comments, above and behind, of the entry whose value came up into this one, and those
-        of nobody in the collection that went."""
+        """The comments of the entry whose value came up into this one: those above, those behind.
+
+        Those that belong to no entry of a collection that is gone are among them.
+        """
         carried = cell.carries
         if carried is None or carried.home is None or not carried.home.flow or carried.is_root:
             return [], []
@@ -47,7 +49,7 @@ class CarriedComments:
         return above, behind
 
     def is_gone(self, home: Origin) -> bool:
-        """Whether a collection of the source is no collection of the result."""
+        """Whether a collection of the source is not a collection of the result."""
         if self._living is None:
             root = self.document.root
             cells = walk_cells(root) if isinstance(root, Mapping | Sequence) else ()
@@ -66,8 +68,10 @@ class CarriedComments:
         return out
 
     def of_nobody_before(self, cell: Cell) -> list[Span]:
-        """The comments of nobody before an entry that came out of a collection that was taken
-        apart; for its last entry, those behind it, too."""
+        """The comments that belong to no entry and are before one whose collection is gone.
+
+        For the last entry of the collection, those behind it, too.
+        """
         source = cell.carries if cell.home is None else None
         home = source.home if source is not None else None
         if source is None or home is None or not home.flow or source.is_root:

@@ -1,6 +1,6 @@
 """The comment census: what came in goes out, less what went with deleted entries.
 
-A comment belongs to the innermost entry whose text it stands in. If that entry, or the value it
+A comment belongs to the innermost entry whose text it is in. If that entry, or the value it
 had, is gone from the tree, its comments go with it and are named in the loss ledger. A comment of
 anything that survives may never be lost.
 """
@@ -20,13 +20,13 @@ Span = tuple[int, int]
 
 
 class Regions(Protocol):
-    """Where entries and values stand in a source, their own comments included."""
+    """Where entries and values are in a source, their own comments included."""
 
     def entry_spans(self, cell: Cell, home: Origin) -> Iterable[Span]:
         """The text of an entry."""
 
     def value_spans(self, cell: Cell, home: Origin) -> Iterable[Span]:
-        """The text of a value without what stands on the line of its key or dash."""
+        """The text of a value without what is on the line of its key or dash."""
 
 
 def census(
@@ -72,8 +72,10 @@ def census(
 def _forbidden(
     document: Document, regions: Regions, lost: list[Span]
 ) -> tuple[int, Cell | None] | None:
-    """Where the first of the lost comments stands that belongs to something that survives, and the
-    entry; None if there is no such comment."""
+    """Where the first lost comment is that belongs to an entry that stays, and the entry.
+
+    None if there is no such comment.
+    """
     spans = _spans(document, regions)
     spans.sort(key=lambda s: (s[0], -s[1]))
     stack: list[tuple[int, int, Cell | None]] = []
@@ -89,8 +91,10 @@ def _forbidden(
 
 
 def _spans(document: Document, regions: Regions) -> list[tuple[int, int, Cell | None]]:
-    """The spans of every entry and of every dead value; None where its comments may go, else the
-    entry that stays."""
+    """The spans of every entry and of every dead value.
+
+    None where its comments may go, else the entry that stays.
+    """
     cells = [document.root_cell]
     if isinstance(document.root, Mapping | Sequence):
         cells += [cell for _, cell in walk_cells(document.root)]

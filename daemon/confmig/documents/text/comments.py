@@ -6,7 +6,7 @@ its column, belong to it, with these exceptions:
 - A block of comments at the top of a file that ends with a blank line is the file's header. So is
   what a tool reads there (an interpreter, an editor's settings, a schema, a license).
 - A comment that is itself an entry of the format (an option or a list item that was commented out)
-  belongs to nobody: it stays where it is, and so does what stands above it.
+  belongs to no one: it stays where it is, and so does what is above it.
 """
 
 from __future__ import annotations
@@ -88,10 +88,12 @@ class Above:
 
 
 def owned_from(lines: Sequence[str], item: Callable[[str], bool] | None = None) -> int:
-    """Of the comment lines directly above an entry, top down: the number of the first that belongs
-    to it. What is commented out takes the deeper lines below it along. ``item`` says of an entry
-    that is an item whether a line is such an item that was commented out (``is_item``: behind a
-    dash; ``is_value``: in brackets)."""
+    """Of the comment lines directly above an entry, top down.
+
+    The number of the first that belongs to it. What is commented out takes the deeper lines
+    below it along. ``item`` says of an entry that is an item whether a line is such an item
+    that was commented out (``is_item``: behind a dash; ``is_value``: in brackets).
+    """
     first = number = 0
     while number < len(lines):
         line = lines[number]
@@ -109,7 +111,7 @@ def owned_from(lines: Sequence[str], item: Callable[[str], bool] | None = None) 
 
 
 def _depth(line: str) -> int:
-    """How far the text of a comment stands behind its mark."""
+    """How far the text of a comment is behind its mark."""
     text = line.strip()[1:]
     return len(text) - len(text.lstrip(" \t"))
 
@@ -125,8 +127,11 @@ def is_for_tools(line: str) -> bool:
 
 
 def is_item(line: str) -> bool:
-    """Whether a comment line is an item that was commented out: ``# - 2``. Behind the dash stands
-    one word, a quoted text, a list or an object; anything else is a sentence in a list of them."""
+    """Whether a comment line is an item that was commented out: ``# - 2``.
+
+    Behind the dash is one word, a quoted text, a list or an object; anything else is a sentence
+    in a list of them.
+    """
     match = _ITEM.match(line.strip())
     return match is not None and _SHORT.match(match[1]) is not None
 

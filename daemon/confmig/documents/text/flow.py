@@ -27,27 +27,29 @@ class FlowEditor(CarriedComments, ABC):
 
     @abstractmethod
     def cell_edits(self, cell: Cell) -> list[Edit]:
-        """The edits of an entry that stands where its source stands."""
+        """The edits of an entry that is where its source stands."""
 
     @abstractmethod
     def entry(self, cell: Cell, home: Origin, indent: str | None) -> Rope:
-        """An entry that is new in its collection; ``indent`` is that of its line, None where
-        it shares a line."""
+        """An entry that is new in its collection.
+
+        ``indent`` is that of its line, None where it shares a line.
+        """
 
     @abstractmethod
     def fresh(self, cells: list[Cell], home: Origin) -> Rope:
-        """What stands between the brackets of a collection that had no entries."""
+        """What is between the brackets of a collection that had no entries."""
 
     @abstractmethod
     def gap(self, home: Origin) -> str:
-        """What stands behind a comma on one line."""
+        """What is behind a comma on one line."""
 
     @abstractmethod
     def deeper(self, home: Origin) -> str | None:
         """The indentation of entries on lines of their own; None if the place is one line."""
 
     def flow_edits(self, container: Container) -> list[Edit]:
-        """The edits of a collection that stands where its source stands."""
+        """The edits of a collection that is where its source stands."""
         home = container.origin
         assert home is not None
         now, source = cells_of(container), home.cells
@@ -130,7 +132,7 @@ class FlowEditor(CarriedComments, ABC):
         return edits
 
     def _parted(self, slots: list[Slot], number: int) -> bool:
-        """Whether a comment of nobody stands between an entry and the one before it."""
+        """Whether a comment of no one is between an entry and the one before it."""
         return self.slots.comment_between(slots[number - 1].tail, slots[number].lead)
 
     def _run(self, slots: list[Slot], first: int, last: int, fed: set[int]) -> list[Edit]:
@@ -166,8 +168,10 @@ class FlowEditor(CarriedComments, ABC):
     def _joints(
         self, home: Origin, slots: list[Slot], now: list[Cell], staying: dict[int, int]
     ) -> list[Edit]:
-        """Commas that must come or go, and the entries that are new, each behind the entry that
-        stays before it."""
+        """The commas that must come or go, and the entries that are new.
+
+        Each new entry is behind the one that stays before it.
+        """
         closed = slots[-1].comma >= 0
         edits: list[Edit] = []
         before: Slot | None = None
@@ -260,7 +264,9 @@ class FlowEditor(CarriedComments, ABC):
 
     def _inherited_edits(self, cell: Cell, alone: bool) -> list[Edit]:
         """Put the comments that a value brought up into its place: above its line or behind it.
-        ``alone``: no entry comes to the collection or goes."""
+
+        ``alone``: no entry comes to the collection or goes.
+        """
         above, behind = self.inherited(cell)
         if not above and not behind:
             return []
@@ -282,8 +288,10 @@ class FlowEditor(CarriedComments, ABC):
         return edits
 
     def moved(self, edits: list[Edit], start: int, end: int, indent: str | None) -> Rope:
-        """Source text from elsewhere with edits made, its lines shifted to the indentation of
-        its new line (None: they stay as they are)."""
+        """Source text from elsewhere with edits made, and its lines shifted to another indentation.
+
+        ``indent`` is that of its new line (None: the lines stay as they are).
+        """
         rope = compose(start, end, edits)
         begin = self.text[self.slots.line_start(start) : start]
         old = begin[: len(begin) - len(begin.lstrip())]

@@ -27,7 +27,7 @@ class Edit:
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """``length`` characters of the source at ``old`` stand at ``new`` in the result."""
+    """``length`` characters of the source at ``old`` are at ``new`` in the result."""
 
     old: int
     new: int

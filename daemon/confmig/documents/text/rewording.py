@@ -28,7 +28,7 @@ def reworded(
 ) -> Rope | None:
     """The source span, whose lines fold to ``old``, with the words of ``new``.
 
-    ``gap`` matches what stands between words in the source; ``write`` gives the source text of a
+    ``gap`` matches what is between words in the source; ``write`` gives the source text of a
     piece of the value. None if the words of source and value cannot be matched (escapes).
     """
     ends = [(len(v) - len(v.lstrip()), len(v.rstrip())) for v in (old, new)]
@@ -42,8 +42,11 @@ def reworded(
 def reworded_by_character(
     text: str, characters: list[Span], old: str, new: str, write: Callable[[str], str]
 ) -> Rope:
-    """A source text with the words of ``new``. ``characters`` says where each character of its
-    value ``old`` stands, so that words may hold escapes and line ends that stand for nothing."""
+    """A source text with the words of ``new``.
+
+    ``characters`` says where each character of its value ``old`` stands, so that words may hold
+    escapes and line ends that stand for nothing.
+    """
     before, after = _tokens(old), _tokens(new)
     places: list[Span] = []
     at = 0
@@ -61,7 +64,7 @@ def _with_words(
     after: list[str],
     write: Callable[[str], str],
 ) -> Rope:
-    """A source span with the words ``after`` for those ``before``, which stand at ``places``."""
+    """A source span with the words ``after`` for those ``before``, which are at ``places``."""
     rope: Rope = []
     at = span[0]
     for a, b, c, d in differences(before, after):
@@ -78,7 +81,7 @@ def _tokens(value: str) -> list[str]:
 
 
 def _places(text: str, span: Span, tokens: list[str], gap: str) -> list[Span] | None:
-    """Where each word of a value, and each gap between two, stands in the source."""
+    """Where each word of a value, and each gap between two, is in the source."""
     pattern = re.compile(rf"(?P<gap>{gap})|\w+|[^\s\w]")
     words = [m for m in pattern.finditer(text, *span) if m["gap"] is None]
     found: list[Span] = []

@@ -2,7 +2,7 @@
 
 YAML's flow style, JSON and TOML's arrays and inline tables share this shape. Ownership is as
 ``comments`` says; besides, an entry owns the comments on its line and those before its comma. What
-is behind the opening bracket, or apart by a blank line, belongs to nobody.
+is behind the opening bracket, or apart by a blank line, belongs to no one.
 """
 
 from __future__ import annotations
@@ -21,10 +21,13 @@ Span = tuple[int, int]
 
 @dataclass(frozen=True, slots=True)
 class Slot:
-    """Where an entry stands: ``lead`` is the start of its own comments above (or ``start``),
-    ``start`` to ``end`` the entry itself, ``comma`` the position of its comma (-1 without one),
-    ``tail`` the end of its comma and trailing comment. ``first_on_line``: nothing stands before
-    ``lead`` on its line; ``own_lines``: nor behind ``tail``."""
+    """Where an entry stands.
+
+    ``lead`` is the start of its own comments above (or ``start``), ``start`` to ``end`` the
+    entry itself, ``comma`` the position of its comma (-1 without one), ``tail`` the end of its
+    comma and trailing comment. ``first_on_line``: nothing is before ``lead`` on its line;
+    ``own_lines``: nor behind ``tail``.
+    """
 
     lead: int
     start: int
@@ -36,7 +39,7 @@ class Slot:
 
 
 def trivia(comment: str) -> re.Pattern[str]:
-    """What stands between entries, with the format's own comments."""
+    """What is between entries, with the format's own comments."""
     return re.compile(rf"(?P<space>[^\S\n]+)|(?P<line>\n)|(?P<comment>{comment})|(?P<comma>,)")
 
 
@@ -183,7 +186,7 @@ class Slots:
         return self._newlines
 
     def comment_between(self, start: int, end: int) -> bool:
-        """Whether a comment stands in a stretch of trivia."""
+        """Whether a comment is in a stretch of trivia."""
         return any(kind == "comment" for kind, _, _ in self.tokens(start, end))
 
 

@@ -19,7 +19,7 @@ class Assemble:
         self.draft = draft
         self.text = document.text
         self.newline = document.newline
-        self._open = False  # whether what comes next stands apart from what was written
+        self._open = False  # whether what comes next is apart from what was written
         self._airy: bool | None = None
 
     def run(self) -> Rope:

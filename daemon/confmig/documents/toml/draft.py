@@ -27,8 +27,11 @@ _FILE_HEADER = re.compile(r"(?:[ \t]*#[^\n]*(?:\n|\Z))*(?:[ \t]*\r?\n)*")
 
 @dataclass(slots=True)
 class Place:
-    """Where a table is now: the names of its path (an array of tables counts as one), whether it
-    is the item of an array, and the identity of the innermost array item that it is in (or 0)."""
+    """Where a table is now.
+
+    The names of its path (an array of tables counts as one), whether it is the item of an
+    array, and the identity of the innermost array item that it is in (or 0).
+    """
 
     names: tuple[str, ...]
     item: bool
@@ -37,8 +40,11 @@ class Place:
 
 @dataclass(slots=True)
 class Plan:
-    """What happens to a block: its edits, and what is written before and behind it: new text, or
-    other blocks that move there. ``opened``: pairs came before the first header."""
+    """What happens to a block.
+
+    Its edits, and what is written before and behind it: new text, or other blocks that move
+    there. ``opened``: pairs came before the first header.
+    """
 
     edits: list[Edit] = field(default_factory=list)
     before: list[Rope | Block] = field(default_factory=list)
@@ -49,8 +55,10 @@ class Plan:
 
 
 class Draft:
-    """The blocks of a source text, and what becomes of each. The keys of the dictionaries are
-    identities: of tables, blocks, pairs and cells."""
+    """The blocks of a source text, and what becomes of each.
+
+    The keys of the dictionaries are identities: of tables, blocks, pairs and cells.
+    """
 
     def __init__(self, document: Document) -> None:
         source: SourceMap = document.source_map
@@ -107,7 +115,7 @@ def path_text(names: tuple[str, ...]) -> str:
 
 
 def sectioned(table: Mapping) -> bool:
-    """Whether a table may have a header: it is no inline one."""
+    """Whether a table may have a header: it is not an inline one."""
     return table.origin is None or not table.origin.flow
 
 

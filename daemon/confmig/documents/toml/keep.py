@@ -127,7 +127,7 @@ class Keep:
         self.draft.plan_of(block).edits.append(Edit(at, at, self.draft.opening))
 
     def _close_root(self, block: Block) -> None:
-        """A table became the whole document: its pairs stand above all headers, without one."""
+        """A table became the whole document: its pairs are above all headers, without one."""
         header = block.header
         assert header is not None
         for other in self.draft.blocks[1 : self.draft.blocks.index(block)]:

@@ -1,5 +1,7 @@
-"""Third stage of the TOML writer: the blocks of tables that moved into, out of or within an array
-of tables go along, as they are."""
+"""Third stage of the TOML writer.
+
+The blocks of tables that moved into, out of or within an array of tables go along, as they are.
+"""
 
 from __future__ import annotations
 
@@ -27,8 +29,11 @@ class Move:
                 here = here.up
 
     def run(self) -> None:
-        """Fill in ``blocks_of``, and what moves: a table that is in another array item than before,
-        or in another order there, takes its blocks along, behind what it must follow."""
+        """Fill in ``blocks_of``, and what moves.
+
+        A table that is in another array item than before, or in another order there, takes
+        its blocks along, behind what it must follow.
+        """
         self._index()
         for block in self.draft.blocks[1:]:
             plan = self.draft.plan_of(block)
@@ -59,7 +64,7 @@ class Move:
         return owner != place.owner or self._owner_moved(place.owner)
 
     def _in_order(self, sequence: Container, cell: Cell) -> bool:
-        """Whether an item stands where the array's headers put it."""
+        """Whether an item is where the array's headers put it."""
         origin = sequence.origin
         if origin is None:
             return cell.home is None  # a new array: its one wrapped table stays where it is
@@ -91,14 +96,14 @@ class Move:
         return False
 
     def _owner_before(self, block: Block) -> int:
-        """The identity of the innermost array item a table stood in, or was."""
+        """The identity of the innermost array item a table was in, or was."""
         header = block.header
         assert header is not None
         origin = block.table.origin
         return self._origin_owner(origin)
 
     def _owner_that_stays(self, owner: int) -> int:
-        """The innermost array item that is one still, of those that a table stood in."""
+        """The innermost array item that is one still, of those that a table was in."""
         while owner in self.draft.places and not self.draft.places[owner].item:
             origin = self.draft.block_of[owner].table.origin
             array = origin.cell.home if origin is not None and origin.cell is not None else None
@@ -144,8 +149,10 @@ class Move:
         return self.draft.blocks[0], True
 
     def _own(self, container: Container, but: Mapping) -> list[Block]:
-        """The blocks of a container without those of one table in it, moved ones included where
-        they stand on their own."""
+        """The blocks of a container without those of one table in it.
+
+        Moved blocks are among them where they are on their own.
+        """
         return [
             b
             for b in self.draft.blocks_of.get(id(container), [])

@@ -2,7 +2,7 @@
 
 Our own scanner finds out where everything stands; the standard library's ``tomllib`` has the veto:
 what it does not read, or reads differently, is refused. Dates and times are text in the tree, as
-they stand in the file.
+they are in the file.
 """
 
 from __future__ import annotations
@@ -345,8 +345,10 @@ class _Scanner:
     def _dotted_inline(
         self, mapping: Mapping, names: list[tuple[str, int, int, str | None]]
     ) -> Mapping:
-        """The table that dotted keys inside an inline table lead into. Tables made so keep their
-        entries: only values and names in them can be edited."""
+        """The table that dotted keys inside an inline table lead into.
+
+        Tables made so keep their entries: only values and names in them can be edited.
+        """
         assert mapping.origin is not None
         for name, start, stop, style in names:
             mapping.origin.tag = FIXED
@@ -413,8 +415,11 @@ class _Scanner:
 
 
 def _table(start: int, end: int, style: str) -> Origin:
-    """The origin of a table that is no inline one: ``table`` has a header, ``implicit`` is only
-    named by others, ``dotted`` is made of dotted keys, ``array`` is an array of tables."""
+    """The origin of a table that is not an inline one.
+
+    ``table`` has a header, ``implicit`` is only named by others, ``dotted`` is made of dotted
+    keys, ``array`` is an array of tables.
+    """
     origin = Origin(start, end, start, style)
     origin.cells = []
     return origin

@@ -1,4 +1,4 @@
-"""What a TOML text consists of: statements, and the blocks they stand in.
+"""What a TOML text consists of: statements, and the blocks they are in.
 
 A statement is a header (``[a.b]``, ``[[a.b]]``) or a pair (``a.b = 1``). A block is a header with
 everything up to the next one; the text before the first header is a block without a header. One
@@ -24,9 +24,12 @@ class Part:
 
 @dataclass(slots=True)
 class Statement:
-    """``lead`` is the start of its own comment lines, ``start`` of its line, ``end`` of the line
+    """A header or a pair, and where it is.
+
+    ``lead`` is the start of its own comment lines, ``start`` of its line, ``end`` of the line
     after it, ``tail`` the end of its trailing comment. A pair has the value's cell in its last
-    part; a header has the table it opens, and ``array`` is true for ``[[...]]``."""
+    part; a header has the table it opens, and ``array`` is true for ``[[...]]``.
+    """
 
     parts: list[Part]
     lead: int
@@ -51,8 +54,11 @@ class Block:
 
 @dataclass(slots=True)
 class SourceMap:
-    """The blocks of a text in order. Of inline tables: the places that name a table made by
-    dotted keys, and where each item (``a.b = 1``) begins, by the identity of the cell."""
+    """The blocks of a text in order.
+
+    Of inline tables: the places that name a table made by dotted keys, and where each item
+    (``a.b = 1``) begins, by the identity of the cell.
+    """
 
     blocks: list[Block]
     inline: dict[int, list[Part]] = field(default_factory=dict)

@@ -52,7 +52,7 @@ class ValueWriter(FlowEditor):
 
     @property
     def pad(self) -> str:
-        """What stands inside the braces of an inline table."""
+        """What is inside the braces of an inline table."""
         if self._braces is None:
             tight = len(re.findall(r"\{[^ \t\r\n}]", self.text))
             wide = len(re.findall(r"\{ [^ }]", self.text))
@@ -72,7 +72,7 @@ class ValueWriter(FlowEditor):
         return edits + self.value_edits(cell)
 
     def value_edits(self, cell: Cell) -> list[Edit]:
-        """The edits of a value that stands where its source stands."""
+        """The edits of a value that is where its source stands."""
         source = cell.source
         assert source is not None
         if cell.untouched:
@@ -117,8 +117,10 @@ class ValueWriter(FlowEditor):
         return [e for c in cells_of(value) for e in self.cell_edits(c)]
 
     def _reshaped(self, table: Mapping) -> bool:
-        """Whether entries came to or went from an inline table with dotted keys: it is then
-        written anew, as there is no one place that is an entry's own."""
+        """Whether entries came to or went from an inline table with dotted keys.
+
+        It is then written anew, as there is no one place that is an entry's own.
+        """
         origin = table.origin
         if origin is None or origin.tag != FIXED:
             return False
@@ -147,8 +149,10 @@ class ValueWriter(FlowEditor):
         return ["{" + pad, *joined(self._items(table, (), moved), comma), pad + "}"]
 
     def _items(self, table: Mapping, names: tuple[str, ...], moved: bool) -> list[Rope]:
-        """The items of an inline table; dotted keys stay as they are written. ``moved``: the table
-        is elsewhere now, so that its keys need other names in front."""
+        """The items of an inline table; dotted keys stay as they are written.
+
+        ``moved``: the table is elsewhere now, so that its keys need other names in front.
+        """
         out: list[Rope] = []
         for cell in cells_of(table):
             value, node, source = cell.value, cell.node, cell.source

@@ -143,8 +143,7 @@ class Write:
         return []
 
     def _new_block(self, table: Mapping) -> None:
-        """A table as a block of its own, behind the last block of its parent or of the item
-        before it."""
+        """Write a table as a block behind the last one of its parent, or of the item before it."""
         self.move.put(table, self._block(table, self._block_indent(table)))
 
     def _block_indent(self, table: Mapping) -> str:

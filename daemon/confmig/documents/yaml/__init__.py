@@ -15,8 +15,11 @@ DIALECTS = scalars.DIALECTS
 
 
 def parse(data: bytes, *, dialect: str, caps: Caps, multi: bool = False) -> Document:
-    """See ``formats.Format``. What the independent parser thinks of it is asked when something
-    is to be written: what libyaml alone can read is read, but never changed."""
+    """See ``formats.Format``.
+
+    What the independent parser thinks of it is asked when something is to be written: what
+    libyaml alone can read is read, but never changed.
+    """
     return _parse(data, dialect=dialect, caps=caps, multi=multi)
 
 

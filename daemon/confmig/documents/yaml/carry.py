@@ -37,8 +37,10 @@ class Carry(Stages):
         return sorted(above), behind
 
     def _below_text(self, carried: Cell) -> list[Span]:
-        """The comments below a block text that ended its collection: they cannot stay below it,
-        because they would become part of the text."""
+        """The comments below a block text that ended its collection.
+
+        They cannot stay below it, because they would become part of the text.
+        """
         node, home = carried.source, carried.home
         assert home is not None
         owner = home.cell
@@ -49,8 +51,10 @@ class Carry(Stages):
         return self.layout.comments_between(node.end, self.layout.region(owner).last)
 
     def _of_nobody(self, home: Origin) -> list[Span]:
-        """The comments between the entries of a block collection that belong to none of them, but
-        not those below the last one."""
+        """The comments between the entries of a block collection that belong to none of them.
+
+        Those below the last entry are not among them.
+        """
         regions = [self.layout.region(c) for c in home.cells]
         starts = [self._start_of(home), *(r.last for r in regions)]
         gaps = zip(starts, (r.first for r in regions), strict=False)
@@ -73,8 +77,10 @@ class Carry(Stages):
         return above, [(a, b) for a, b in spans if not node.outer <= a < end]
 
     def lines_between(self, before: Cell | None, cell: Cell, column: int) -> list[Rope]:
-        """What stood between two entries that were neighbours in the source: blank lines, and the
-        comments of a collection that was taken apart."""
+        """What was between two entries that were neighbours in the source.
+
+        Blank lines, and the comments of a collection that was taken apart.
+        """
         first, second = (_source_of(c) for c in (before, cell))
         home = second.home if second is not None else None
         if second is None or home is None or home.flow or second.is_root:
@@ -104,16 +110,17 @@ class Carry(Stages):
         return self._left_over(home, start, end, column)
 
     def _start_of(self, home: Origin) -> int:
-        """Where the lines of a collection begin; what is above the first entry of a document is
-        the document's."""
+        """Where the lines of a collection begin.
+
+        What is above the first entry of a document is the document's.
+        """
         owner = home.cell
         if owner is None or owner.is_root:
             return self.layout.region(home.cells[0]).first
         return self.layout.value_lines_start(owner)
 
     def _left_over(self, home: Origin, start: int, end: int, column: int) -> list[Rope]:
-        """The blank lines of a stretch of the source, and its comments if their collection is
-        gone."""
+        """The blank lines of a part of the source, and its comments if their collection is gone."""
         text = self.text[start:end]
         if start >= end or (text.strip() and not self.is_gone(home)):
             return []

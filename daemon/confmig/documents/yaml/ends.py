@@ -22,8 +22,10 @@ class Ends(Stages):
     _open_texts: list[Span] | None = None
 
     def watch_end(self) -> None:
-        """A block text at the end of a file without a final newline has none either. Where that
-        text does not end the result, its header must say so: have it looked at."""
+        """A block text at the end of a file without a final newline has none either.
+
+        Where that text does not end the result, its header must say so: have it looked at.
+        """
         if self.text.endswith("\n") or not self.text:
             return
         cell = _last_of(self.document.root_cell.source)
@@ -48,8 +50,10 @@ class Ends(Stages):
         return cell
 
     def newlines_at_end(self) -> int:
-        """How many line ends the result, but not the source, must end with: those of the block text
-        that is its end."""
+        """How many line ends the result, but not the source, must end with.
+
+        Those of the block text that is its end.
+        """
         cell = self.last_now()
         if cell is None or not isinstance(cell.value, str):
             return 0

@@ -1,5 +1,7 @@
-"""The edits of a YAML container that stays: cuts of entries that left, insertions of those that
-came, and the edits of those that stay."""
+"""The edits of a YAML container that stays.
+
+Cuts of entries that left, insertions of those that came, and the edits of those that stay.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,7 @@ class Keep(Stages):
     """Edits what stays in its place."""
 
     def container_edits(self, container: Container) -> list[Edit]:
-        """The edits of a container that stands where its source stands."""
+        """The edits of a container that is where its source stands."""
         origin = container.origin
         assert origin is not None
         now = cells_of(container)
@@ -49,8 +51,11 @@ class Keep(Stages):
     def _block_cuts(
         self, origin: Origin, leaving: list[Cell], first_kept: Cell | None, leads: bool
     ) -> list[Edit]:
-        """The cuts of entries that leave. Where the first of them stands on the line of its dash,
-        the first that stays takes its place there, unless a new one ``leads``."""
+        """The cuts of entries that leave.
+
+        Where the first of them is on the line of its dash, the first that stays takes its
+        place there, unless a new one ``leads``.
+        """
         if not leaving:
             return []
         regions = [self.layout.region(c) for c in leaving]
@@ -74,8 +79,7 @@ class Keep(Stages):
         return [Edit(start, self.layout.before_newline(first.last), []), *cuts[1:]]
 
     def _ends_of(self, origin: Origin, first_kept: Cell | None, leaving: list[Cell]) -> list[Edit]:
-        """The cuts of blank lines that would be left at the head or the end of a container below a
-        key or dash."""
+        """Cut blank lines that would remain at either end of a container below a key or dash."""
         if first_kept is None or (origin.cell is not None and origin.cell.is_root):
             return []
         gone = {id(cell) for cell in leaving}
@@ -121,7 +125,7 @@ class Keep(Stages):
         return [Edit(at, at, [*rope, self.newline]), *edits]
 
     def cell_edits(self, cell: Cell) -> list[Edit]:
-        """The edits of an entry that stands where its source stands."""
+        """The edits of an entry that is where its source stands."""
         edits: list[Edit] = []
         if cell.key is not None and cell.home is not None:
             edits.extend(self._key_edits(cell))

@@ -1,9 +1,9 @@
-"""Where the entries of a YAML container stand in the source: lines, comments, indicators.
+"""Where the entries of a YAML container are in the source: lines, comments, indicators.
 
 Comment ownership is as ``documents.text.comments`` says, and in YAML: comment lines below an entry
 that are indented deeper than it belong to it; those directly above a dash, at the column of the
 item's content, belong to the item below them, unless they are commented-out options. A trailing
-comment belongs to its line. Blank lines belong to nobody.
+comment belongs to its line. Blank lines belong to no one.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class Region:
 
 
 class Layout:
-    """Answers about one source text. Nothing is computed for containers nobody asks about."""
+    """Answers about one source text. Nothing is computed for containers no one asks about."""
 
     def __init__(self, text: str, opaque: list[tuple[int, int]]) -> None:
         self.text = text
@@ -150,8 +150,10 @@ class Layout:
         return starts[len(lines) - owned_from(lines[::-1], is_item if item else None)]
 
     def _last(self, end: int, column: int, item: Origin | None) -> int:
-        """The line after an entry that ends at ``end``, its deeper comments below included, but
-        not those that are above the dash of the next item."""
+        """The line after an entry that ends at ``end``, its deeper comments below included.
+
+        Those above the dash of the next item are not included.
+        """
         last = at = self.next_line(end)
         while at < len(self.text):
             text = self.text[at : self.line_end(at)]
@@ -170,8 +172,11 @@ class Layout:
         return last
 
     def value_lines_start(self, cell: Cell) -> int:
-        """Where the lines of a block value begin: after its key's line, or at the value itself
-        if it begins on the line of its key or dash."""
+        """Where the lines of a block value begin.
+
+        After its key's line, or at the value itself if it begins on the line of its key or
+        dash.
+        """
         node = cell.source
         assert node is not None
         region = self.region(cell) if cell.home is not None and not cell.home.flow else None

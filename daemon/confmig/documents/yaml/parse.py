@@ -331,8 +331,10 @@ class _Builder:
 
 
 def block_scalar_span(text: str, start: int, end: int) -> tuple[int, int]:
-    """Where the header line of a block scalar ends and where its text does: without the trailing
-    blank lines, unless they are kept (``|+``)."""
+    """Where the header line of a block scalar ends and where its text does.
+
+    Without the trailing blank lines, unless they are kept (``|+``).
+    """
     stop = end
     header = text.find("\n", start, end)
     header = end if header < 0 else header

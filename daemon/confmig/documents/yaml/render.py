@@ -58,8 +58,10 @@ def render(document: Document, layout: Layout) -> Rope:
 
 
 def _joined_at_end(text: str, edits: list[Edit]) -> list[Edit]:
-    """The edits of a text. What is put behind a last line without a line end needs none before it
-    if that line is cut."""
+    """The edits of a text.
+
+    What is put behind a last line without a line end needs none before it if that line is cut.
+    """
     size = len(text)
     cut = any(e.end == size and not e.rope and text[e.start - 1 : e.start] == "\n" for e in edits)
     if not cut or text.endswith("\n"):

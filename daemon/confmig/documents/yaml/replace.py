@@ -138,8 +138,10 @@ class Replace(Stages):
         ]
 
     def _text_edits(self, cell: Cell, region: Region) -> list[Edit] | None:
-        """The edits of a text of several lines that keeps its form; None if it cannot. A block text
-        that loses all its line ends becomes a text of one line."""
+        """The edits of a text of several lines that keeps its form; None if it cannot.
+
+        A block text that loses all its line ends becomes a text of one line.
+        """
         source = cell.source
         assert source is not None
         if cell.node is not None or source.tag != cell.tag or not isinstance(cell.value, str):
@@ -210,8 +212,11 @@ class Replace(Stages):
         return self.layout.value_lines_start(cell), self.layout.before_newline(last)
 
     def _below_entries(self, carried: list[Cell], home: Origin, last: int) -> int:
-        """Where the comments below the last entry of a block collection begin: they stay where they
-        are if the value of one of its entries took its place. ``last`` if none did."""
+        """Where the comments below the last entry of a block collection begin.
+
+        They stay where they are if the value of one of its entries took its place. ``last``
+        if none did.
+        """
         inner = next((c for c in carried if c.home is home), None)
         if inner is None:
             return last

@@ -141,12 +141,12 @@ _AMBIGUOUS = re.compile(
     r"(?:[yYnN]|[-+0-9.][0-9_,]*[:.eE_xobXOB-][0-9a-fA-F_:.eE+TZ -]*|=|<<|-|\?|~)\Z"
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}")
-_DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+){2,}\Z")  # addresses and versions: nobody's number
+_DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+){2,}\Z")  # addresses and versions: no one's number
 _CONTROL = re.compile("[\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 
 
 def plain_is_safe(text: str, *, flow: bool = False) -> bool:
-    """Whether ``text`` can stand without quotes and reads as a string in every dialect."""
+    """Whether ``text`` can be without quotes and reads as a string in every dialect."""
     if not _SAFE.match(text) or text[-1] in " :" or text[0] in "*|":
         return False
     if ": " in text or " #" in text or text[:3] in ("---", "..."):

@@ -30,8 +30,11 @@ _BLOCK = frozenset(("|", ">"))
 
 
 def second_opinion(document: Document, text: str) -> None:
-    """Check that another parser reads the tree in a text. Raises ``Refused``: ``verify_failed``,
-    or what was wrong with the source already (``not_yaml``, ``readers_disagree``)."""
+    """Check that another parser reads the tree in a text.
+
+    Raises ``Refused``: ``verify_failed``, or what was wrong with the source already
+    (``not_yaml``, ``readers_disagree``).
+    """
     try:
         _yaml12(document, text)
     except Refused as error:
@@ -139,8 +142,11 @@ def _value(event: Any, dialect: str) -> Any:
 
 
 def _yaml12(document: Document, text: str) -> None:
-    """The independent parser must see the same structure and scalars. What C finds equal needs
-    no further look (types are the first reader's business); only the rest is walked."""
+    """The independent parser must see the same structure and scalars.
+
+    What C finds equal needs no further look (types are the first reader's business); only the
+    rest is walked.
+    """
     try:
         value = yaml12.parse_yaml(text, multi=document.stream)
     except ValueError as error:

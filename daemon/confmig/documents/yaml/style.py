@@ -11,8 +11,11 @@ from confmig.documents.yaml.layout import Layout
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """What new text of a document looks like: how much deeper entries stand than their parent,
-    dashes than their key, and the lines of a document in flow style; the preferred quote."""
+    """What new text of a document looks like.
+
+    How much deeper entries stand than their parent, dashes than their key, and the lines of a
+    document in flow style; the preferred quote.
+    """
 
     step: int
     dash: int

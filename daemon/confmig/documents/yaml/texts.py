@@ -1,5 +1,6 @@
-"""Texts of several lines keep their form: block texts (``|`` and ``>``), and plain or quoted texts
-that continue over lines.
+"""Texts of several lines keep their form.
+
+Block texts (``|`` and ``>``), and plain or quoted texts that continue over lines.
 
 A block text moves by another indentation. A text changes by a difference of lines (``|``) or of
 words, so that only the lines differ whose text differs. What is written is read back here, because
@@ -29,10 +30,12 @@ _UNWRITABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ufeff\ud800-\
 
 @dataclass(frozen=True, slots=True)
 class Block:
-    """A block text in the source. ``sign``: ``-``, ``+`` or nothing; ``digit``: whether the header
-    says how far the content is indented; ``column``: where the content stands; ``lines``: its
-    lines with their indentation, as spans; ``begin``: where they begin; ``head``: where the header
-    ends, before a comment."""
+    """A block text in the source.
+
+    ``sign``: ``-``, ``+`` or nothing; ``digit``: whether the header says how far the content is
+    indented; ``column``: where the content stands; ``lines``: its lines with their indentation,
+    as spans; ``begin``: where they begin; ``head``: where the header ends, before a comment.
+    """
 
     style: str
     sign: str
@@ -44,7 +47,7 @@ class Block:
 
 
 def block_of(text: str, node: Origin, value: str) -> Block | None:
-    """The block text that stands at ``node`` and means ``value``; None if it has no content."""
+    """The block text that is at ``node`` and means ``value``; None if it has no content."""
     match = _HEADER.match(text, node.start)
     begin = text.find("\n", node.start, node.end) + 1
     if match is None or not begin:
@@ -72,14 +75,16 @@ def keeps(text: str, header: int) -> bool:
 
 
 def read(text: str, node: Origin, column: int) -> str | None:
-    """The value of the text that stands at ``node`` in an entry at ``column``."""
+    """The value of the text that is at ``node`` in an entry at ``column``."""
     ending = "\n" if node.end < len(text) else ""
     return _read(f"{' ' * column}k: {text[node.start : node.end]}{ending}")
 
 
 def moved(block: Block, sign: str, column: int, step: int) -> list[Rope]:
-    """The header and the lines of a block text below another entry, indented by ``step`` from
-    ``column``."""
+    """The header and the lines of a block text below another entry.
+
+    They are indented by ``step`` from ``column``.
+    """
     header = f"{block.style}{step if block.digit else ''}{sign}"
     pad = " " * (column + step)
     lines: list[Rope] = []
@@ -100,8 +105,10 @@ class Changed:
 def changed(
     text: str, block: Block, old: str, new: str, column: int, newline: str
 ) -> Changed | None:
-    """A block text of an entry at ``column`` with another value, by the smallest difference; None
-    if a block text cannot say that."""
+    """A block text of an entry at ``column`` with another value, by the smallest difference.
+
+    None if a block text cannot say that.
+    """
     body = new.rstrip("\n")
     if not body or _UNWRITABLE.search(body):
         return None
@@ -137,8 +144,10 @@ def changed(
 
 
 def continued(text: str, node: Origin, old: str, new: str, column: int) -> Rope | None:
-    """A plain or quoted text of several lines, in an entry at ``column``, with other words; None
-    if its lines cannot stay."""
+    """A plain or quoted text of several lines, in an entry at ``column``, with other words.
+
+    None if its lines cannot stay.
+    """
     plain = not node.style
     if _UNWRITABLE.search(new) or (plain and not _reads_as_text(new)):
         return None

@@ -1,7 +1,7 @@
 """The finished text is read back, twice, before anybody may write it.
 
 First by the same libyaml events as the source: every value must be the tree's value, every scalar
-that nobody changed must have the same raw text, anchors, tags and aliases must be where they
+that no one changed must have the same raw text, anchors, tags and aliases must be where they
 were, and every comment must be there unless its entry was deleted. Then by an independent parser
 (``second``). A difference is a refusal, never a write.
 """
@@ -37,8 +37,11 @@ def verify(
     text: str,
     segments: list[Segment],
 ) -> list[tuple[int, int]]:
-    """Check a rendered text against its tree. Returns the source spans of the comments that went
-    with deleted values. Raises ``Refused`` (``verify_failed`` or ``comment_lost``)."""
+    """Check a rendered text against its tree.
+
+    Returns the source spans of the comments that went with deleted values. Raises ``Refused``
+    (``verify_failed`` or ``comment_lost``).
+    """
     try:
         opaque = _Reader(document, text).read()
     except yaml.YAMLError as error:
@@ -49,8 +52,11 @@ def verify(
 
 
 class _Reader:
-    """Reads the result with libyaml and holds every event against the tree, in one walk: nothing
-    is built. ``cell`` is what the next event must be; ``left`` are its siblings still to come."""
+    """Reads the result with libyaml and holds every event against the tree, in one walk.
+
+    Nothing is built. ``cell`` is what the next event must be; ``left`` are its siblings still
+    to come.
+    """
 
     def __init__(self, document: Document, text: str) -> None:
         self.document = document

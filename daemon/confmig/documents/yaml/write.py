@@ -59,7 +59,7 @@ class Write(Stages):
             head = f"{pad}{scalars.write(cell.name, style=style, quote=self.style.quote)}:"
             if not self.is_block(cell):
                 if self._was_root(cell) and isinstance(cell.value, Mapping | Sequence):
-                    # the lines of a flow collection must stand deeper than its key
+                    # the lines of a flow collection must be deeper than its key
                     lines = self.inline_lines(cell, column)
                     return [[head], *indent(self.text, lines, column + self.style.flow)]
                 first, *more = self.inline_lines(cell, column)
@@ -76,13 +76,15 @@ class Write(Stages):
             return [[f"{pad}-{properties}"], *lines]
         blank = 0
         while not text_of(self.text, lines[blank]).strip():
-            blank += 1  # a dash cannot stand before a blank line
+            blank += 1  # a dash cannot be before a blank line
         first = strip_start(self.text, lines[blank])
         return [*lines[:blank], [f"{pad}- ", *first], *lines[blank + 1 :]]
 
     def _moved_properties(self, cell: Cell) -> str:
-        """The anchor and tag of a block value that goes below another key or dash; empty if it has
-        none, not on one line, or one that others use."""
+        """The anchor and tag of a block value that goes below another key or dash.
+
+        Empty if it has none, not on one line, or one that others use.
+        """
         node = cell.node
         if node is None or node.alias or node.outer == node.start:
             return ""
@@ -94,8 +96,11 @@ class Write(Stages):
         return f" {found[0]}" if found is not None and not rest.strip() else ""
 
     def deepened(self, cell: Cell, lines: list[Rope], column: int) -> list[Rope]:
-        """The lines of an entry; those of a flow collection, and those on which a text goes on,
-        must stand deeper than the entry."""
+        """The lines of an entry.
+
+        Those of a flow collection, and those on which a text goes on, must be deeper than
+        the entry.
+        """
         if len(lines) == 1:
             return lines
         found = [text_of(self.text, line) for line in lines[1:]]
@@ -132,15 +137,16 @@ class Write(Stages):
         return cell.node is not None and cell.node.style in texts.BLOCK
 
     def inline_lines(self, cell: Cell, column: int) -> list[Rope]:
-        """The lines of a value that begins on the line of its key or dash, in an entry at a
-        column."""
+        """The lines of a value on the line of its key or dash, in an entry at a column."""
         if self.is_text_block(cell):
             return self._moved_text(cell, column)
         return split_lines(self.text, self.inline_value(cell))
 
     def value_lines(self, cell: Cell, column: int, *, bare: bool = False) -> list[Rope]:
-        """The lines of a non-empty block container at a column. ``bare``: its anchor and tag are
-        written elsewhere."""
+        """The lines of a non-empty block container at a column.
+
+        ``bare``: its anchor and tag are written elsewhere.
+        """
         container, node = cell.value, cell.node
         origin = container.origin
         if node is None or origin is None or not origin.cells or node.cell is None:

@@ -26,8 +26,11 @@ from confmig_otel import events as ev
 
 
 def resolve(space: Workspace, target: Target, request: Request) -> Result:
-    """End the named partial failure as ``mode`` says; with ``dry_run``, what each mode (or the
-    named one) would do. Without a transaction, ``accept_changed`` accepts the history."""
+    """End the named partial failure as ``mode`` says.
+
+    With ``dry_run``, what each mode (or the named one) would do. Without a transaction,
+    ``accept_changed`` accepts the history.
+    """
     mode, reason = request.get("mode"), request.get("reason")
     dry_run, discard = request.get("dry_run") is True, request.get("discard") is True
     if mode not in resolutions.MODES and not (dry_run and mode is None):
@@ -127,8 +130,11 @@ def unblocked(
 
 
 def _accept_history(space: Workspace, target: Target, reason: str) -> Result:
-    """Record today's list of migrations in place of the applied ones: an operator says that the
-    change means nothing for files that are migrated already. Nothing runs."""
+    """Record today's list of migrations in place of the applied ones.
+
+    An operator says that the change means nothing for files that are migrated already. Nothing
+    runs.
+    """
     with translated(space.settings.state_dir):
         bundle = bundle_of(space, target)
         recorded = space.store.applied.released(target.name)

@@ -17,8 +17,10 @@ from confmig.transactions.runner import Transactor
 
 
 def rollback(space: Workspace, target: Target, request: Request) -> Result:
-    """Roll back the named transaction or checkpoint, all after the migration ``to`` (``none``:
-    everything), else the newest one; with ``dry_run``, what would be done."""
+    """Roll back a transaction, a checkpoint, or all after a migration; else the newest one.
+
+    ``to`` names the migration (``none``: everything). With ``dry_run``: what would be done.
+    """
     dry_run = request.get("dry_run") is True
     with translated(space.settings.state_dir), space.open(target) as disk:
         if not dry_run:

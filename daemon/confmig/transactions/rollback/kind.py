@@ -3,7 +3,7 @@
 A file that still holds exactly what the migration left is restored to the byte. One that was
 edited since gets the old bytes with the later edits in them (``merge``); where that cannot be,
 every place is listed and nothing is written, unless the operator discards the edits: then today's
-file is kept in ``rescue/``. Images are verified first. Policy windows never stand in the way.
+file is kept in ``rescue/``. Images are verified first. Policy windows never are in the way.
 Afterwards the migrations are held (``rolled_back``) until ``confmig retry``.
 
 A rollback can be undone, too: what it restored to the byte comes back to the byte.
@@ -47,8 +47,11 @@ def rollback(
     *,
     hold: bool = True,
 ) -> TransactionPlan:
-    """Write what ``restore`` found, as the transaction named ``transaction``. ``hold``: the
-    migrations do not run again by themselves. Raises what ``Transactor.run`` raises."""
+    """Write what ``restore`` found, as the transaction named ``transaction``.
+
+    ``hold``: the migrations do not run again by themselves. Raises what ``Transactor.run``
+    raises.
+    """
     began = time.monotonic()
     attributes: dict[str, Any] = {
         ev.TARGET: job.target,
@@ -202,8 +205,10 @@ def _commit(store: Store, plan: TransactionPlan, now: datetime) -> list[ev.Event
 
 
 def _in_effect_again(store: Store, name: str, plan: TransactionPlan) -> None:
-    """Undoing a rollback puts what that had undone in effect again; undoing *that* takes it back
-    once more."""
+    """Undoing a rollback puts what that had undone in effect again.
+
+    Undoing *that* takes it back once more.
+    """
     transactions = store.transactions
     undone = transactions.get(name)
     if undone is None or not isinstance(undone.plan.details, RollbackDetails):

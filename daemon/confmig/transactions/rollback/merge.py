@@ -1,6 +1,8 @@
-"""What each file becomes in a rollback: the old bytes, or the old bytes with the later edits in
-them (``documents.rebase``). Files that were migrated as one are taken back as one. Nothing is
-written here."""
+"""What each file becomes in a rollback.
+
+The old bytes, or the old bytes with the later edits in them (``documents.rebase``). Files that were
+migrated as one are taken back as one. Nothing is written here.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,12 @@ from confmig.writer import counted, located
 
 @dataclass(frozen=True, slots=True)
 class Restored:
-    """One file as it will be: ``how`` is ``restored`` (to the byte), ``merged`` (with later
-    edits) or ``discarded`` (later edits go to ``rescue/``). ``digest`` and ``metadata`` are those
-    of the file now; ``edited`` and ``merged`` have bytes that are no stored image."""
+    """One file as it will be.
+
+    ``how`` is ``restored`` (to the byte), ``merged`` (with later edits) or ``discarded`` (later
+    edits go to ``rescue/``). ``digest`` and ``metadata`` are those of the file now; ``edited``
+    and ``merged`` have bytes that are not stored image.
+    """
 
     part: Part
     digest: str
@@ -54,7 +59,7 @@ def restore(job: Job, undoing: Undoing) -> list[Restored]:
     """What each file becomes. Nothing is written.
 
     Raises ``Refused``: with its own code for files that cannot be read, and as
-    ``rollback_conflict`` with every path and place that stands in the way.
+    ``rollback_conflict`` with every path and place that is in the way.
     """
     out: list[Restored] = []
     unreadable: list[Refused] = []
@@ -125,7 +130,7 @@ def _bound(bundle: Bundle, parts: Sequence[Part]) -> list[tuple[str, ...]]:
 
 
 def _as_is(part: Part, now: Snapshot, how: str, merged: bytes | None = None) -> Restored:
-    """A file, with its bytes only if they are no stored image."""
+    """A file, with its bytes only if they are not stored image."""
     edited = now.data if now.digest != part.left or how == "discarded" else None
     return Restored(part, now.digest, now.metadata, now.mounted, how, edited, merged)
 

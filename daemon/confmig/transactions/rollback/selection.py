@@ -21,8 +21,11 @@ from confmig_otel import spans
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """What one rollback works with. ``bundle`` is needed for edited files and for ``undo_to``;
-    it is None if it cannot be loaded. ``discard``: later edits are put aside, not placed."""
+    """What one rollback works with.
+
+    ``bundle`` is needed for edited files and for ``undo_to``; it is None if it cannot be
+    loaded. ``discard``: later edits are put aside, not placed.
+    """
 
     target: str
     store: Store
@@ -38,10 +41,13 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One file of a rollback. ``steps`` are the migrations that are taken back; ``left`` is the
-    hash of what they left. ``old`` is the image that they found, by its hash; ``computed`` has its
-    bytes if it was never stored (the middle of a chain). ``exact``: nobody edited the file between
-    them, so that it becomes ``old`` if it still holds what they left."""
+    """One file of a rollback.
+
+    ``steps`` are the migrations that are taken back; ``left`` is the hash of what they left.
+    ``old`` is the image that they found, by its hash; ``computed`` has its bytes if it was
+    never stored (the middle of a chain). ``exact``: no one edited the file between them, so
+    that it becomes ``old`` if it still holds what they left.
+    """
 
     path: str
     config: str
@@ -61,9 +67,12 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Undoing:
-    """What is to be undone: the parts, the migrations (as recorded), the transactions that are
-    reversed by it, and the one that names it. ``companions`` are files of it that are old already;
-    what was migrated as one with them is taken back as one with them."""
+    """What is to be undone.
+
+    The parts, the migrations (as recorded), the transactions that are reversed by it, and the
+    one that names it. ``companions`` are files of it that are old already; what was migrated as
+    one with them is taken back as one with them.
+    """
 
     row: Transaction
     parts: tuple[Part, ...]
@@ -153,8 +162,10 @@ def undo_one(job: Job, row: Transaction, held: Mapping[str, Image] | None = None
 
 
 def _taken_back(job: Job, file: FilePlan, found: str | None) -> bool:
-    """Whether the rollback of a later transaction has left the file at the version before this one
-    already (``late_append`` makes two transactions of one migration)."""
+    """Whether a later rollback has left the file at the version before this one already.
+
+    ``late_append`` makes two transactions of one migration.
+    """
     left = job.store.documents.get(job.target, file.path)
     if left is None:
         return False
@@ -165,7 +176,9 @@ def _taken_back(job: Job, file: FilePlan, found: str | None) -> bool:
 
 def _changed_later(job: Job, undone: Transaction, path: str) -> str | None:
     """The later migration of a file, if there is one, edited since or not: it must be undone first.
-    A rollback in between is none: what it left is this transaction's result again, or older."""
+
+    A rollback in between is none: what it left is this transaction's result again, or older.
+    """
     left = job.store.documents.get(job.target, path)
     row = job.store.transactions.get(left.transaction) if left is not None else None
     if row is None or row.seq <= undone.seq:  # a conflict records nothing of its own
@@ -185,7 +198,7 @@ def _kept(job: Job, row: Transaction) -> None:
 def undo_to(job: Job, migration: str | None) -> Undoing:
     """Undo all that is applied after a migration, which stays; None: everything.
 
-    A document in the midst of a fused chain gets what that chain would have left at this point:
+    A document in the middle of a fused chain gets what that chain would have left at this point:
     the steps before run again on the old image, which must give the recorded bytes in the end.
     """
     bundle = bundle_of(job)
@@ -258,8 +271,10 @@ def _part_to(
 def _part_way(
     job: Job, bundle: Bundle, file: FilePlan, plan: TransactionPlan, gone: frozenset[str]
 ) -> tuple[bytes, int]:
-    """What a transaction would have left of a file, and at which version, had only the migrations
-    run in it that stay."""
+    """What a transaction would have left of a file if only the migrations that stay had run in it.
+
+    Also at which version.
+    """
     known = bundle.manifest.by_id
     files = job.store.transactions.files(plan)
     together = [file]
