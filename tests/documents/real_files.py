@@ -17,7 +17,14 @@ from confmig.documents import formats
 from confmig.documents.model.dialects import dialect_of
 from confmig.documents.model.document import Document
 from confmig.documents.model.lookup import Hit
-from confmig.documents.model.tree import Cell, Container, Mapping, Sequence, cells_of, walk_cells
+from confmig.documents.model.tree import (
+    Container,
+    Entry,
+    Mapping,
+    Sequence,
+    entries_of,
+    walk_entries,
+)
 from confmig.documents.model.values import plain, same_value
 from confmig.errors import ConfmigError
 
@@ -158,45 +165,45 @@ def _edit(document: Document, rng: random.Random) -> None:
         document.set("added", "x")
         return
     hit = rng.choice(hits)
-    container, cell = hit.container, hit.cell
+    container, entry = hit.container, hit.entry
     flat = document.format in TEXT_ONLY
     kind = rng.choice(
         ("delete", "set", "text", "rename", "move", "default", "wrap", "nest", "items", "first")
     )
     if kind == "delete":
-        document.remove(container, cell)
+        document.remove(container, entry)
     elif kind == "set":
-        document.replace(container, cell, "new" if flat else rng.choice((1, True, "new", 1.5)))
-    elif kind == "text" and isinstance(cell.value, str):
-        document.replace(container, cell, cell.value.replace("a", "o", 1))
-    elif kind == "rename" and cell.name is not None and isinstance(container, Mapping):
-        document.relocate(hit, container, _fresh(container, cell.name))
-    elif kind == "move" and cell.name is not None and isinstance(document.root, Mapping):
+        document.replace(container, entry, "new" if flat else rng.choice((1, True, "new", 1.5)))
+    elif kind == "text" and isinstance(entry.value, str):
+        document.replace(container, entry, entry.value.replace("a", "o", 1))
+    elif kind == "rename" and entry.name is not None and isinstance(container, Mapping):
+        document.relocate(hit, container, _fresh(container, entry.name))
+    elif kind == "move" and entry.name is not None and isinstance(document.root, Mapping):
         target = document.root if not flat else container
         assert isinstance(target, Mapping)
-        document.relocate(hit, target, _fresh(target, cell.name))
+        document.relocate(hit, target, _fresh(target, entry.name))
     elif kind == "default" and isinstance(container, Mapping):
         document.add(container, _fresh(container, "added"), "x" if flat else {"y": [1, "two"]})
     elif kind == "wrap" and not flat:
-        document.enclose(container, cell, None)
+        document.enclose(container, entry, None)
     elif kind == "nest" and not flat:
-        document.enclose(container, cell, "inner")
-    elif kind == "items" and isinstance(cell.value, Sequence) and len(cell.value) > 1:
-        values = plain(cell.value)
+        document.enclose(container, entry, "inner")
+    elif kind == "items" and isinstance(entry.value, Sequence) and len(entry.value) > 1:
+        values = plain(entry.value)
         del values[rng.randrange(len(values))]
-        document.replace(container, cell, [*values, "added"])
-    elif kind == "first" and isinstance(cell.value, Mapping) and len(cell.value) > 2:
-        for inner in cells_of(cell.value)[:2]:
-            document.remove(cell.value, inner)
+        document.replace(container, entry, [*values, "added"])
+    elif kind == "first" and isinstance(entry.value, Mapping) and len(entry.value) > 2:
+        for inner in entries_of(entry.value)[:2]:
+            document.remove(entry.value, inner)
 
 
 def _hits(document: Document) -> list[Hit]:
     if not isinstance(document.root, Mapping | Sequence):
         return []
     return [
-        Hit(container, cell)
-        for container, cell in walk_cells(document.root)
-        if cell.name != "<<" and not (cell.node is not None and cell.node.alias is not None)
+        Hit(container, entry)
+        for container, entry in walk_entries(document.root)
+        if entry.name != "<<" and not (entry.node is not None and entry.node.alias is not None)
     ]
 
 
@@ -214,7 +221,7 @@ def _items(figures: Figures, path: Path, data: bytes) -> None:
         document = formats.parse(data, format="yaml")
         item = list(_wide_items(document))[number]
         try:
-            for inner in cells_of(item)[:2]:
+            for inner in entries_of(item)[:2]:
                 document.remove(item, inner)
             formats.render(document)
             figures.items["edited"] += 1
@@ -230,9 +237,9 @@ def _items(figures: Figures, path: Path, data: bytes) -> None:
 def _wide_items(document: Document) -> Iterator[Mapping]:
     if not isinstance(document.root, Mapping | Sequence):
         return
-    every: list[tuple[Container, Cell]] = list(walk_cells(document.root))
-    for container, cell in every:
-        value, node = cell.value, cell.node
+    every: list[tuple[Container, Entry]] = list(walk_entries(document.root))
+    for container, entry in every:
+        value, node = entry.value, entry.node
         if isinstance(container, Sequence) and isinstance(value, Mapping) and len(value) > 2:
             flow = node is None or node.flow or node.alias is not None
             if not flow:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from confmig.documents.model import tree
 from confmig.documents.model.document import Document
 from confmig.documents.model.path import Place, show
-from confmig.documents.model.tree import Sequence, cell_at
+from confmig.documents.model.tree import Sequence, entry_at
 from confmig.errors import Refused
 
 
@@ -63,11 +63,11 @@ def key_of(document: Document, error: SchemaError) -> tuple[int, str] | None:
     None for a value that did not come from the source.
     """
     if not error.place:
-        return (id(document.root_cell.source), error.what)
+        return (id(document.root_entry.source), error.what)
     container = document.root
     for part in error.place[:-1]:
         container = container[part]
     if not isinstance(container, tree.Mapping | Sequence):
         return None
-    node = cell_at(container, error.place[-1]).node
+    node = entry_at(container, error.place[-1]).node
     return (id(node), error.what) if node is not None else None

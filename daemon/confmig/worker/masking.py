@@ -17,10 +17,10 @@ from confmig.core.bundle.manifest import Config, Manifest
 from confmig.documents import formats
 from confmig.documents.model.dialects import UNKNOWN, Dialect, dialect_of
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import Cell, Mapping, cells_of
+from confmig.documents.model.tree import Entry, Mapping, entries_of
 from confmig.documents.model.tree import Sequence as SequenceNode
 from confmig.documents.text.unified import unified
-from confmig.worker.secrets import is_hidden, is_telling, secret_cells
+from confmig.worker.secrets import is_hidden, is_telling, secret_entries
 
 MASK = "******"
 _COMMENT = re.compile(r"(.*?(?:pass|secret|token|key)[^\s:=#]*\s*[:=]\s*)\S.*$", re.IGNORECASE)
@@ -90,31 +90,33 @@ class Masker:
             lines=self._lines,
         )
 
-    def _hidden(self, document: Document) -> list[Cell]:
-        cells = secret_cells(document, self._paths)
-        self._values |= {str(c.value) for c in cells if is_telling(c.value)}
-        return cells
+    def _hidden(self, document: Document) -> list[Entry]:
+        entries = secret_entries(document, self._paths)
+        self._values |= {str(c.value) for c in entries if is_telling(c.value)}
+        return entries
 
     def diff(self, path: str, old: bytes, new: bytes) -> str:
         """A unified diff of two versions with every secret masked."""
         documents = [self._parsed(data) for data in (old, new)]
         hidden = [self._hidden(document) for document in documents]
         before, after = (
-            _masked(d, cells, self._values) for d, cells in zip(documents, hidden, strict=True)
+            _masked(d, entries, self._values) for d, entries in zip(documents, hidden, strict=True)
         )
         return unified(path, before, after)
 
 
-def _masked(document: Document, cells: list[Cell], values: set[str]) -> str:
-    spans = {(c.node.start, c.node.end) for c in cells if c.node is not None and is_hidden(c.value)}
+def _masked(document: Document, entries: list[Entry], values: set[str]) -> str:
+    spans = {
+        (c.node.start, c.node.end) for c in entries if c.node is not None and is_hidden(c.value)
+    }
     stack = [document.root] if isinstance(document.root, Mapping | SequenceNode) else []
     while stack:
-        for cell in cells_of(stack.pop()):
-            if isinstance(cell.value, Mapping | SequenceNode):
-                if cell.node is None or cell.node.alias is None:
-                    stack.append(cell.value)
-            elif cell.node is not None and str(cell.value) in values:
-                spans.add((cell.node.start, cell.node.end))
+        for entry in entries_of(stack.pop()):
+            if isinstance(entry.value, Mapping | SequenceNode):
+                if entry.node is None or entry.node.alias is None:
+                    stack.append(entry.value)
+            elif entry.node is not None and str(entry.value) in values:
+                spans.add((entry.node.start, entry.node.end))
     text = document.text
     for start, end in sorted(spans, reverse=True):
         text = text[:start] + MASK + text[end:]

@@ -14,7 +14,7 @@ from typing import Any
 from confmig.adapters.files.plain_file import read_plain
 from confmig.core.bundle.contract import Contract
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import cell_at
+from confmig.documents.model.tree import entry_at
 from confmig.documents.schema_errors import SchemaError
 from confmig.errors import Problem
 
@@ -109,11 +109,11 @@ def _what(error: Any) -> str:
 
 def _is_open(document: Document, place: tuple[str | int, ...]) -> bool:
     value = document.root
-    cell = document.root_cell
+    entry = document.root_entry
     for part in place:
-        cell = cell_at(value, part)
+        entry = entry_at(value, part)
         value = value[part]
     if isinstance(value, str) and ("${" in value or "{{" in value):
         return True
-    tag = cell.node.tag if cell.node is not None else None
+    tag = entry.node.tag if entry.node is not None else None
     return tag is not None and tag not in ("", "!") and not tag.startswith("tag:yaml.org,2002:")

@@ -12,7 +12,7 @@ from typing import Any
 from confmig.documents.model.document import Document
 from confmig.documents.model.path import Key
 from confmig.documents.model.path import parse as parse_path
-from confmig.documents.model.tree import Cell, Container, Mapping, Sequence, cells_of
+from confmig.documents.model.tree import Container, Entry, Mapping, Sequence, entries_of
 from confmig.errors import Refused
 
 NAME = re.compile(r"pass|secret|token|key", re.IGNORECASE)
@@ -22,41 +22,41 @@ SHORT = 4
 """A value of fewer characters that equals a secret proves nothing."""
 
 
-def secret_cells(document: Document, paths: list[str]) -> list[Cell]:
+def secret_entries(document: Document, paths: list[str]) -> list[Entry]:
     """Every scalar that is secret by its key or by the contract."""
     named: set[int] = set()
     for path in paths:
         try:
-            named |= {id(h.cell) for h in document.find(path, lenient=True)}
+            named |= {id(h.entry) for h in document.find(path, lenient=True)}
         except Refused:
             continue  # through an alias: the anchored value is found at its own place
-    out: list[Cell] = []
+    out: list[Entry] = []
     stack: list[tuple[Container, bool]] = []
     if isinstance(document.root, Mapping | Sequence):
         stack.append((document.root, False))
     while stack:
         container, inside = stack.pop()
-        for cell in cells_of(container):
-            secret = inside or id(cell) in named or bool(cell.name and NAME.search(cell.name))
-            if isinstance(cell.value, Mapping | Sequence):
-                if cell.node is None or cell.node.alias is None:
-                    stack.append((cell.value, secret))
+        for entry in entries_of(container):
+            secret = inside or id(entry) in named or bool(entry.name and NAME.search(entry.name))
+            if isinstance(entry.value, Mapping | Sequence):
+                if entry.node is None or entry.node.alias is None:
+                    stack.append((entry.value, secret))
             elif secret:
-                out.append(cell)
+                out.append(entry)
     return out + _secret_kept(document, paths)
 
 
-def _secret_kept(document: Document, paths: list[str]) -> list[Cell]:
+def _secret_kept(document: Document, paths: list[str]) -> list[Entry]:
     """The same for keys that occur twice in an INI file, which are in no tree."""
     last = {key.name for p in paths if isinstance(key := parse_path(p)[-1], Key)}
-    out: list[Cell] = []
+    out: list[Entry] = []
     stack = list(document.kept)
     while stack:
-        cell = stack.pop()
-        if isinstance(cell.value, Mapping):
-            stack.extend(cells_of(cell.value))
-        elif cell.name is not None and (NAME.search(cell.name) or cell.name in last):
-            out.append(cell)
+        entry = stack.pop()
+        if isinstance(entry.value, Mapping):
+            stack.extend(entries_of(entry.value))
+        elif entry.name is not None and (NAME.search(entry.name) or entry.name in last):
+            out.append(entry)
     return out
 
 

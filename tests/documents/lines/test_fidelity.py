@@ -813,14 +813,14 @@ def test_what_went_under_a_key_and_came_back_is_as_before() -> None:
     for path, under in (("a.b", None), ("k", "x")):
         document.wrap(path, under)
         hit = document.find(path)[0]
-        document.expose(hit.container, hit.cell)
+        document.expose(hit.container, hit.entry)
     assert render(document).data == NESTED.encode()
 
 
 def test_a_value_takes_the_place_of_its_section_with_all_comments_above() -> None:
     document = parse(NESTED, "ini")
     hit = document.find("a")[0]
-    document.expose(hit.container, hit.cell)
+    document.expose(hit.container, hit.entry)
     out = render(document)
     assert out.data == b"k=0\n# of a\n# of b\na=1\n[c]\nd=2\n"
     assert [document.text[a:b] for a, b in out.lost_comments] == ["; t"]

@@ -42,7 +42,7 @@ def outcome(data: bytes, format: str, caps: Caps | None = None) -> str:
         first = document.find("*")[:1]
         document.set("zz", "1")
         for hit in first:
-            document.remove(hit.container, hit.cell)
+            document.remove(hit.container, hit.entry)
         out = formats.render(document).data
     except Refused as error:
         return error.code

@@ -1018,7 +1018,7 @@ def test_a_set_is_an_editor_and_no_document() -> None:
     assert (both["app"].get("a"), both["logging"].get("a")) == (1, 2)
     assert editor.root is None
     with pytest.raises(RuntimeError, match="no common root"):
-        _ = editor.root_cell
+        _ = editor.root_entry
     assert not hasattr(editor, "get")
     assert not hasattr(editor, "has")
     document: Editor = both["app"]

@@ -27,7 +27,7 @@ from confmig.documents.model.document import Document
 from confmig.documents.model.journal import Change
 from confmig.documents.model.path import show
 from confmig.documents.model.replay import replay
-from confmig.documents.model.tree import Mapping, Sequence, cells_of
+from confmig.documents.model.tree import Mapping, Sequence, entries_of
 from confmig.documents.model.values import plain, same_value
 from confmig.documents.operations import OPERATIONS, Context, Operation, load
 from confmig.errors import Refused
@@ -237,10 +237,10 @@ class Chooser:
             place, here = stack.pop()
             self.places.append((place, here))
             if isinstance(here, Mapping | Sequence) and len(place) < 6:
-                for number, cell in enumerate(cells_of(here)):
-                    if not (cell.node and cell.node.alias and self.rng.random() < 0.8):
-                        name = number if cell.name is None else cell.name
-                        stack.append(((*place, name), cell.value))
+                for number, entry in enumerate(entries_of(here)):
+                    if not (entry.node and entry.node.alias and self.rng.random() < 0.8):
+                        name = number if entry.name is None else entry.name
+                        stack.append(((*place, name), entry.value))
 
     def pick(self, *kinds: type) -> Place:
         """A place, of one of the kinds if there is one."""

@@ -87,7 +87,7 @@ def edit(document: Document, op: Op) -> None:
     last = paths.parse(path)[-1] if path else None
     if kind == "set" and isinstance(last, paths.Index):
         hit = document.find(path)[0]
-        document.replace(hit.container, hit.cell, rest[0])
+        document.replace(hit.container, hit.entry, rest[0])
     elif kind == "relocate":
         to, at = rest
         target = document.get(to) if to else document.root

@@ -14,7 +14,7 @@ from typing import Any
 
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.encoding import decode, newline_of
-from confmig.documents.model.tree import Cell, Mapping, Origin, Sequence
+from confmig.documents.model.tree import Entry, Mapping, Origin, Sequence
 from confmig.errors import Refused
 
 COMMENT = r"//[^\n\r\u2028\u2029]*+|/\*(?:[^*]|\*(?!/))*+\*/"
@@ -108,7 +108,7 @@ class _Scanner:
                 if kind == "string" or kind == "word":
                     origin = Origin(start, end, start, mark if kind == "string" else None)
                     key = (self._key(match.group(), kind, start), origin)
-                    if key[0] in top.cells:
+                    if key[0] in top.entries:
                         twice = f"the key {key[0]!r} occurs twice"
                         raise self._refuse("duplicate_key", start, twice)
                     nodes += 1
@@ -143,7 +143,7 @@ class _Scanner:
                         raise self._refuse("too_deep", start, f"nesting deeper than {caps.depth}")
                     stack.append((top, here, key))
                     here = Origin(start, -1, start, flow=True)
-                    here.cells = []
+                    here.entries = []
                     is_map = mark == "{"
                     top = Mapping(document, here) if is_map else Sequence(document, here)
                     key = None
@@ -163,25 +163,25 @@ class _Scanner:
                 raise Refused("too_many_nodes", f"more than {caps.nodes} values")
             state = "comma"
             if top is None:
-                document.root_cell = origin.cell = Cell(None, value, origin, None, origin)
+                document.root_entry = origin.entry = Entry(None, value, origin, None, origin)
                 state = "end"
                 continue
             assert here is not None
-            cell = Cell(key[0] if key else None, value, origin, key[1] if key else None, here)
-            origin.cell = cell
-            here.cells.append(cell)
-            if len(here.cells) > caps.entries:
+            entry = Entry(key[0] if key else None, value, origin, key[1] if key else None, here)
+            origin.entry = entry
+            here.entries.append(entry)
+            if len(here.entries) > caps.entries:
                 message = f"more than {caps.entries} entries"
                 raise self._refuse("too_many_entries", start, message)
             if key is not None:
-                top.cells[key[0]] = cell
+                top.entries[key[0]] = entry
                 dict.__setitem__(top, key[0], value)
                 key = None
             else:
-                top.cells.append(cell)
+                top.entries.append(entry)
                 list.append(top, value)
-            if type(origin.cells) is list:
-                value.up, value.cell = top, cell
+            if type(origin.entries) is list:
+                value.up, value.entry = top, entry
         if state != "end":
             raise self._bad(size, "the text ends too early")
 

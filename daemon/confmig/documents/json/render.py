@@ -14,7 +14,7 @@ from typing import Any
 
 from confmig.documents.json.parse import COMMENT, DIGITS, is_identifier
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import Cell, Mapping, Origin, Sequence, cells_of
+from confmig.documents.model.tree import Entry, Mapping, Origin, Sequence, entries_of
 from confmig.documents.text.flow import FlowEditor, joined
 from confmig.documents.text.pieces import Edit, Rope, compose, join_lines
 from confmig.documents.text.slots import Slots
@@ -28,7 +28,7 @@ _AWKWARD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 def render(document: Document, slots: Slots) -> Rope:
     """The rope of the finished text (BOM excluded)."""
     writer = _Writer(document, slots)
-    return compose(0, len(document.text), writer.root_edits(document.root_cell))
+    return compose(0, len(document.text), writer.root_edits(document.root_entry))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,26 +66,26 @@ class _Writer(FlowEditor):
         around: Counter[str] = Counter()  # colons with a comment beside them
         keys: Counter[str | None] = Counter()
         quotes: Counter[str] = Counter()
-        root = self.document.root_cell.source
+        root = self.document.root_entry.source
         stack = [(root, "")] if root is not None else []
         seen = 0
         while stack and seen < _SAMPLE:
             origin, outer = stack.pop()
-            for cell in origin.cells:
+            for entry in origin.entries:
                 seen += 1
-                node = cell.source
+                node = entry.source
                 assert node is not None
-                if cell.key is not None:
-                    keys[cell.key.style] += 1
-                    colon = self.text[cell.key.end : node.start]
+                if entry.key is not None:
+                    keys[entry.key.style] += 1
+                    colon = self.text[entry.key.end : node.start]
                     bare = _COMMENT.sub("", colon)
                     if not bare.strip(" :"):
                         (colons if bare == colon else around)[bare] += 1
-                if isinstance(cell.value, str) and node.style:
+                if isinstance(entry.value, str) and node.style:
                     quotes[node.style] += 1
                 if seen > _SAMPLE:
                     break
-                slot = self.slots.slot(cell)
+                slot = self.slots.slot(entry)
                 if slot.first_on_line:
                     indent = self.text[self.slots.line_start(slot.start) : slot.start]
                     indent = indent[: len(indent) - len(indent.lstrip())]
@@ -102,51 +102,53 @@ class _Writer(FlowEditor):
         return _Style(unit, colon, key, quote)
 
     def _spread(self) -> bool:
-        root = self.document.root_cell.source
+        root = self.document.root_entry.source
         return root is not None and self.slots.has_line_end(root.start, root.end)
 
     # --- entries that stay
 
-    def root_edits(self, cell: Cell) -> list[Edit]:
+    def root_edits(self, entry: Entry) -> list[Edit]:
         """The edits of the whole document.
 
         The comments of a value that took its place are above and behind it.
         """
-        above, behind = self.inherited(cell)
-        edits = self.cell_edits(cell)
+        above, behind = self.inherited(entry)
+        edits = self.entry_edits(entry)
         if not above and not behind:
             return edits
-        assert cell.source is not None
-        start, end = cell.source.start, cell.source.end
+        assert entry.source is not None
+        start, end = entry.source.start, entry.source.end
         return [
             Edit(start, start, [p for s in above for p in (s, self.newline)]),
             *edits,
             Edit(end, end, [p for s in behind for p in (" ", s)]),
         ]
 
-    def cell_edits(self, cell: Cell) -> list[Edit]:
+    def entry_edits(self, entry: Entry) -> list[Edit]:
         """See ``FlowEditor``."""
         edits: list[Edit] = []
-        if cell.key is not None and cell.name is not None and cell.name != cell.parsed:
-            edits.append(Edit(cell.key.start, cell.key.end, [self.key(cell.name, cell.key.style)]))
-        source = cell.source
-        if not cell.untouched:
+        if entry.key is not None and entry.name is not None and entry.name != entry.parsed:
+            edits.append(
+                Edit(entry.key.start, entry.key.end, [self.key(entry.name, entry.key.style)])
+            )
+        source = entry.source
+        if not entry.untouched:
             assert source is not None
             indent = self._line_indent(source)
-            edits.append(Edit(source.start, source.end, self.value(cell, indent)))
+            edits.append(Edit(source.start, source.end, self.value(entry, indent)))
         else:
-            edits += self._inner(cell)
+            edits += self._inner(entry)
         return edits
 
-    def _inner(self, cell: Cell) -> list[Edit]:
-        value = cell.value
+    def _inner(self, entry: Entry) -> list[Edit]:
+        value = entry.value
         if isinstance(value, Mapping | Sequence) and value.changed:
             return self.flow_edits(value)
         return []
 
     def _line_indent(self, source: Origin) -> str | None:
         """The indentation of the line a value begins on; None if its place is a one-line one."""
-        home = source.cell.home if source.cell is not None else None
+        home = source.entry.home if source.entry is not None else None
         nested = home is not None and home is not source
         if home is not None and nested and not self.slots.has_line_end(home.start, home.end):
             return None
@@ -156,31 +158,31 @@ class _Writer(FlowEditor):
 
     # --- entries that are new here
 
-    def entry(self, cell: Cell, home: Origin, indent: str | None) -> Rope:
+    def entry_text(self, entry: Entry, home: Origin, indent: str | None) -> Rope:
         """See ``FlowEditor``."""
-        if cell.home is not None and not cell.is_root:
-            slot = self.slots.slot(cell)
-            return self.moved(self.cell_edits(cell), slot.start, slot.end, indent)
-        value = self.value(cell, indent)
-        if cell.name is None:
+        if entry.home is not None and not entry.is_root:
+            slot = self.slots.slot(entry)
+            return self.moved(self.entry_edits(entry), slot.start, slot.end, indent)
+        value = self.value(entry, indent)
+        if entry.name is None:
             return value
-        style = cell.key.style if cell.key is not None else self.style.key
-        return [self.key(cell.name, style), self.style.colon, *value]
+        style = entry.key.style if entry.key is not None else self.style.key
+        return [self.key(entry.name, style), self.style.colon, *value]
 
-    def fresh(self, cells: list[Cell], home: Origin) -> Rope:
+    def fresh(self, entries: list[Entry], home: Origin) -> Rope:
         """See ``FlowEditor``: on lines of their own, unless the place is a one-line one."""
-        one_line = home.cells and not self.slots.has_line_end(home.start, home.end)
+        one_line = home.entries and not self.slots.has_line_end(home.start, home.end)
         indent = None if one_line else self._line_indent(home)
-        return self._inside_of(cells, home, indent)
+        return self._inside_of(entries, home, indent)
 
-    def _inside_of(self, cells: list[Cell], home: Origin, indent: str | None) -> Rope:
+    def _inside_of(self, entries: list[Entry], home: Origin, indent: str | None) -> Rope:
         if indent is None:
             gap = "," + self._space()
-            return joined([self.entry(c, home, None) for c in cells], gap)
+            return joined([self.entry_text(c, home, None) for c in entries], gap)
         inner = indent + self.style.unit
         lines: list[Rope] = []
-        for number, cell in enumerate(cells):
-            lines += self.lines(cell, home, inner, comma=number + 1 < len(cells))
+        for number, entry in enumerate(entries):
+            lines += self.lines(entry, home, inner, comma=number + 1 < len(entries))
         return [self.newline, *join_lines(lines, self.newline), self.newline, indent]
 
     def gap(self, home: Origin) -> str:
@@ -200,17 +202,17 @@ class _Writer(FlowEditor):
         indent = self._line_indent(home)
         return None if indent is None else indent + self.style.unit
 
-    def value(self, cell: Cell, indent: str | None) -> Rope:
+    def value(self, entry: Entry, indent: str | None) -> Rope:
         """A value whose first line has the indentation ``indent``; None for a one-line place."""
-        value, node = cell.value, cell.node
+        value, node = entry.value, entry.node
         if node is not None:
-            return self.moved(self._inner(cell), node.start, node.end, indent)
+            return self.moved(self._inner(entry), node.start, node.end, indent)
         if isinstance(value, Mapping | Sequence):
             left, right = "{}" if isinstance(value, Mapping) else "[]"
             if not len(value):
                 return [left + right]
-            return [left, *self._inside_of(cells_of(value), _NOWHERE, indent), right]
-        quote = cell.source.style if cell.source is not None else None
+            return [left, *self._inside_of(entries_of(value), _NOWHERE, indent), right]
+        quote = entry.source.style if entry.source is not None else None
         return [self.scalar(value, quote or self.style.quote)]
 
     def key(self, name: str, style: str | None) -> str:

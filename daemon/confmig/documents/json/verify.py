@@ -12,7 +12,7 @@ from typing import Any
 from confmig.documents.json.parse import parse
 from confmig.documents.model.compare import compare, same_as, verify_failed
 from confmig.documents.model.document import Caps, Document
-from confmig.documents.model.tree import Cell, Origin
+from confmig.documents.model.tree import Entry, Origin
 from confmig.documents.text.census import Span, census
 from confmig.documents.text.pieces import Segment
 from confmig.documents.text.slots import Slots
@@ -55,13 +55,13 @@ class _Regions:
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
 
-    def entry_spans(self, cell: Cell, home: Origin) -> list[Span]:
+    def entry_spans(self, entry: Entry, home: Origin) -> list[Span]:
         """See ``census.Regions``."""
-        slot = self.slots.slot(cell)
+        slot = self.slots.slot(entry)
         return [(slot.lead, slot.tail)]
 
-    def value_spans(self, cell: Cell, home: Origin) -> list[Span]:
+    def value_spans(self, entry: Entry, home: Origin) -> list[Span]:
         """See ``census.Regions``."""
-        node = cell.source
+        node = entry.source
         assert node is not None
         return [(node.start, node.end)]

@@ -149,7 +149,7 @@ class DotenvGrammar:
             cost += sum((m.end() - m.start()) ** 2 for m in blanks)
             if cost > _PATIENCE:
                 raise unsupported(
-                    (str(pair.cell.name),), "the runs of blanks are too long to be verified"
+                    (str(pair.entry.name),), "the runs of blanks are too long to be verified"
                 )
         return dotenv_values(stream=_Text(text), interpolate=False)  # type: ignore[arg-type]
 

@@ -7,7 +7,7 @@ from collections import Counter
 
 from confmig.documents.lines.grammar import Grammar, Habits
 from confmig.documents.lines.statements import Pair, Section
-from confmig.documents.model.tree import Cell
+from confmig.documents.model.tree import Entry
 
 _BLANKS = re.compile(r"[ \t]+")
 
@@ -21,12 +21,12 @@ def measure(text: str, grammar: Grammar, sections: list[Section]) -> Habits:
     plain = True
     for section in sections:
         for pair in (*section.pairs, *section.again):
-            between, raw = _texts(text, pair.cell)
+            between, raw = _texts(text, pair.entry)
             bare = bare or pair.value is None
             on_line = raw.split("\n", 1)[0].strip()
             if between and on_line and not re.search(r"[\\\r\n\f]", between):
                 delimiters[_BLANKS.sub(lambda m: m[0][0], between)] += 1
-            key = pair.cell.key
+            key = pair.entry.key
             assert key is not None
             prefixes[text[key.outer : key.start].strip(" \t'")] += 1
             if pair.value and "\n" in raw:
@@ -58,13 +58,13 @@ def unit_of(text: str, sections: list[Section]) -> str:
 
 def margin_of(text: str, statement: Pair | Section) -> str:
     """The blanks before a statement; none for the section without a header."""
-    if statement.cell is None or statement.cell.key is None:
+    if statement.entry is None or statement.entry.key is None:
         return ""
-    return text[statement.start : statement.cell.key.outer]
+    return text[statement.start : statement.entry.key.outer]
 
 
-def _texts(text: str, cell: Cell) -> tuple[str, str]:
-    key, node = cell.key, cell.source
+def _texts(text: str, entry: Entry) -> tuple[str, str]:
+    key, node = entry.key, entry.source
     assert key is not None
     assert node is not None
     return text[key.end : node.start], text[node.start : node.end]

@@ -21,7 +21,7 @@ from confmig.documents.lines.parse import Builder
 from confmig.documents.model.dialects import Dialect
 from confmig.documents.model.differences import differences
 from confmig.documents.model.path import Place
-from confmig.documents.model.tree import Cell, Origin
+from confmig.documents.model.tree import Entry, Origin
 from confmig.documents.text.pieces import text_of
 from confmig.documents.text.rewording import reworded
 
@@ -89,8 +89,8 @@ class IniGrammar:
             value = " ".join(part for part in parts if part)
         if self.dialect.quotes:
             value = self.means(text[start:close] if self.dialect.escapes else value)
-        cell = build.pair(name, value, key, node, line, after)
-        self._doubt(build, cell, value, after)
+        entry = build.pair(name, value, key, node, line, after)
+        self._doubt(build, entry, value, after)
         return after
 
     @property
@@ -140,11 +140,11 @@ class IniGrammar:
             at = build.line_after(end)
         return last, at
 
-    def _doubt(self, build: Builder, cell: Cell, value: str, after: int) -> None:
+    def _doubt(self, build: Builder, entry: Entry, value: str, after: int) -> None:
         """Whether readers differ about a value, since nothing is known of the dialect."""
         if self.dialect.inline is None and _REMARK.search(value) and not _quoted(value):
             build.unclear(
-                cell,
+                entry,
                 "the text behind it may be a comment",
                 'set `inline_comments` of the configuration in manifest.json to [";", "#"], or to '
                 "[] if a comment never follows a value",
@@ -153,7 +153,7 @@ class IniGrammar:
             following = build.text[after : after + 1]
             if following and not following.isspace():
                 build.unclear(
-                    cell,
+                    entry,
                     "it ends with a backslash, which may join the next line to it",
                     "set `continuation` of the configuration in manifest.json to backslash or none",
                 )
@@ -476,7 +476,7 @@ def _without(values: dict[str, Any], build: Builder) -> dict[str, Any]:
     """What a reader saw, without the keys and sections that occur twice."""
     repeated = build.document.repeated
     root = build.map.sections[0].table
-    tables = {s.cell.name: s.table for s in build.map.sections[1:] if s.cell and not s.kept}
+    tables = {s.entry.name: s.table for s in build.map.sections[1:] if s.entry and not s.kept}
     out: dict[str, Any] = {}
     for name, value in values.items():
         if name in repeated.get(id(root), ()):

@@ -15,7 +15,7 @@ from confmig.documents.lines.statements import Pair, Section, SourceMap
 from confmig.documents.model.dialects import Dialect
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.encoding import decode, newline_of
-from confmig.documents.model.tree import Cell, Mapping, Origin
+from confmig.documents.model.tree import Entry, Mapping, Origin
 from confmig.documents.text.comments import Above
 from confmig.errors import Refused
 
@@ -122,7 +122,7 @@ class Builder:
         root = self.map.sections[0].table
         origin, document = root.origin, self.document
         assert origin is not None
-        document.root_cell = origin.cell = Cell(None, root, origin, None, origin)
+        document.root_entry = origin.entry = Entry(None, root, origin, None, origin)
         document.source_map = self.map
 
     def _comment(self, line: int, at: int) -> int:
@@ -159,24 +159,24 @@ class Builder:
 
     def pair(
         self, name: str, value: str | None, key: Origin, node: Origin, line: int, end: int
-    ) -> Cell:
+    ) -> Entry:
         """There is a key with its value, from the line at ``line`` up to the line at ``end``."""
         lead = self._lead(line, key.outer)
         table = self.section.table
         repeats = self.grammar.dialect.repeated or bool(self.map.separators)
         if repeats and self._came_before(table, name):
-            cell = Cell(name, value, node, key, table.origin)
-            self.document.kept.append(cell)
-            self.section.again.append(Pair(cell, lead, line, end, value, self._part))
-            return cell
-        cell = self._hang(table, name, value, key, node)
-        self._parts[id(cell)] = self._part
-        self.section.pairs.append(Pair(cell, lead, line, end, value, self._part))
-        return cell
+            entry = Entry(name, value, node, key, table.origin)
+            self.document.kept.append(entry)
+            self.section.again.append(Pair(entry, lead, line, end, value, self._part))
+            return entry
+        entry = self._hang(table, name, value, key, node)
+        self._parts[id(entry)] = self._part
+        self.section.pairs.append(Pair(entry, lead, line, end, value, self._part))
+        return entry
 
-    def unclear(self, cell: Cell, why: str, fix: str) -> None:
+    def unclear(self, entry: Entry, why: str, fix: str) -> None:
         """Readers of such files differ about what the value is."""
-        self.document.unclear[id(cell)] = (why, fix)
+        self.document.unclear[id(entry)] = (why, fix)
 
     def _came_before(self, table: Mapping, name: str) -> bool:
         """Whether a key stands for the second time at least; the first one is not an entry then."""
@@ -184,16 +184,16 @@ class Builder:
         if name in names:
             self._again(names, name)
             return True
-        cell = table.cells.get(name)
-        if cell is None or isinstance(cell.value, Mapping):
+        entry = table.entries.get(name)
+        if entry is None or isinstance(entry.value, Mapping):
             return False
-        before = self._parts.get(id(cell), 0)
+        before = self._parts.get(id(entry), 0)
         if self.map.separators and before == self._part:
             return False  # twice in one document: refused
         names[name] = ""
         self._where[name] = [before]
         self._again(names, name)
-        self._forget(table, cell)
+        self._forget(table, entry)
         return True
 
     def _again(self, names: dict[str, str], name: str) -> None:
@@ -211,11 +211,11 @@ class Builder:
         """The number of the document that is being read."""
         return len(self.map.separators)
 
-    def _forget(self, table: Mapping, cell: Cell) -> None:
-        del table.cells[str(cell.name)]
-        dict.__delitem__(table, str(cell.name))
-        self._gone.add(id(cell))
-        self.document.kept.append(cell)
+    def _forget(self, table: Mapping, entry: Entry) -> None:
+        del table.entries[str(entry.name)]
+        dict.__delitem__(table, str(entry.name))
+        self._gone.add(id(entry))
+        self.document.kept.append(entry)
 
     def _leave_out(self) -> None:
         """Take what came again out of the lists of entries."""
@@ -223,11 +223,11 @@ class Builder:
             return
         gone = self._gone
         for section in self.map.sections:
-            section.again += [p for p in section.pairs if id(p.cell) in gone]
-            section.pairs = [p for p in section.pairs if id(p.cell) not in gone]
+            section.again += [p for p in section.pairs if id(p.entry) in gone]
+            section.pairs = [p for p in section.pairs if id(p.entry) not in gone]
             origin = section.table.origin
             assert origin is not None
-            origin.cells = [c for c in origin.cells if id(c) not in gone]
+            origin.entries = [c for c in origin.entries if id(c) not in gone]
 
     def header(self, name: str, key: Origin, line: int, end: int) -> None:
         """There is the header of a section."""
@@ -238,24 +238,24 @@ class Builder:
         self.section.end = lead
         again = self.grammar.dialect.repeated and self._section_came_before(root, name)
         if again:
-            cell = Cell(name, table, origin, key, root.origin)
+            entry = Entry(name, table, origin, key, root.origin)
         else:
-            cell = self._hang(root, name, table, key, origin)
-            table.up, table.cell = root, cell
-        self.section = Section(cell, table, lead, line, end, kept=again)
+            entry = self._hang(root, name, table, key, origin)
+            table.up, table.entry = root, entry
+        self.section = Section(entry, table, lead, line, end, kept=again)
         self.map.sections.append(self.section)
 
     def _section_came_before(self, root: Mapping, name: str) -> bool:
         names = self.document.repeated.setdefault(id(root), {})
         if name in names:
             return True
-        cell = root.cells.get(name)
-        if cell is None or not isinstance(cell.value, Mapping):
+        entry = root.entries.get(name)
+        if entry is None or not isinstance(entry.value, Mapping):
             return False
         names[name] = ""
-        self._forget(root, cell)
+        self._forget(root, entry)
         for section in self.map.sections:
-            section.kept = section.kept or section.cell is cell
+            section.kept = section.kept or section.entry is entry
         return True
 
     def _lead(self, line: int, at: int) -> int:
@@ -269,23 +269,23 @@ class Builder:
 
     def _hang(
         self, table: Mapping, name: str, value: str | Mapping | None, key: Origin, node: Origin
-    ) -> Cell:
+    ) -> Entry:
         self.left -= 1
         if self.left < 0:
             raise Refused("too_many_nodes", f"more than {self.document.caps.nodes} values")
-        if name in table.cells:
+        if name in table.entries:
             raise self.refuse("duplicate_key", key.start, f"the key {name!r} occurs twice")
         home = table.origin
         assert home is not None
-        cell = Cell(name, value, node, key, home)
-        node.cell = cell
-        home.cells.append(cell)
-        if len(home.cells) > self.document.caps.entries:
+        entry = Entry(name, value, node, key, home)
+        node.entry = entry
+        home.entries.append(entry)
+        if len(home.entries) > self.document.caps.entries:
             message = f"more than {self.document.caps.entries} entries"
             raise self.refuse("too_many_entries", key.start, message)
-        table.cells[name] = cell
+        table.entries[name] = entry
         dict.__setitem__(table, name, value)
-        return cell
+        return entry
 
     def bad(self, at: int, message: str) -> Refused:
         """The refusal of a text that is not what the format says."""
@@ -302,5 +302,5 @@ class Builder:
 
 def _table(start: int, end: int) -> Origin:
     origin = Origin(start, end, start)
-    origin.cells = []
+    origin.entries = []
     return origin

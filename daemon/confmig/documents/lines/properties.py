@@ -146,7 +146,7 @@ class PropertiesGrammar:
             cost += (pair.end - pair.start) * breaks
             if cost > _PATIENCE:
                 raise unsupported(
-                    (str(pair.cell.name),),
+                    (str(pair.entry.name),),
                     "the values go on over too many lines to be verified",
                     "write long values on fewer lines",
                 )

@@ -14,7 +14,7 @@ from confmig.documents.lines.statements import Pair, Section, SourceMap
 from confmig.documents.model.document import Document
 from confmig.documents.model.lookup import unclear
 from confmig.documents.model.path import Place, show
-from confmig.documents.model.tree import Cell, Mapping, Sequence, cells_of
+from confmig.documents.model.tree import Entry, Mapping, Sequence, entries_of
 from confmig.documents.text.blank_lines import tidied
 from confmig.documents.text.pieces import Edit, Rope, compose
 from confmig.errors import Refused
@@ -35,8 +35,8 @@ class _Writer:
         self.map = map_
         self.sections = map_.sections
         self.edits: list[Edit] = []
-        self.pairs = {id(p.cell): p for s in self.sections for p in s.pairs}
-        self.headers = {id(s.cell): s for s in self.sections[1:]}
+        self.pairs = {id(p.entry): p for s in self.sections for p in s.pairs}
+        self.headers = {id(s.entry): s for s in self.sections[1:]}
         self.margins: dict[str, None] = {}  # of lines that were put in, in order
         self.places: dict[int, Place] = {}
         self._habits: Habits | None = None
@@ -62,9 +62,9 @@ class _Writer:
         for number, section in enumerate(self.sections):
             self._section(number, section, root)
         rope = compose(0, len(self.text), tidied(self.text, self.edits))
-        for cell in cells_of(root):
-            if isinstance(cell.value, Mapping) and id(cell) not in self.headers:
-                append(self.text, rope, self._new_section(cell), self.newline)
+        for entry in entries_of(root):
+            if isinstance(entry.value, Mapping) and id(entry) not in self.headers:
+                append(self.text, rope, self._new_section(entry), self.newline)
         return ended(self.text, rope)
 
     def _root(self) -> Mapping:
@@ -72,36 +72,36 @@ class _Writer:
         root = self.sections[0].table
         if id(self.document.root) != id(root):
             raise unsupported((), "the root of the file cannot become another object or a list")
-        for cell in cells_of(root):
-            self._fits(cell, (str(cell.name),), self.grammar.sections)
+        for entry in entries_of(root):
+            self._fits(entry, (str(entry.name),), self.grammar.sections)
         self._differ(root)
         return root
 
     def _differ(self, table: Mapping) -> None:
         """Raises ``Refused`` for a new name that readers take for one that is there."""
-        known: dict[str, Cell] = {}
-        for cell in cells_of(table):
-            name = self.grammar.folded(str(cell.name))
-            other = known.setdefault(name, cell)
-            if other is not cell and (cell.name != cell.parsed or other.name != other.parsed):
+        known: dict[str, Entry] = {}
+        for entry in entries_of(table):
+            name = self.grammar.folded(str(entry.name))
+            other = known.setdefault(name, entry)
+            if other is not entry and (entry.name != entry.parsed or other.name != other.parsed):
                 raise Refused(
                     "same_key",
                     f"readers take it for the key {str(other.name)!r}, which is there",
-                    place=show(self.places[id(cell)]),
+                    place=show(self.places[id(entry)]),
                     fix=f"name {str(other.name)!r} in the migration, as the file has it",
                 )
-            if isinstance(cell.value, Mapping):
-                self._differ(cell.value)
+            if isinstance(entry.value, Mapping):
+                self._differ(entry.value)
 
-    def _fits(self, cell: Cell, place: Place, section: bool) -> None:
-        self.places[id(cell)] = place
-        if isinstance(cell.value, Mapping) and section:
-            for inner in cells_of(cell.value):
+    def _fits(self, entry: Entry, place: Place, section: bool) -> None:
+        self.places[id(entry)] = place
+        if isinstance(entry.value, Mapping) and section:
+            for inner in entries_of(entry.value):
                 self._fits(inner, (*place, str(inner.name)), False)
-        elif isinstance(cell.value, Mapping | Sequence):
-            what = "a list" if isinstance(cell.value, Sequence) else "an object at this depth"
+        elif isinstance(entry.value, Mapping | Sequence):
+            what = "a list" if isinstance(entry.value, Sequence) else "an object at this depth"
             raise unsupported(place, f"{self.document.format} cannot hold {what}")
-        if cell.home is None and cell.node is not None:
+        if entry.home is None and entry.node is not None:
             raise unsupported(place, f"{self.document.format} cannot hold a value put under a key")
 
     # --- what stays
@@ -113,17 +113,17 @@ class _Writer:
         if not self._stays(section):
             self.edits.append(Edit(section.lead, section.end, []))
             return
-        cell, table = section.cell, root
-        if cell is not None:
-            table = cell.value
-            if cell.name != cell.parsed:
-                assert cell.key is not None
-                name = self._name(cell)
-                self.edits.append(Edit(cell.key.start, cell.key.end, [name]))
+        entry, table = section.entry, root
+        if entry is not None:
+            table = entry.value
+            if entry.name != entry.parsed:
+                assert entry.key is not None
+                name = self._name(entry)
+                self.edits.append(Edit(entry.key.start, entry.key.end, [name]))
         staying: list[Pair] = []
         for pair in section.pairs:
-            here = table.cells.get(str(pair.cell.name))
-            if here is pair.cell and not isinstance(here.value, Mapping):
+            here = table.entries.get(str(pair.entry.name))
+            if here is pair.entry and not isinstance(here.value, Mapping):
                 staying.append(pair)
                 self.edits += self._pair_edits(pair)
             else:
@@ -132,24 +132,24 @@ class _Writer:
 
     def _stays(self, section: Section) -> bool:
         """Whether a section is still one, under whatever name."""
-        cell, root = section.cell, self.sections[0].table
-        return cell is None or (
-            root.cells.get(str(cell.name)) is cell and isinstance(cell.value, Mapping)
+        entry, root = section.entry, self.sections[0].table
+        return entry is None or (
+            root.entries.get(str(entry.name)) is entry and isinstance(entry.value, Mapping)
         )
 
     def _insert(self, number: int, table: Mapping, staying: list[Pair]) -> None:
         """Put what is new in a table behind the pair that precedes it in the tree."""
-        known = {id(p.cell): p for p in staying}
+        known = {id(p.entry): p for p in staying}
         anchor: Pair | None = None
         first: tuple[int, str] | None = None
         lines: dict[int, Rope] = {}
-        cells = cells_of(table)
-        behind = max((i for i, c in enumerate(cells) if id(c) in known), default=-1)
-        for index, cell in enumerate(cells):
-            pair = known.get(id(cell))
+        entries = entries_of(table)
+        behind = max((i for i, c in enumerate(entries) if id(c) in known), default=-1)
+        for index, entry in enumerate(entries):
+            pair = known.get(id(entry))
             if pair is not None:
                 anchor = pair if anchor is None or pair.start > anchor.start else anchor
-            elif not isinstance(cell.value, Mapping):
+            elif not isinstance(entry.value, Mapping):
                 last = self._last(number, anchor) if index > behind else None
                 if index > behind and self.map.separators:
                     at, margin = self._end_of_first(staying)
@@ -160,7 +160,7 @@ class _Writer:
                 else:
                     first = first or self._front(number, staying)
                     at, margin = first
-                lines.setdefault(at, []).extend(self._line(cell, margin))
+                lines.setdefault(at, []).extend(self._line(entry, margin))
                 self.margins[margin] = None
         for at, rope in lines.items():
             if (
@@ -217,20 +217,20 @@ class _Writer:
 
     def _pair_edits(self, pair: Pair) -> list[Edit]:
         """The edits of a pair that keeps its lines."""
-        cell = pair.cell
-        key, node = cell.key, cell.source
+        entry = pair.entry
+        key, node = entry.key, entry.source
         assert key is not None
         assert node is not None
         edits: list[Edit] = []
-        if cell.name != cell.parsed:
-            edits.append(Edit(key.start, key.end, [self._name(cell, key.style)]))
-        if cell.untouched:
+        if entry.name != entry.parsed:
+            edits.append(Edit(key.start, key.end, [self._name(entry, key.style)]))
+        if entry.untouched:
             return edits
-        place = self.places[id(cell)]
-        value = text_of_value(cell.value, place)
+        place = self.places[id(entry)]
+        value = text_of_value(entry.value, place)
         if value == pair.value:
             return edits
-        why = self.document.unclear.get(id(cell))
+        why = self.document.unclear.get(id(entry))
         if why is not None:
             raise unclear(show(place), *why)
         if value is None:
@@ -260,15 +260,15 @@ class _Writer:
             return blanks or usual[len(between) :]
         return blanks or (" " if between[-2:-1] in (" ", "\t") else "")
 
-    def _line(self, cell: Cell, margin: str) -> Rope:
+    def _line(self, entry: Entry, margin: str) -> Rope:
         """A pair on lines of its own, with the comments it brings along."""
-        pair = self.pairs.get(id(cell))
-        if pair is not None and not isinstance(cell.value, Mapping):
+        pair = self.pairs.get(id(entry))
+        if pair is not None and not isinstance(entry.value, Mapping):
             rope = compose(pair.lead, pair.end, self._pair_edits(pair))
             return shifted(self.text, rope, len(margin_of(self.text, pair)), margin, self.newline)
-        place = self.places[id(cell)]
-        value = text_of_value(cell.value, place)
-        line = margin + self.habits.prefix + self._name(cell)
+        place = self.places[id(entry)]
+        value = text_of_value(entry.value, place)
+        line = margin + self.habits.prefix + self._name(entry)
         if value is None:
             self._bare(place)
         else:
@@ -278,13 +278,13 @@ class _Writer:
             if not _first_line(text):
                 delimiter = delimiter.rstrip() or self.grammar.delimiter.rstrip()
             line += delimiter + text
-        return [*self._comments(cell, margin), line, self.newline]
+        return [*self._comments(entry, margin), line, self.newline]
 
-    def _comments(self, cell: Cell, margin: str) -> Rope:
-        """The comments above what a cell was and what its value was, on lines of their own."""
-        held = cell.node.cell if cell.node is not None else None
+    def _comments(self, entry: Entry, margin: str) -> Rope:
+        """The comments above what an entry was and what its value was, on lines of their own."""
+        held = entry.node.entry if entry.node is not None else None
         out: Rope = []
-        for one in {id(c): c for c in (cell, held) if c is not None}:
+        for one in {id(c): c for c in (entry, held) if c is not None}:
             statement = self.pairs.get(one) or self.headers.get(one)
             if statement is not None and statement.lead < statement.start:
                 width = len(margin_of(self.text, statement))
@@ -292,10 +292,10 @@ class _Writer:
                 out += shifted(self.text, above, width, margin, self.newline)
         return out
 
-    def _name(self, cell: Cell, quote: str | None = None) -> str:
-        if isinstance(cell.value, Mapping):
+    def _name(self, entry: Entry, quote: str | None = None) -> str:
+        if isinstance(entry.value, Mapping):
             quote = "["
-        return self.grammar.key(str(cell.name), quote, self.habits, self.places[id(cell)])
+        return self.grammar.key(str(entry.name), quote, self.habits, self.places[id(entry)])
 
     def _bare(self, place: Place) -> None:
         if not self.habits.bare:
@@ -307,7 +307,7 @@ class _Writer:
 
     # --- new sections
 
-    def _new_section(self, cell: Cell) -> Rope:
+    def _new_section(self, entry: Entry) -> Rope:
         """A section at the end.
 
         It must not be deeper than the pair before it, whose value it would else go on with.
@@ -316,8 +316,12 @@ class _Writer:
         last += [p for s in self.sections for p in s.pairs[-1:]]
         margins = [margin_of(self.text, s) for s in last]
         margin = min((*margins, *self.margins), key=len)
-        rope: Rope = [*self._comments(cell, margin), f"{margin}[{self._name(cell)}]", self.newline]
-        for inner in cells_of(cell.value):
+        rope: Rope = [
+            *self._comments(entry, margin),
+            f"{margin}[{self._name(entry)}]",
+            self.newline,
+        ]
+        for inner in entries_of(entry.value):
             rope += self._line(inner, margin + self.unit)
         return rope
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-from confmig.documents.model.tree import Cell, Mapping
+from confmig.documents.model.tree import Entry, Mapping
 
 
 @dataclass(slots=True)
@@ -21,7 +21,7 @@ class Pair:
     after it; ``value`` is what it was read as; ``part`` the number of the document in the file.
     """
 
-    cell: Cell
+    entry: Entry
     lead: int
     start: int
     end: int
@@ -34,12 +34,12 @@ class Section:
     """A section: its header and its pairs.
 
     ``lead`` and ``start`` as for a pair, ``body`` the line behind the header, ``end`` the
-    ``lead`` of the next section. The first section has no cell: its pairs are the root's. One
+    ``lead`` of the next section. The first section has no entry: its pairs are the root's. One
     that is ``kept`` occurs twice: it stays as it is, and the tree does not have it. ``again``:
     the pairs whose key occurs twice, which the tree does not have either.
     """
 
-    cell: Cell | None
+    entry: Entry | None
     table: Mapping
     lead: int
     start: int

@@ -14,7 +14,7 @@ from confmig.documents.lines.statements import Section, SourceMap
 from confmig.documents.model.compare import verify_failed
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.path import Place
-from confmig.documents.model.tree import Cell, Mapping, Origin, cells_of
+from confmig.documents.model.tree import Entry, Mapping, Origin, entries_of
 from confmig.documents.text.census import Span, census
 from confmig.documents.text.pieces import Segment
 from confmig.errors import Refused
@@ -74,27 +74,27 @@ def _compare(
 
     Raises ``Refused`` if not.
     """
-    if table.cells.keys() != other.cells.keys():
+    if table.entries.keys() != other.entries.keys():
         raise verify_failed("keys differ", place)
-    for cell in cells_of(table):
-        name = str(cell.name)
-        have, here = other.cells[name], (*place, name)
-        if isinstance(cell.value, Mapping) != isinstance(have.value, Mapping):
+    for entry in entries_of(table):
+        name = str(entry.name)
+        have, here = other.entries[name], (*place, name)
+        if isinstance(entry.value, Mapping) != isinstance(have.value, Mapping):
             raise verify_failed("a section and a value differ", here)
-        if isinstance(cell.value, Mapping):
-            _compare(grammar, document, result, cell.value, have.value, here)
-        elif not _agrees(text_of_value(cell.value, here), have.value, grammar):
+        if isinstance(entry.value, Mapping):
+            _compare(grammar, document, result, entry.value, have.value, here)
+        elif not _agrees(text_of_value(entry.value, here), have.value, grammar):
             raise verify_failed("a value differs", here)
-        elif cell.untouched:
-            before, after = _raw(document, cell), _raw(result, have)
-            if table.origin is not cell.home:  # its lines may have another margin there
+        elif entry.untouched:
+            before, after = _raw(document, entry), _raw(result, have)
+            if table.origin is not entry.home:  # its lines may have another margin there
                 before, after = _bare(before), _bare(after)
             if before != after:
                 raise verify_failed("the text of an unchanged value differs", here)
 
 
-def _raw(document: Document, cell: Cell) -> str:
-    node = cell.source
+def _raw(document: Document, entry: Entry) -> str:
+    node = entry.source
     assert node is not None
     return document.text[node.start : node.end]
 
@@ -111,18 +111,18 @@ class _Regions:
         self.spans: dict[int, Span] = {}
         self.headers: dict[int, Section] = {}
         for section in map_.sections:
-            if section.cell is not None:
-                self.spans[id(section.cell)] = (section.lead, section.end)
-                self.headers[id(section.cell)] = section
-            self.spans.update((id(p.cell), (p.lead, p.end)) for p in section.pairs)
+            if section.entry is not None:
+                self.spans[id(section.entry)] = (section.lead, section.end)
+                self.headers[id(section.entry)] = section
+            self.spans.update((id(p.entry), (p.lead, p.end)) for p in section.pairs)
 
-    def entry_spans(self, cell: Cell, home: Origin) -> list[Span]:
+    def entry_spans(self, entry: Entry, home: Origin) -> list[Span]:
         """See ``census.Regions``."""
-        return [self.spans[id(cell)]]
+        return [self.spans[id(entry)]]
 
-    def value_spans(self, cell: Cell, home: Origin) -> list[Span]:
+    def value_spans(self, entry: Entry, home: Origin) -> list[Span]:
         """See ``census.Regions``. A section's value is all behind its name."""
-        node = cell.source
+        node = entry.source
         assert node is not None
-        section = self.headers.get(id(cell))
+        section = self.headers.get(id(entry))
         return [(node.start, node.end)] if section is None else [(section.start, section.end)]

@@ -7,7 +7,7 @@ from typing import Any
 
 from confmig.documents.model.document import Document
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import Cell, Mapping, Sequence
+from confmig.documents.model.tree import Entry, Mapping, Sequence
 from confmig.documents.model.values import same_value
 from confmig.errors import Refused
 
@@ -28,8 +28,8 @@ def compare(document: Document, again: Document, *, ordered: bool = True) -> Non
     ``again`` must have the tree's keys (in order, if ``ordered``), values and types, and every
     scalar that no one changed the text it had. Raises ``Refused`` (``verify_failed``) if not.
     """
-    stack: list[tuple[Cell, Cell, tuple[str | int, ...]]] = [
-        (document.root_cell, again.root_cell, ())
+    stack: list[tuple[Entry, Entry, tuple[str | int, ...]]] = [
+        (document.root_entry, again.root_entry, ())
     ]
     source, result = document.text, again.text
     while stack:
@@ -38,13 +38,19 @@ def compare(document: Document, again: Document, *, ordered: bool = True) -> Non
         node, other = want.node, have.node
         assert other is not None
         if isinstance(a, Mapping) and isinstance(b, Mapping):
-            if (list(a.cells) != list(b.cells)) if ordered else (a.cells.keys() != b.cells.keys()):
+            if (
+                (list(a.entries) != list(b.entries))
+                if ordered
+                else (a.entries.keys() != b.entries.keys())
+            ):
                 raise verify_failed("keys differ", place)
-            stack.extend((cell, b.cells[name], (*place, name)) for name, cell in a.cells.items())
+            stack.extend(
+                (entry, b.entries[name], (*place, name)) for name, entry in a.entries.items()
+            )
         elif isinstance(a, Sequence) and isinstance(b, Sequence):
             if len(a) != len(b):
                 raise verify_failed("the number of items differs", place)
-            pairs = zip(a.cells, b.cells, strict=True)
+            pairs = zip(a.entries, b.entries, strict=True)
             stack.extend((x, y, (*place, number)) for number, (x, y) in enumerate(pairs))
         elif not same_value(a, b):
             raise verify_failed("a value differs", place)

@@ -15,7 +15,7 @@ from difflib import SequenceMatcher
 from typing import Any, Protocol
 
 from confmig.documents.model.lookup import Hit
-from confmig.documents.model.tree import Cell, Container, Mapping, Owner, Sequence, cells_of
+from confmig.documents.model.tree import Container, Entry, Mapping, Owner, Sequence, entries_of
 from confmig.documents.model.values import kind_of
 
 _MOST = 4_000_000
@@ -53,13 +53,13 @@ class Editable(Owner, Protocol):
         """Move an entry before a position of another container, or to its end."""
 
 
-def apply_difference(document: Editable, cell: Cell, value: Any) -> bool:
-    """Change the container in ``cell`` into ``value``.
+def apply_difference(document: Editable, entry: Entry, value: Any) -> bool:
+    """Change the container in ``entry`` into ``value``.
 
     False, with nothing done, if it has to be replaced as a whole.
     """
-    old = cell.value
-    if cell.node is not None and cell.node.alias is not None:
+    old = entry.value
+    if entry.node is not None and entry.node.alias is not None:
         return False
     if isinstance(old, Mapping) and isinstance(value, dict):
         if "<<" in old or "<<" in value or not old.keys() & value.keys():
@@ -78,13 +78,13 @@ def apply_difference(document: Editable, cell: Cell, value: Any) -> bool:
 
 def _change_mapping(document: Editable, old: Mapping, value: dict[str, Any]) -> None:
     for name in [n for n in old if n not in value]:
-        document.remove(old, old.cells[name])
-    before: Cell | None = None
+        document.remove(old, old.entries[name])
+    before: Entry | None = None
     for name, item in value.items():
-        cell = old.cells.get(name)
-        if cell is not None:
-            document.replace(old, cell, item)
-            before = old.cells[name]
+        entry = old.entries.get(name)
+        if entry is not None:
+            document.replace(old, entry, item)
+            before = old.entries[name]
         else:  # behind the one that it follows in the new value
             at = old.position(before) + 1 if before is not None else 0
             before = document.add(old, name, item, at)
@@ -94,11 +94,11 @@ def _change_sequence(
     document: Editable, old: Sequence, value: list[Any], runs: list[tuple[int, int, int, int]]
 ) -> None:
     for a, b, c, d in reversed(runs):  # from the end, so that positions stay right
-        cells = old.cells[a:b]
+        entries = old.entries[a:b]
         paired = min(b - a, d - c) if _alike(old[a:b], value[c:d]) else 0
         for offset in range(paired):
-            document.replace(old, cells[offset], value[c + offset])
-        for leaving in reversed(cells[paired:]):
+            document.replace(old, entries[offset], value[c + offset])
+        for leaving in reversed(entries[paired:]):
             document.remove(old, leaving)
         for offset in range(paired, d - c):
             document.add(old, None, value[c + offset], a + offset)
@@ -128,16 +128,18 @@ def _reorder(
         if found is None:
             document.add(old, None, value[at], at)
         else:
-            document.relocate(Hit(old, old.cells[found]), old, None, at)
-    for cell in reversed(old.cells[len(value) :]):
-        document.remove(old, cell)
+            document.relocate(Hit(old, old.entries[found]), old, None, at)
+    for entry in reversed(old.entries[len(value) :]):
+        document.remove(old, entry)
     return True
 
 
 def _shares(old: Sequence, value: list[Any], runs: list[tuple[int, int, int, int]]) -> bool:
     """Whether an item stays, as it is or changed."""
     replaced = sum(b - a for a, b, _, _ in runs)
-    return replaced < len(cells_of(old)) or any(_alike(old[a:b], value[c:d]) for a, b, c, d in runs)
+    return replaced < len(entries_of(old)) or any(
+        _alike(old[a:b], value[c:d]) for a, b, c, d in runs
+    )
 
 
 def _alike(old: list[Any], new: list[Any]) -> bool:

@@ -2,7 +2,7 @@
 
 Reading: ``get``, ``has``, ``find`` (with wildcards). Writing: ``set``, ``delete``, ``rename``,
 ``move``, ``insert``, ``append``, ``wrap``; each is journalled in ``changes``. The primitives that
-work on a container and a cell (``add``, ``remove``, ``replace``, ``relocate``, ``enclose``,
+work on a container and an entry (``add``, ``remove``, ``replace``, ``relocate``, ``enclose``,
 ``expose``) are what operations and the containers' own dict and list methods use.
 
 Refused by default, because the author cannot mean it or the text cannot express it: an edit
@@ -21,16 +21,16 @@ from confmig.documents.model.journal import Change
 from confmig.documents.model.lookup import MISSING, Hit, Lookup, name_of, shown
 from confmig.documents.model.path import Index, Key, Path, show
 from confmig.documents.model.tree import (
-    Cell,
     Container,
+    Entry,
     Mapping,
     Origin,
     Sequence,
     build,
     carry,
-    cells_of,
+    entries_of,
     land,
-    walk_cells,
+    walk_entries,
 )
 from confmig.documents.model.values import described, plain, same_value
 from confmig.errors import Refused
@@ -60,7 +60,7 @@ class Document(Lookup):
         self.format = format
         self.dialect = dialect
         self.encoding = "utf-8"
-        self.root_cell = Cell(None, None)
+        self.root_entry = Entry(None, None)
         self.caps = Caps()
         self.stream = False
         self.aliased: dict[int, int] = {}  # from the identity of an anchored value to its aliases
@@ -72,7 +72,7 @@ class Document(Lookup):
         self.allow_shared = False
         # by object: the keys that are in it twice, and where
         self.repeated: dict[int, dict[str, str]] = {}
-        self.kept: list[Cell] = []  # what those keys hold: text that no one can edit
+        self.kept: list[Entry] = []  # what those keys hold: text that no one can edit
         # by entry: why it is not sure what its value is, and what to do
         self.unclear: dict[int, tuple[str, str]] = {}
         self.address = ""  # what messages put before a path, where there are several documents
@@ -95,7 +95,7 @@ class Document(Lookup):
         """Remove every place the path names; returns how many there were."""
         hits = self.find(path, within)
         for hit in reversed(hits):
-            self.remove(hit.container, hit.cell)
+            self.remove(hit.container, hit.entry)
         return len(hits)
 
     def rename(self, path: str, name: str, within: Any = MISSING) -> int:
@@ -130,11 +130,11 @@ class Document(Lookup):
     def wrap(self, path: str, under: str | None = None, within: Any = MISSING) -> int:
         """Put the value at ``path`` under a key of a new object, or into a new list."""
         if not paths.parse(path):
-            self.enclose(None, self.root_cell, under)
+            self.enclose(None, self.root_entry, under)
             return 1
         hits = self.find(path, within)
         for hit in hits:
-            self.enclose(hit.container, hit.cell, under)
+            self.enclose(hit.container, hit.entry, under)
         return len(hits)
 
     def reach(self, path: str | Path, within: Any = MISSING) -> tuple[Mapping, str]:
@@ -162,7 +162,7 @@ class Document(Lookup):
             raise Refused("wrong_type", f"the list has no item [{segment.at}]", place=name_of(here))
         if not isinstance(segment, Key | Index):
             raise Refused("path_invalid", "a target path takes no wildcards")
-        if hits and hits[0].cell.value is not None:
+        if hits and hits[0].entry.value is not None:
             value = self.enter(hits[0])
             if not isinstance(value, Mapping | Sequence):
                 raise Refused(
@@ -172,25 +172,25 @@ class Document(Lookup):
                 )
             return value, hits[0]
         if hits:
-            self.replace(hits[0].container, hits[0].cell, {})
-            return hits[0].cell.value, hits[0]
+            self.replace(hits[0].container, hits[0].entry, {})
+            return hits[0].entry.value, hits[0]
         assert isinstance(segment, Key)
-        cell = self.add(here, segment.name, {})
-        return cell.value, Hit(here, cell)
+        entry = self.add(here, segment.name, {})
+        return entry.value, Hit(here, entry)
 
     # --- writing by place: the journalled primitives
 
     def put(self, container: Mapping, name: str, value: Any) -> None:
         """Set a key of a mapping: replace its value, or add it at the end."""
-        cell = container.cells.get(name)
-        if cell is None:
+        entry = container.entries.get(name)
+        if entry is None:
             self.add(container, name, value)
         else:
-            self.replace(container, cell, value)
+            self.replace(container, entry, value)
 
     def add(
         self, container: Container, name: str | None, value: Any, at: int | None = None
-    ) -> Cell:
+    ) -> Entry:
         """Add a new entry before position ``at``, or at the end."""
         self.guard(container)
         if isinstance(container, Mapping):
@@ -201,33 +201,33 @@ class Document(Lookup):
                 "a migration must not write a merge key (<<)",
                 place=shown(container),
             )
-        size = len(container.cells)
+        size = len(container.entries)
         at = size if at is None else min(at, size)
-        cell = Cell(name, build(self, plain(value)))
-        container.attach(cell, at)
-        self.changes.append(Change("added", Hit(container, cell).place, at=at, new=plain(value)))
-        return cell
+        entry = Entry(name, build(self, plain(value)))
+        container.attach(entry, at)
+        self.changes.append(Change("added", Hit(container, entry).place, at=at, new=plain(value)))
+        return entry
 
-    def remove(self, container: Container, cell: Cell, *, leave_comments: bool = False) -> None:
+    def remove(self, container: Container, entry: Entry, *, leave_comments: bool = False) -> None:
         """Remove an entry.
 
         A key that hides a merged one is refused: that one would show. ``leave_comments``:
         its comments go along with the container when that moves.
         """
         self.guard(container)
-        self._shows_merged(container, cell)
-        self._release_anchors(cell)
-        place = Hit(container, cell).place
-        old = plain(cell.value)
-        at = container.detach(cell)
-        if leave_comments and container.cell is not None:
-            carry(container.cell, cell)
-        span = _span(cell.node)
+        self._shows_merged(container, entry)
+        self._release_anchors(entry)
+        place = Hit(container, entry).place
+        old = plain(entry.value)
+        at = container.detach(entry)
+        if leave_comments and container.entry is not None:
+            carry(container.entry, entry)
+        span = _span(entry.node)
         change = Change("removed", place, at=at, old=old, span=span, leave_comments=leave_comments)
         self.changes.append(change)
 
     def replace(
-        self, container: Container, cell: Cell, value: Any, *, keep_tag: bool = False
+        self, container: Container, entry: Entry, value: Any, *, keep_tag: bool = False
     ) -> None:
         """Give an entry another value.
 
@@ -235,41 +235,41 @@ class Document(Lookup):
         that are in the new one, too, stay as they are written. ``keep_tag``: a new text has
         the tag of the old one.
         """
-        if same_value(cell.value, value):
+        if same_value(entry.value, value):
             return
-        self.guard(container, cell)
-        if apply_difference(self, cell, value):
+        self.guard(container, entry)
+        if apply_difference(self, entry, value):
             return
         change = Change(
             "replaced",
-            Hit(container, cell).place,
-            at=container.position(cell),
-            old=plain(cell.value),
+            Hit(container, entry).place,
+            at=container.position(entry),
+            old=plain(entry.value),
             new=plain(value),
-            span=_span(cell.node),
+            span=_span(entry.node),
             keep_tag=keep_tag,
         )
-        self._release_anchors(cell)
-        node = cell.node
+        self._release_anchors(entry)
+        node = entry.node
         if not keep_tag:
-            cell.tag = None
+            entry.tag = None
         elif node is not None:
-            cell.tag = node.tag
-        cell.value = build(self, plain(value))
-        cell.node = None
-        container.refresh(cell)
+            entry.tag = node.tag
+        entry.value = build(self, plain(value))
+        entry.node = None
+        container.refresh(entry)
         self.changes.append(change)
         if node is not None and id(node) in self.aliased:
-            self._change_aliases(node, cell.value)
+            self._change_aliases(node, entry.value)
 
-    def _release_anchors(self, cell: Cell) -> None:
+    def _release_anchors(self, entry: Entry) -> None:
         """Count the aliases that go with an entry: a value whose last alias went is not shared."""
         if not self.aliased:
             return
-        cells = [cell]
-        if isinstance(cell.value, Mapping | Sequence) and not (cell.node and cell.node.alias):
-            cells += [inner for _, inner in walk_cells(cell.value)]
-        for gone in cells:
+        entries = [entry]
+        if isinstance(entry.value, Mapping | Sequence) and not (entry.node and entry.node.alias):
+            entries += [inner for _, inner in walk_entries(entry.value)]
+        for gone in entries:
             anchored = self.alias_of.get(id(gone.node)) if gone.node is not None else None
             if anchored is None:
                 continue
@@ -281,16 +281,16 @@ class Document(Lookup):
 
     def _change_aliases(self, anchored: Origin, value: Any) -> None:
         """What points at a changed anchor has its new value."""
-        for container, cell in list(walk_cells(self.root)):
-            if cell.node is not None and self.alias_of.get(id(cell.node)) is anchored:
-                cell.value = value
-                container.refresh(cell)
+        for container, entry in list(walk_entries(self.root)):
+            if entry.node is not None and self.alias_of.get(id(entry.node)) is anchored:
+                entry.value = value
+                container.refresh(entry)
 
     def replace_root(self, value: Any) -> None:
         """Give an empty document a value."""
         old = plain(self.root)
-        self.root_cell.value = build(self, plain(value))
-        self.root_cell.node = None
+        self.root_entry.value = build(self, plain(value))
+        self.root_entry.node = None
         self.changes.append(Change("replaced", (), old=old, new=plain(value)))
 
     def relocate(
@@ -304,12 +304,12 @@ class Document(Lookup):
         """
         self.guard(hit.container)
         self.guard(target)
-        cell, place = hit.cell, hit.place
+        entry, place = hit.entry, hit.place
         if isinstance(target, Mapping):
             assert name is not None
             self.once(target, name)
-            if name in target.cells:
-                if target.cells[name] is cell:
+            if name in target.entries:
+                if target.entries[name] is entry:
                     return
                 raise Refused(
                     "target_exists",
@@ -324,17 +324,17 @@ class Document(Lookup):
                 place=shown(target),
             )
         self.check_target(hit, target)
-        self._shows_merged(hit.container, cell)
-        old_at = hit.container.position(cell)
+        self._shows_merged(hit.container, entry)
+        old_at = hit.container.position(entry)
         if target is hit.container and isinstance(target, Mapping) and at is None:
             assert name is not None
-            target.rename(cell, name)
+            target.rename(entry, name)
         else:
-            hit.container.detach(cell)
-            cell = land(cell, target, name, at)
-        moved = Hit(target, cell)
+            hit.container.detach(entry)
+            entry = land(entry, target, name, at)
+        moved = Hit(target, entry)
         self.changes.append(
-            Change("moved", place, at=old_at, to=moved.place, to_at=target.position(cell))
+            Change("moved", place, at=old_at, to=moved.place, to_at=target.position(entry))
         )
 
     def check_target(self, hit: Hit, target: Container) -> None:
@@ -344,15 +344,15 @@ class Document(Lookup):
         """
         here: Container | None = target
         while here is not None:
-            if here is hit.cell.value:
+            if here is hit.entry.value:
                 raise Refused(
                     "move_into_itself", "a value cannot move into itself", place=hit.shown
                 )
             here = here.up
         if self.stream and self.alias_of and self._part(hit.container) is not self._part(target):
-            value = hit.cell.value
-            inner = walk_cells(value) if isinstance(value, Mapping | Sequence) else ()
-            for node in (hit.cell.node, *(c.node for _, c in inner)):
+            value = hit.entry.value
+            inner = walk_entries(value) if isinstance(value, Mapping | Sequence) else ()
+            for node in (hit.entry.node, *(c.node for _, c in inner)):
                 if node is not None and (node.alias is not None or node.anchor is not None):
                     raise Refused(
                         "alias_leaves_document",
@@ -369,74 +369,74 @@ class Document(Lookup):
 
     def holds(self, hit: Hit) -> bool:
         """Whether a place that was found is still in the tree."""
-        container, cell = hit.container, hit.cell
-        while container.has(cell):
+        container, entry = hit.container, hit.entry
+        while container.has(entry):
             if container is self.root:
                 return True
-            if container.up is None or container.cell is None:
+            if container.up is None or container.entry is None:
                 return False
-            cell = container.cell
+            entry = container.entry
             container = container.up
         return False
 
-    def enclose(self, container: Container | None, cell: Cell, under: str | None) -> None:
+    def enclose(self, container: Container | None, entry: Entry, under: str | None) -> None:
         """Put the value of an entry under a key of a new object, or into a new list."""
         if container is not None:
             self.guard(container)
-        place = Hit(container, cell).place if container is not None else ()
+        place = Hit(container, entry).place if container is not None else ()
         outer: Container = Mapping(self) if under is not None else Sequence(self)
-        inner = Cell(under, cell.value, cell.node)
-        inner.tag = cell.tag
+        inner = Entry(under, entry.value, entry.node)
+        inner.tag = entry.tag
         outer.attach(inner)
-        cell.value = outer
-        cell.node = cell.tag = None
+        entry.value = outer
+        entry.node = entry.tag = None
         if container is not None:
-            container.refresh(cell)
+            container.refresh(entry)
         self.changes.append(Change("wrapped", place, under=under))
 
-    def expose(self, container: Container | None, cell: Cell) -> None:
+    def expose(self, container: Container | None, entry: Entry) -> None:
         """Put the one entry of an object, or the one item of a list, in the place of it.
 
         Raises ``Refused`` (``wrong_type``) for anything else than one entry.
         """
         if container is not None:
-            self.guard(container, cell)
-        place = Hit(container, cell).place if container is not None else ()
-        outer = cell.value
+            self.guard(container, entry)
+        place = Hit(container, entry).place if container is not None else ()
+        outer = entry.value
         if not isinstance(outer, Mapping | Sequence) or len(outer) != 1:
             raise Refused("wrong_type", "exactly one entry is expected here", place=show(place))
-        if cell.node is not None and cell.node.alias is not None:
+        if entry.node is not None and entry.node.alias is not None:
             raise Refused(
-                "through_alias", f"the value is the alias *{cell.node.alias}", place=show(place)
+                "through_alias", f"the value is the alias *{entry.node.alias}", place=show(place)
             )
-        inner = cells_of(outer)[0]
+        inner = entries_of(outer)[0]
         outer.detach(inner)
-        carry(cell, inner)
-        cell.value = inner.value
-        cell.node = inner.node
-        cell.tag = inner.tag
+        carry(entry, inner)
+        entry.value = inner.value
+        entry.node = inner.node
+        entry.tag = inner.tag
         if container is not None:
-            container.refresh(cell)
-        elif isinstance(cell.value, Mapping | Sequence):
-            cell.value.up = cell.value.cell = None
+            container.refresh(entry)
+        elif isinstance(entry.value, Mapping | Sequence):
+            entry.value.up = entry.value.entry = None
         self.changes.append(Change("unwrapped", place, under=inner.name))
 
-    def _shows_merged(self, container: Container, cell: Cell) -> None:
-        if not isinstance(container, Mapping) or cell.name in (None, "<<"):
+    def _shows_merged(self, container: Container, entry: Entry) -> None:
+        if not isinstance(container, Mapping) or entry.name in (None, "<<"):
             return
-        if "<<" in container and self._merged(container, str(cell.name)):
+        if "<<" in container and self._merged(container, str(entry.name)):
             raise Refused(
                 "merge_only_key",
-                f"without its own {cell.name!r} the mapping would show the merged one (<<)",
-                place=Hit(container, cell).shown,
+                f"without its own {entry.name!r} the mapping would show the merged one (<<)",
+                place=Hit(container, entry).shown,
                 fix="migrate the merged mapping by hand",
             )
 
-    def guard(self, container: Container, cell: Cell | None = None) -> None:
+    def guard(self, container: Container, entry: Entry | None = None) -> None:
         """Refuse an edit of anything that other places of the document point at."""
         if self.allow_shared or not self.aliased:
             return
-        origins = [cell.node] if cell is not None else []
+        origins = [entry.node] if entry is not None else []
         here: Container | None = container
         while here is not None:
             origins.append(here.origin)
@@ -446,7 +446,7 @@ class Document(Lookup):
                 raise Refused(
                     "shared_node",
                     f"the value is anchored as &{origin.anchor} and used elsewhere",
-                    place=shown(container) if cell is None else Hit(container, cell).shown,
+                    place=shown(container) if entry is None else Hit(container, entry).shown,
                     fix="set `allow_shared: true` if every use is to change",
                 )
 

@@ -14,7 +14,7 @@ from typing import Any
 from confmig.documents.model.document import Document, document_of
 from confmig.documents.model.lookup import MISSING, Hit
 from confmig.documents.model.path import Path, Segment
-from confmig.documents.model.tree import Cell, Container, Mapping, Sequence, walk_cells
+from confmig.documents.model.tree import Container, Entry, Mapping, Sequence, walk_entries
 from confmig.documents.model.values import Date, plain
 from confmig.errors import Refused
 
@@ -37,7 +37,7 @@ class DocumentSet:
         return None
 
     @property
-    def root_cell(self) -> Cell:
+    def root_entry(self) -> Entry:
         """Raises ``RuntimeError``: the whole of a set cannot be nested or hoisted."""
         raise RuntimeError("several documents have no common root")
 
@@ -111,40 +111,40 @@ class DocumentSet:
 
     def add(
         self, container: Container, name: str | None, value: Any, at: int | None = None
-    ) -> Cell:
+    ) -> Entry:
         """Add an entry in the container's document."""
         return document_of(container).add(container, name, value, at)
 
-    def remove(self, container: Container, cell: Cell, *, leave_comments: bool = False) -> None:
+    def remove(self, container: Container, entry: Entry, *, leave_comments: bool = False) -> None:
         """Remove an entry from the container's document."""
-        document_of(container).remove(container, cell, leave_comments=leave_comments)
+        document_of(container).remove(container, entry, leave_comments=leave_comments)
 
     def replace(
-        self, container: Container, cell: Cell, value: Any, *, keep_tag: bool = False
+        self, container: Container, entry: Entry, value: Any, *, keep_tag: bool = False
     ) -> None:
         """Give an entry another value in the container's document."""
-        document_of(container).replace(container, cell, value, keep_tag=keep_tag)
+        document_of(container).replace(container, entry, value, keep_tag=keep_tag)
 
-    def enclose(self, container: Container | None, cell: Cell, under: str | None) -> None:
+    def enclose(self, container: Container | None, entry: Entry, under: str | None) -> None:
         """Put a value under a key or into a list."""
         assert container is not None
-        document_of(container).enclose(container, cell, under)
+        document_of(container).enclose(container, entry, under)
 
-    def expose(self, container: Container | None, cell: Cell) -> None:
+    def expose(self, container: Container | None, entry: Entry) -> None:
         """Put the one entry of a container in its place."""
         assert container is not None
-        document_of(container).expose(container, cell)
+        document_of(container).expose(container, entry)
 
     def check_target(self, hit: Hit, target: Container) -> None:
         """Refuse a move that its documents cannot express."""
         if hit.container.document is target.document:
             document_of(target).check_target(hit, target)
             return
-        value = hit.cell.value
-        inner = walk_cells(value) if isinstance(value, Mapping | Sequence) else ()
-        for cell in (hit.cell, *(c for _, c in inner)):
-            node = cell.node
-            if cell.tag or (node is not None and (node.alias or node.anchor or node.tag)):
+        value = hit.entry.value
+        inner = walk_entries(value) if isinstance(value, Mapping | Sequence) else ()
+        for entry in (hit.entry, *(c for _, c in inner)):
+            node = entry.node
+            if entry.tag or (node is not None and (node.alias or node.anchor or node.tag)):
                 raise Refused(
                     "value_leaves_document",
                     "a value with an anchor, an alias or a tag cannot move to another file",
@@ -161,16 +161,16 @@ class DocumentSet:
             source.relocate(hit, target, name, at)
             return
         self.check_target(hit, target)
-        if isinstance(target, Mapping) and name in target.cells:
+        if isinstance(target, Mapping) and name in target.entries:
             raise Refused(
                 "target_exists",
                 f"the target {name!r} exists already",
-                place=Hit(target, target.cells[name]).shown,
+                place=Hit(target, target.entries[name]).shown,
                 fix="set `on_conflict` to keep, overwrite or append",
             )
-        value = plain(hit.cell.value)
+        value = plain(hit.entry.value)
         other.add(target, name, value if other.format == "toml" else _undated(value), at)
-        source.remove(hit.container, hit.cell)
+        source.remove(hit.container, hit.entry)
 
 
 def _undated(value: Any) -> Any:

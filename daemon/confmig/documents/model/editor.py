@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from confmig.documents.model.lookup import MISSING, Hit
 from confmig.documents.model.path import Path, Segment
-from confmig.documents.model.tree import Cell, Container, Mapping
+from confmig.documents.model.tree import Container, Entry, Mapping
 
 
 class Editor(Protocol):
@@ -20,8 +20,8 @@ class Editor(Protocol):
         """The value of the whole document; None for a set, which has no common root."""
 
     @property
-    def root_cell(self) -> Cell:
-        """The cell of the whole document."""
+    def root_entry(self) -> Entry:
+        """The entry of the whole document."""
 
     def permit_shared(self, allowed: bool) -> None:
         """Whether values that other places point at may be changed from now on."""
@@ -56,14 +56,14 @@ class Editor(Protocol):
 
     def add(
         self, container: Container, name: str | None, value: Any, at: int | None = None
-    ) -> Cell:
+    ) -> Entry:
         """Add a new entry."""
 
-    def remove(self, container: Container, cell: Cell, *, leave_comments: bool = False) -> None:
+    def remove(self, container: Container, entry: Entry, *, leave_comments: bool = False) -> None:
         """Remove an entry."""
 
     def replace(
-        self, container: Container, cell: Cell, value: Any, *, keep_tag: bool = False
+        self, container: Container, entry: Entry, value: Any, *, keep_tag: bool = False
     ) -> None:
         """Give an entry another value."""
 
@@ -75,8 +75,8 @@ class Editor(Protocol):
     ) -> None:
         """Move an entry to another place."""
 
-    def enclose(self, container: Container | None, cell: Cell, under: str | None) -> None:
+    def enclose(self, container: Container | None, entry: Entry, under: str | None) -> None:
         """Put a value under a key of a new mapping, or into a new list."""
 
-    def expose(self, container: Container | None, cell: Cell) -> None:
+    def expose(self, container: Container | None, entry: Entry) -> None:
         """Put the one entry of a container in its place."""

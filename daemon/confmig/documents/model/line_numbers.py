@@ -6,7 +6,7 @@ from bisect import bisect_right
 
 from confmig.documents.model.document import Document
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import Mapping, Sequence, cells_of
+from confmig.documents.model.tree import Mapping, Sequence, entries_of
 
 
 def line_of_entry(document: Document, place: str) -> int:
@@ -24,11 +24,11 @@ def line_numbers(document: Document) -> dict[tuple[str | int, ...], int]:
         path, value = stack.pop()
         if not isinstance(value, Mapping | Sequence):
             continue
-        for number, cell in enumerate(cells_of(value)):
-            part = cell.name if isinstance(value, Mapping) and cell.name is not None else number
-            origin = cell.key or cell.node
+        for number, entry in enumerate(entries_of(value)):
+            part = entry.name if isinstance(value, Mapping) and entry.name is not None else number
+            origin = entry.key or entry.node
             if origin is not None:
                 out[(*path, part)] = bisect_right(breaks, origin.start - 1) + 1
-            if cell.node is None or cell.node.alias is None:
-                stack.append(((*path, part), cell.value))
+            if entry.node is None or entry.node.alias is None:
+                stack.append(((*path, part), entry.value))
     return out

@@ -12,13 +12,13 @@ from typing import Any
 from confmig.documents.model import path as paths
 from confmig.documents.model.path import AnyDepth, AnyItem, AnyKey, Index, Key, Path, Place, show
 from confmig.documents.model.tree import (
-    Cell,
     Container,
+    Entry,
     Mapping,
     Sequence,
-    cells_of,
+    entries_of,
     place_of,
-    walk_cells,
+    walk_entries,
 )
 from confmig.documents.model.values import described
 from confmig.errors import Refused
@@ -28,15 +28,15 @@ MISSING = object()
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """One place that a path names: the container and the cell in it."""
+    """One place that a path names: the container and the entry in it."""
 
     container: Container
-    cell: Cell
+    entry: Entry
 
     @property
     def place(self) -> Place:
-        name = self.cell.name
-        last = self.container.position(self.cell) if name is None else name
+        name = self.entry.name
+        last = self.container.position(self.entry) if name is None else name
         return (*place_of(self.container), last)
 
     @property
@@ -48,7 +48,7 @@ class Hit:
 class Lookup:
     """The reading half of a ``Document``."""
 
-    root_cell: Cell
+    root_entry: Entry
     format: str
 
     @property
@@ -59,7 +59,7 @@ class Lookup:
     @property
     def root(self) -> Any:
         """The value of the whole document."""
-        return self.root_cell.value
+        return self.root_entry.value
 
     def __getitem__(self, key: Any) -> Any:
         return self.root[key]
@@ -97,7 +97,7 @@ class Lookup:
                 here = [(self.enter(hits[0]), hits[0])]
             elif isinstance(segment, AnyDepth):
                 # this container and everything below it; below ``**`` nothing is a wrong type
-                below = [(h.cell.value, h) for h in hits]
+                below = [(h.entry.value, h) for h in hits]
                 here = [(v, h) for v, h in [*here, *below] if isinstance(v, Mapping | Sequence)]
                 lenient = True
             else:
@@ -127,18 +127,18 @@ class Lookup:
         Raises ``Refused`` (``dialect_unclear``) where readers of such a file differ about
         what the value is.
         """
-        why = hit.container.document.unclear.get(id(hit.cell))
+        why = hit.container.document.unclear.get(id(hit.entry))
         if why is not None:
             raise unclear(hit.shown, *why)
-        return hit.cell.value
+        return hit.entry.value
 
     def _passes(self, hit: Hit, rest: Path) -> bool:
         """Whether a wildcard may pass a place by.
 
         An alias in which the rest of the path names nothing, so that it would only be read.
         """
-        aliased = hit.cell.node is not None and hit.cell.node.alias is not None
-        return aliased and not self._read(hit.cell.value, rest)
+        aliased = hit.entry.node is not None and hit.entry.node.alias is not None
+        return aliased and not self._read(hit.entry.value, rest)
 
     def read(self, path: str | Path, within: Any = MISSING) -> list[Hit]:
         """Every place a path names, as a reader sees it: through aliases and merge keys.
@@ -155,7 +155,7 @@ class Lookup:
         hits: list[Hit] = []
         for segment in segments:
             hits = [hit for one in here for hit in self._seen(one, segment)]
-            below = [hit.cell.value for hit in hits]
+            below = [hit.entry.value for hit in hits]
             here = [*here, *below] if isinstance(segment, AnyDepth) else below
         return hits
 
@@ -165,9 +165,9 @@ class Lookup:
             return self.step(value, segment, True)
         if isinstance(segment, Key):
             self.once(value, segment.name)
-            cell = value.cells.get(segment.name)
-            if cell is not None:
-                return [Hit(value, cell)]
+            entry = value.entries.get(segment.name)
+            if entry is not None:
+                return [Hit(value, entry)]
             found = self._merged_hit(value, segment.name)
             return [found] if found is not None else []
         if isinstance(segment, AnyKey):
@@ -178,7 +178,7 @@ class Lookup:
 
     def enter(self, hit: Hit) -> Any:
         """The value of a place on the way to another. Raises ``Refused`` at an alias."""
-        node = hit.cell.node
+        node = hit.entry.node
         if node is not None and node.alias is not None:
             raise Refused(
                 "through_alias",
@@ -186,7 +186,7 @@ class Lookup:
                 place=hit.shown,
                 fix="address the anchored value itself, or write the value out at this place",
             )
-        return hit.cell.value
+        return hit.entry.value
 
     def step(
         self, value: Any, segment: paths.Segment, lenient: bool, by: Hit | None = None
@@ -198,10 +198,10 @@ class Lookup:
             if not isinstance(value, Mapping | Sequence):
                 return []
             return [
-                Hit(container, cell)
-                for container, cell in walk_cells(value)
-                if isinstance(cell.value, Mapping | Sequence)
-                and not (cell.node is not None and cell.node.alias is not None)
+                Hit(container, entry)
+                for container, entry in walk_entries(value)
+                if isinstance(entry.value, Mapping | Sequence)
+                and not (entry.node is not None and entry.node.alias is not None)
             ]
         wanted: type[Container] = Mapping if isinstance(segment, Key | AnyKey) else Sequence
         if not isinstance(value, wanted):
@@ -215,9 +215,9 @@ class Lookup:
             )
         if isinstance(value, Mapping) and isinstance(segment, Key):
             self.once(value, segment.name)
-            cell = value.cells.get(segment.name)
-            if cell is not None:
-                return [Hit(value, cell)]
+            entry = value.entries.get(segment.name)
+            if entry is not None:
+                return [Hit(value, entry)]
             if not lenient and self._merged(value, segment.name):
                 raise Refused(
                     "merge_only_key",
@@ -226,11 +226,11 @@ class Lookup:
                     fix="write the key out in this mapping, or migrate the merged one by hand",
                 )
             return []
-        cells = cells_of(value)
+        entries = entries_of(value)
         if isinstance(segment, Index):
-            return [Hit(value, cells[segment.at])] if segment.at < len(cells) else []
+            return [Hit(value, entries[segment.at])] if segment.at < len(entries) else []
         assert isinstance(segment, AnyItem | AnyKey)
-        return [Hit(value, cell) for cell in cells]
+        return [Hit(value, entry) for entry in entries]
 
     def _merged(self, mapping: Mapping, name: str) -> bool:
         return self._merged_hit(mapping, name) is not None
@@ -238,8 +238,8 @@ class Lookup:
     def _merged_hit(self, mapping: Mapping, name: str) -> Hit | None:
         """Where a key stands that a mapping has through a merge key; the first source wins."""
         for source in self._merged_into(mapping):
-            if name in source.cells:
-                return Hit(source, source.cells[name])
+            if name in source.entries:
+                return Hit(source, source.entries[name])
         return None
 
     def _merged_into(self, mapping: Mapping) -> list[Mapping]:

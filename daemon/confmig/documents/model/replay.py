@@ -9,7 +9,7 @@ from confmig.documents.model.editor import Editor
 from confmig.documents.model.journal import Change
 from confmig.documents.model.lookup import Hit
 from confmig.documents.model.path import Place
-from confmig.documents.model.tree import Cell, Container, Mapping, Sequence, land
+from confmig.documents.model.tree import Container, Entry, Mapping, Sequence, land
 from confmig.errors import Refused
 
 
@@ -18,7 +18,7 @@ class Journalled(Editor, Protocol):
 
     changes: list[Change]
 
-    def guard(self, container: Container, cell: Cell | None = None) -> None:
+    def guard(self, container: Container, entry: Entry | None = None) -> None:
         """Refuse an edit of anything that other places of the document point at."""
 
     def replace_root(self, value: Any) -> None:
@@ -34,9 +34,9 @@ def replay(document: Journalled, changes: Iterable[Change]) -> None:
 def _redo(document: Journalled, change: Change) -> None:
     if not change.place:
         if change.kind == "wrapped":
-            document.enclose(None, document.root_cell, change.under)
+            document.enclose(None, document.root_entry, change.under)
         elif change.kind == "unwrapped":
-            document.expose(None, document.root_cell)
+            document.expose(None, document.root_entry)
         elif change.kind == "replaced":
             document.replace_root(change.new)
         else:
@@ -50,34 +50,34 @@ def _redo(document: Journalled, change: Change) -> None:
     if change.kind == "added":
         document.add(container, name, change.new, change.at)
         return
-    cell = _cell(container, last)
+    entry = _entry(container, last)
     if change.kind == "removed":
-        document.remove(container, cell, leave_comments=change.leave_comments)
+        document.remove(container, entry, leave_comments=change.leave_comments)
     elif change.kind == "replaced":
-        document.replace(container, cell, change.new, keep_tag=change.keep_tag)
+        document.replace(container, entry, change.new, keep_tag=change.keep_tag)
     elif change.kind == "wrapped":
-        document.enclose(container, cell, change.under)
+        document.enclose(container, entry, change.under)
     elif change.kind == "unwrapped":
-        document.expose(container, cell)
+        document.expose(container, entry)
     else:
-        _move(document, change, container, cell)
+        _move(document, change, container, entry)
 
 
-def _move(document: Journalled, change: Change, container: Container, cell: Cell) -> None:
+def _move(document: Journalled, change: Change, container: Container, entry: Entry) -> None:
     """``to`` names the place after the entry has left, so it is looked up then."""
     if not change.to:
         raise _journal_invalid()
     name = change.to[-1] if isinstance(change.to[-1], str) else None
     if name is not None and change.to[:-1] == change.place[:-1]:
-        document.relocate(Hit(container, cell), container, name)
+        document.relocate(Hit(container, entry), container, name)
         return
     document.guard(container)
-    container.detach(cell)
+    container.detach(entry)
     target = _container(document, change.to)
     document.guard(target)
     if (name is None) != isinstance(target, Sequence) or (name is not None and name in target):
         raise _journal_invalid()
-    land(cell, target, name, change.to_at)
+    land(entry, target, name, change.to_at)
     document.changes.append(change)
 
 
@@ -93,11 +93,11 @@ def _container(document: Journalled, place: Place) -> Container:
     return value
 
 
-def _cell(container: Container, last: str | int) -> Cell:
-    if isinstance(container, Mapping) and isinstance(last, str) and last in container.cells:
-        return container.cells[last]
+def _entry(container: Container, last: str | int) -> Entry:
+    if isinstance(container, Mapping) and isinstance(last, str) and last in container.entries:
+        return container.entries[last]
     if isinstance(container, Sequence) and isinstance(last, int) and 0 <= last < len(container):
-        return container.cells[last]
+        return container.entries[last]
     raise _journal_invalid()
 
 

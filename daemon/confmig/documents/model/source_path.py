@@ -5,7 +5,7 @@ from __future__ import annotations
 from confmig.documents.model.document import Document
 from confmig.documents.model.lookup import Hit
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import Cell, Mapping, Origin, Sequence, walk_cells
+from confmig.documents.model.tree import Entry, Mapping, Origin, Sequence, walk_entries
 
 
 def source_path(document: Document, at: int) -> str:
@@ -13,27 +13,27 @@ def source_path(document: Document, at: int) -> str:
 
     Empty where none does.
     """
-    root = document.root_cell.source
+    root = document.root_entry.source
     best: tuple[int, tuple[str | int, ...]] = (-1, ())
     stack: list[tuple[Origin, tuple[str | int, ...]]] = [(root, ())] if root is not None else []
     while stack:
         origin, path = stack.pop()
-        for number, cell in enumerate(origin.cells):
-            place = (*path, number if cell.parsed is None else cell.parsed)
-            node = cell.source
-            start = cell.key.start if cell.key is not None else node.outer if node else -1
+        for number, entry in enumerate(origin.entries):
+            place = (*path, number if entry.parsed is None else entry.parsed)
+            node = entry.source
+            start = entry.key.start if entry.key is not None else node.outer if node else -1
             if best[0] < start <= at:
                 best = (start, place)
-            if node is not None and node.cells:
+            if node is not None and node.entries:
                 stack.append((node, place))
     return document.address + show(best[1])
 
 
-def path_of(document: Document, cell: Cell) -> str:
+def path_of(document: Document, entry: Entry) -> str:
     """The path of an entry of the tree as it is now; empty if it is not in the tree."""
     if not isinstance(document.root, Mapping | Sequence):
         return ""
-    for container, other in walk_cells(document.root):
-        if other is cell:
-            return Hit(container, cell).shown
+    for container, other in walk_entries(document.root):
+        if other is entry:
+            return Hit(container, entry).shown
     return ""

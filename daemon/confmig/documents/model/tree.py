@@ -2,15 +2,15 @@
 
 A ``Mapping`` is a dict and a ``Sequence`` is a list of plain values and further containers, so a
 handler reads them as usual and a JSON Schema validator walks them without a copy. Beside each
-value stands a ``Cell``: which source entry it came from and which source value it still holds.
+value there is an ``Entry``: which source entry it came from and which source value it still holds.
 
-* ``cell.source`` is the value's ``Origin`` in the text as it was parsed; it never changes.
-* ``cell.node`` is the ``Origin`` whose text the value still equals, or None for a new value.
-* ``cell.home`` is the source container the entry was parsed in, or None for a new entry. The
+* ``entry.source`` is the value's ``Origin`` in the text as it was parsed; it never changes.
+* ``entry.node`` is the ``Origin`` whose text the value still equals, or None for a new value.
+* ``entry.home`` is the source container the entry was parsed in, or None for a new entry. The
   entry that holds a whole document has its own origin there.
 
 The renderer needs nothing else: an entry that is still in its home, with ``node is source``, is
-copied; a cell elsewhere is text that moved; a cell without origin is text to be written.
+copied; an entry elsewhere is text that moved; an entry without origin is text to be written.
 
 Changing a container through its dict or list methods goes through the ``Document`` it belongs
 to, so that every change is journalled.
@@ -31,16 +31,16 @@ class Origin:
 
     ``outer`` is ``start`` with the value's tag and anchor included. ``style`` is the quote
     character, ``|`` or ``>`` for a scalar, None for a plain one. ``flow`` tells ``{}`` and
-    ``[]`` from block containers. ``cells`` are a container's entries in source order (a parser
-    gives each container a list of its own); ``cell`` is the entry that holds this value.
+    ``[]`` from block containers. ``entries`` are a container's entries in source order (a parser
+    gives each container a list of its own); ``entry`` is the entry that holds this value.
     """
 
     __slots__ = (
         "alias",
         "anchor",
-        "cell",
-        "cells",
         "end",
+        "entries",
+        "entry",
         "flow",
         "outer",
         "start",
@@ -67,14 +67,14 @@ class Origin:
         self.anchor = anchor
         self.alias = alias
         self.flow = flow
-        self.cells = _NO_CELLS
-        self.cell: Cell | None = None
+        self.entries = _NO_CELLS
+        self.entry: Entry | None = None
 
 
-_NO_CELLS = cast("list[Cell]", ())  # a scalar's: there are many, and no one may add to it
+_NO_CELLS = cast("list[Entry]", ())  # a scalar's: there are many, and no one may add to it
 
 
-class Cell:
+class Entry:
     """One entry of a container: the key (None in a sequence), the value and their sources.
 
     ``carries`` is the entry whose comments travel with a value that gained or lost its key.
@@ -98,7 +98,7 @@ class Cell:
         self.home = home
         self.source = node if home is not None else None
         self.node = node
-        self.carries: Cell | None = None
+        self.carries: Entry | None = None
         self.tag: str | None = None
 
     @property
@@ -133,92 +133,92 @@ class Owner(Protocol):
 
     def add(
         self, container: Container, name: str | None, value: Any, at: int | None = None
-    ) -> Cell:
+    ) -> Entry:
         """Add an entry, at a position or at the end."""
 
-    def replace(self, container: Container, cell: Cell, value: Any) -> None:
+    def replace(self, container: Container, entry: Entry, value: Any) -> None:
         """Give an entry another value."""
 
-    def remove(self, container: Container, cell: Cell) -> None:
+    def remove(self, container: Container, entry: Entry) -> None:
         """Remove an entry."""
 
 
 class Mapping(dict[str, Any]):
     """A mapping. Reads like a dict; writes are journalled."""
 
-    __slots__ = ("_order", "cell", "cells", "changed", "document", "origin", "up")
+    __slots__ = ("_order", "changed", "document", "entries", "entry", "origin", "up")
 
     def __init__(self, document: Owner, origin: Origin | None = None) -> None:
         super().__init__()
         self.document = document
         self.origin = origin
-        self.cells: dict[str, Cell] = {}
+        self.entries: dict[str, Entry] = {}
         self.up: Container | None = None
-        self.cell: Cell | None = None
+        self.entry: Entry | None = None
         self.changed = False
-        self._order: dict[int, int] | None = None  # positions by cell, made when first asked for
+        self._order: dict[int, int] | None = None  # positions by entry, made when first asked for
 
     __hash__ = None
 
-    def attach(self, cell: Cell, at: int | None = None) -> None:
-        """Put a cell in, before position ``at`` or at the end. Not journalled."""
-        name = cell.name
+    def attach(self, entry: Entry, at: int | None = None) -> None:
+        """Put an entry in, before position ``at`` or at the end. Not journalled."""
+        name = entry.name
         assert name is not None
-        assert name not in self.cells
-        if at is None or at >= len(self.cells):
+        assert name not in self.entries
+        if at is None or at >= len(self.entries):
             if self._order is not None:
-                self._order[id(cell)] = len(self.cells)
-            self.cells[name] = cell
-            dict.__setitem__(self, name, cell.value)
+                self._order[id(entry)] = len(self.entries)
+            self.entries[name] = entry
+            dict.__setitem__(self, name, entry.value)
         else:
-            cells = list(self.cells.values())
-            cells.insert(at, cell)
-            self._refill(cells)
+            entries = list(self.entries.values())
+            entries.insert(at, entry)
+            self._refill(entries)
         touch(self)
-        adopt(self, cell)
+        adopt(self, entry)
 
-    def detach(self, cell: Cell) -> int:
-        """Take a cell out and return the position it had. Not journalled."""
-        at = self.position(cell)
-        assert cell.name is not None
-        del self.cells[cell.name]
-        dict.__delitem__(self, cell.name)
-        self._order = _without_last(self._order, cell, at == len(self.cells))
+    def detach(self, entry: Entry) -> int:
+        """Take an entry out and return the position it had. Not journalled."""
+        at = self.position(entry)
+        assert entry.name is not None
+        del self.entries[entry.name]
+        dict.__delitem__(self, entry.name)
+        self._order = _without_last(self._order, entry, at == len(self.entries))
         touch(self)
         return at
 
-    def position(self, cell: Cell) -> int:
-        """Where a cell stands among the entries."""
-        return self._positions()[id(cell)]
+    def position(self, entry: Entry) -> int:
+        """Where an entry stands among the entries."""
+        return self._positions()[id(entry)]
 
-    def has(self, cell: Cell) -> bool:
-        """Whether a cell is one of the entries."""
-        return id(cell) in self._positions()
+    def has(self, entry: Entry) -> bool:
+        """Whether an entry is one of the entries."""
+        return id(entry) in self._positions()
 
     def _positions(self) -> dict[int, int]:
         if self._order is None:
-            self._order = {id(c): i for i, c in enumerate(self.cells.values())}
+            self._order = {id(c): i for i, c in enumerate(self.entries.values())}
         return self._order
 
-    def rename(self, cell: Cell, name: str) -> None:
-        """Give a cell another key in the same place. Not journalled."""
-        cells = list(self.cells.values())
-        cell.name = name
-        self._refill(cells)
+    def rename(self, entry: Entry, name: str) -> None:
+        """Give an entry another key in the same place. Not journalled."""
+        entries = list(self.entries.values())
+        entry.name = name
+        self._refill(entries)
         touch(self)
 
-    def refresh(self, cell: Cell) -> None:
-        """Show the cell's value after it changed."""
-        assert cell.name is not None
-        dict.__setitem__(self, cell.name, cell.value)
+    def refresh(self, entry: Entry) -> None:
+        """Show the entry's value after it changed."""
+        assert entry.name is not None
+        dict.__setitem__(self, entry.name, entry.value)
         touch(self)
-        adopt(self, cell)
+        adopt(self, entry)
 
-    def _refill(self, cells: Iterable[Cell]) -> None:
-        self.cells = {c.name: c for c in cells if c.name is not None}
+    def _refill(self, entries: Iterable[Entry]) -> None:
+        self.entries = {c.name: c for c in entries if c.name is not None}
         self._order = None
         dict.clear(self)
-        for name, c in self.cells.items():
+        for name, c in self.entries.items():
             dict.__setitem__(self, name, c.value)
 
     # the dict methods that change something
@@ -227,15 +227,15 @@ class Mapping(dict[str, Any]):
         self.document.put(self, key, value)
 
     def __delitem__(self, key: str) -> None:
-        self.document.remove(self, self.cells[key])
+        self.document.remove(self, self.entries[key])
 
     def setdefault(self, key: str, default: Any = None) -> Any:
-        if key not in self.cells:
+        if key not in self.entries:
             self[key] = default
         return self[key]
 
     def pop(self, key: str, *default: Any) -> Any:
-        if key not in self.cells:
+        if key not in self.entries:
             if default:
                 return default[0]
             raise KeyError(key)
@@ -248,7 +248,7 @@ class Mapping(dict[str, Any]):
             self[key] = value
 
     def clear(self) -> None:
-        for key in list(self.cells):
+        for key in list(self.entries):
             del self[key]
 
     def _unsupported(self, *_: Any) -> NoReturn:
@@ -261,70 +261,70 @@ class Mapping(dict[str, Any]):
 class Sequence(list[Any]):
     """A sequence. Reads like a list; writes are journalled."""
 
-    __slots__ = ("_order", "cell", "cells", "changed", "document", "origin", "up")
+    __slots__ = ("_order", "changed", "document", "entries", "entry", "origin", "up")
 
     def __init__(self, document: Owner, origin: Origin | None = None) -> None:
         super().__init__()
         self.document = document
         self.origin = origin
-        self.cells: list[Cell] = []
+        self.entries: list[Entry] = []
         self.up: Container | None = None
-        self.cell: Cell | None = None
+        self.entry: Entry | None = None
         self.changed = False
-        self._order: dict[int, int] | None = None  # positions by cell, made when first asked for
+        self._order: dict[int, int] | None = None  # positions by entry, made when first asked for
 
     __hash__ = None
 
-    def attach(self, cell: Cell, at: int | None = None) -> None:
-        """Put a cell in, before position ``at`` or at the end. Not journalled."""
-        at = len(self.cells) if at is None else min(at, len(self.cells))
-        if at < len(self.cells):
+    def attach(self, entry: Entry, at: int | None = None) -> None:
+        """Put an entry in, before position ``at`` or at the end. Not journalled."""
+        at = len(self.entries) if at is None else min(at, len(self.entries))
+        if at < len(self.entries):
             self._order = None
         elif self._order is not None:
-            self._order[id(cell)] = at
-        self.cells.insert(at, cell)
-        list.insert(self, at, cell.value)
+            self._order[id(entry)] = at
+        self.entries.insert(at, entry)
+        list.insert(self, at, entry.value)
         touch(self)
-        adopt(self, cell)
+        adopt(self, entry)
 
-    def detach(self, cell: Cell) -> int:
-        """Take a cell out and return the position it had. Not journalled."""
-        at = self.position(cell)
-        del self.cells[at]
+    def detach(self, entry: Entry) -> int:
+        """Take an entry out and return the position it had. Not journalled."""
+        at = self.position(entry)
+        del self.entries[at]
         list.__delitem__(self, at)
-        self._order = _without_last(self._order, cell, at == len(self.cells))
+        self._order = _without_last(self._order, entry, at == len(self.entries))
         touch(self)
         return at
 
-    def position(self, cell: Cell) -> int:
-        """Where a cell stands among the items."""
-        return self._positions()[id(cell)]
+    def position(self, entry: Entry) -> int:
+        """Where an entry stands among the items."""
+        return self._positions()[id(entry)]
 
-    def has(self, cell: Cell) -> bool:
-        """Whether a cell is one of the items."""
-        return id(cell) in self._positions()
+    def has(self, entry: Entry) -> bool:
+        """Whether an entry is one of the items."""
+        return id(entry) in self._positions()
 
     def _positions(self) -> dict[int, int]:
         if self._order is None:
-            self._order = {id(c): i for i, c in enumerate(self.cells)}
+            self._order = {id(c): i for i, c in enumerate(self.entries)}
         return self._order
 
-    def refresh(self, cell: Cell) -> None:
-        """Show the cell's value after it changed."""
-        list.__setitem__(self, self.position(cell), cell.value)
+    def refresh(self, entry: Entry) -> None:
+        """Show the entry's value after it changed."""
+        list.__setitem__(self, self.position(entry), entry.value)
         touch(self)
-        adopt(self, cell)
+        adopt(self, entry)
 
     # the list methods that change something
 
     def __setitem__(self, at: Any, value: Any) -> None:
-        self.document.replace(self, self.cells[_one(at)], value)
+        self.document.replace(self, self.entries[_one(at)], value)
 
     def __delitem__(self, at: Any) -> None:
-        self.document.remove(self, self.cells[_one(at)])
+        self.document.remove(self, self.entries[_one(at)])
 
     def insert(self, at: Any, value: Any) -> None:
-        size = len(self.cells)
+        size = len(self.entries)
         self.document.add(self, None, value, max(0, at + size) if at < 0 else min(at, size))
 
     def append(self, value: Any) -> None:
@@ -343,7 +343,7 @@ class Sequence(list[Any]):
         del self[self.index(value)]
 
     def clear(self) -> None:
-        while self.cells:
+        while self.entries:
             del self[-1]
 
     def _unsupported(self, *_: Any, **__: Any) -> NoReturn:
@@ -358,11 +358,11 @@ class Sequence(list[Any]):
 Container = Mapping | Sequence
 
 
-def _without_last(order: dict[int, int] | None, cell: Cell, last: bool) -> dict[int, int] | None:
-    """The known positions after a cell left: only the last one leaves the others as they were."""
+def _without_last(order: dict[int, int] | None, entry: Entry, last: bool) -> dict[int, int] | None:
+    """The known positions after an entry left: only the last one leaves the others as they were."""
     if order is None or not last:
         return None
-    del order[id(cell)]
+    del order[id(entry)]
     return order
 
 
@@ -380,15 +380,15 @@ def touch(container: Container) -> None:
         here = here.up
 
 
-def adopt(container: Container, cell: Cell) -> None:
-    """Tell a container that is a cell's own value where it hangs now."""
-    value = cell.value
-    if isinstance(value, Mapping | Sequence) and not (cell.node and cell.node.alias):
+def adopt(container: Container, entry: Entry) -> None:
+    """Tell a container that is an entry's own value where it hangs now."""
+    value = entry.value
+    if isinstance(value, Mapping | Sequence) and not (entry.node and entry.node.alias):
         value.up = container
-        value.cell = cell
+        value.entry = entry
 
 
-def carry(cell: Cell, inner: Cell) -> None:
+def carry(entry: Entry, inner: Entry) -> None:
     """Let an entry carry the comments of one that went, before those that it carries already."""
     first = inner if inner.home is not None else inner.carries
     if first is None:
@@ -396,41 +396,41 @@ def carry(cell: Cell, inner: Cell) -> None:
     last = first
     while last.carries is not None:
         last = last.carries
-    last.carries, cell.carries = cell.carries, first
+    last.carries, entry.carries = entry.carries, first
 
 
-def land(cell: Cell, target: Container, name: str | None, at: int | None) -> Cell:
+def land(entry: Entry, target: Container, name: str | None, at: int | None) -> Entry:
     """Attach a detached entry; where a key is gained or lost, only the value moves."""
-    if (name is None) == (cell.name is None):
-        cell.name = name
+    if (name is None) == (entry.name is None):
+        entry.name = name
     else:
-        old = cell
-        cell = Cell(name, old.value, old.node)
-        cell.tag = old.tag
-        cell.carries = old if old.home is not None else old.carries
-    target.attach(cell, at)
-    return cell
+        old = entry
+        entry = Entry(name, old.value, old.node)
+        entry.tag = old.tag
+        entry.carries = old if old.home is not None else old.carries
+    target.attach(entry, at)
+    return entry
 
 
-def cells_of(container: Container) -> list[Cell]:
-    """The cells of a container in order."""
-    cells = container.cells
-    return list(cells.values()) if isinstance(cells, dict) else cells
+def entries_of(container: Container) -> list[Entry]:
+    """The entries of a container in order."""
+    entries = container.entries
+    return list(entries.values()) if isinstance(entries, dict) else entries
 
 
-def cell_at(container: Any, part: str | int) -> Cell:
-    """The cell of one step of a concrete path."""
-    cells = container.cells
-    return cells[part]  # type: ignore[no-any-return]
+def entry_at(container: Any, part: str | int) -> Entry:
+    """The entry of one step of a concrete path."""
+    entries = container.entries
+    return entries[part]  # type: ignore[no-any-return]
 
 
 def place_of(container: Container) -> Place:
     """The concrete path of a container from the root."""
     parts: list[str | int] = []
     here: Container = container
-    while here.up is not None and here.cell is not None:
-        name = here.cell.name
-        parts.append(here.up.position(here.cell) if name is None else name)
+    while here.up is not None and here.entry is not None:
+        name = here.entry.name
+        parts.append(here.up.position(here.entry) if name is None else name)
         here = here.up
     return tuple(reversed(parts))
 
@@ -445,27 +445,27 @@ def build(document: Owner, value: Any) -> Any:
         for key, item in value.items():
             if not isinstance(key, str):
                 raise Refused("value_unsupported", f"a key must be a text, not {described(key)}")
-            mapping.attach(Cell(key, build(document, item)))
+            mapping.attach(Entry(key, build(document, item)))
         return mapping
     if isinstance(value, list | tuple):
         sequence = Sequence(document)
         for item in value:
-            sequence.attach(Cell(None, build(document, item)))
+            sequence.attach(Entry(None, build(document, item)))
         return sequence
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise Refused("value_unsupported", f"a value of type {type(value).__name__} cannot be written")
 
 
-def walk_cells(container: Container) -> Iterator[tuple[Container, Cell]]:
-    """Every cell below a container in document order, each with the container it is in.
+def walk_entries(container: Container) -> Iterator[tuple[Container, Entry]]:
+    """Every entry below a container in document order, each with the container it is in.
 
     Aliases are not entered.
     """
-    stack = [(container, cell) for cell in reversed(cells_of(container))]
+    stack = [(container, entry) for entry in reversed(entries_of(container))]
     while stack:
-        here, cell = stack.pop()
-        yield here, cell
-        value = cell.value
-        if isinstance(value, Mapping | Sequence) and not (cell.node and cell.node.alias):
-            stack.extend((value, inner) for inner in reversed(cells_of(value)))
+        here, entry = stack.pop()
+        yield here, entry
+        value = entry.value
+        if isinstance(value, Mapping | Sequence) and not (entry.node and entry.node.alias):
+            stack.extend((value, inner) for inner in reversed(entries_of(value)))

@@ -24,7 +24,7 @@ from confmig.documents.model.document import Document, document_of
 from confmig.documents.model.document_set import DocumentSet, address
 from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import MISSING
-from confmig.documents.model.tree import Cell, Mapping
+from confmig.documents.model.tree import Entry, Mapping
 from confmig.documents.model.values import described, plain
 from confmig.documents.operations.base import Addresses, AnyPath, Context, Strict
 from confmig.documents.operations.conditions import Condition
@@ -225,21 +225,23 @@ class Operation(Strict):
         scopes: list[Any] = []
         lenient = each.lenient or scope is not document.root
         for hit in document.find(path, scope, lenient=lenient):
-            if hit.cell.name == "<<" and hit.container.document.merges:
+            if hit.entry.name == "<<" and hit.container.document.merges:
                 continue  # a merge key is not an entry of its object
-            if isinstance(hit.cell.value, Mapping) and not (hit.cell.node and hit.cell.node.alias):
+            if isinstance(hit.entry.value, Mapping) and not (
+                hit.entry.node and hit.entry.node.alias
+            ):
                 if each.recursive:
                     inner = path
                     if isinstance(document, DocumentSet) and scope is document.root:
                         inner = path.partition(":")[2]  # from here on it starts at an object
-                    scopes += self._below(document, hit.cell.value, inner, each)
-                scopes.append(hit.cell.value)
+                    scopes += self._below(document, hit.entry.value, inner, each)
+                scopes.append(hit.entry.value)
             elif each.other_types == "error":
-                alias = hit.cell.node is not None and hit.cell.node.alias is not None
+                alias = hit.entry.node is not None and hit.entry.node.alias is not None
                 raise Refused(
                     "wrong_type",
                     "an object is expected here, "
-                    f"not {'an alias' if alias else described(hit.cell.value)}",
+                    f"not {'an alias' if alias else described(hit.entry.value)}",
                     place=hit.shown,
                 )
         return scopes
@@ -259,17 +261,17 @@ def data_of(document: Document) -> Any:
                 table = body.get("map") if isinstance(body, Mapping) else None
                 if isinstance(table, Mapping):
                     operation[kind]["map"] = [
-                        {"from": _key(document, cell), "to": plain(cell.value)}
-                        for cell in table.cells.values()
+                        {"from": _key(document, entry), "to": plain(entry.value)}
+                        for entry in table.entries.values()
                     ]
     return data
 
 
-def _key(document: Document, cell: Cell) -> Any:
+def _key(document: Document, entry: Entry) -> Any:
     """The value of a key as YAML reads a plain scalar; a quoted one is text."""
-    if cell.key is None or cell.key.style is not None:
-        return cell.name
-    return resolve(document.text[cell.key.start : cell.key.end], document.dialect)
+    if entry.key is None or entry.key.style is not None:
+        return entry.name
+    return resolve(document.text[entry.key.start : entry.key.end], document.dialect)
 
 
 def load(

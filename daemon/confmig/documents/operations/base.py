@@ -187,12 +187,12 @@ def expect(document: Editor, hit: Hit, wanted: TypeName | None) -> None:
     """
     if wanted is None or is_type(document, hit, wanted):
         return
-    if hit.cell.value is None:
-        document.replace(hit.container, hit.cell, _ZERO[wanted])
+    if hit.entry.value is None:
+        document.replace(hit.container, hit.entry, _ZERO[wanted])
         return
     raise Refused(
         "wrong_type",
-        f"{words_of(wanted)} is expected here, not {described(hit.cell.value)}",
+        f"{words_of(wanted)} is expected here, not {described(hit.entry.value)}",
         place=hit.shown,
     )
 
@@ -210,13 +210,13 @@ def rewrite(document: Editor, hit: Hit, value: Any) -> None:
 
     Raises ``Refused`` (``tagged_value``) for any other value with such a tag: it would be lost.
     """
-    cell = hit.cell
-    tag = cell.node.tag if cell.node is not None else cell.tag
-    if tag in _PLAIN or (tag.startswith(_STANDARD) and not isinstance(cell.value, str)):
-        document.replace(hit.container, cell, value)
-    elif isinstance(cell.value, str) and isinstance(value, str) and _WRITABLE.fullmatch(tag):
-        document.replace(hit.container, cell, value, keep_tag=True)
-    elif not same_value(cell.value, value):
+    entry = hit.entry
+    tag = entry.node.tag if entry.node is not None else entry.tag
+    if tag in _PLAIN or (tag.startswith(_STANDARD) and not isinstance(entry.value, str)):
+        document.replace(hit.container, entry, value)
+    elif isinstance(entry.value, str) and isinstance(value, str) and _WRITABLE.fullmatch(tag):
+        document.replace(hit.container, entry, value, keep_tag=True)
+    elif not same_value(entry.value, value):
         raise Refused(
             "tagged_value",
             f"the value has the tag {tag}, which the new value cannot keep",
@@ -227,11 +227,11 @@ def rewrite(document: Editor, hit: Hit, value: Any) -> None:
 
 def is_type(document: Editor, hit: Hit, wanted: str) -> bool:
     """Whether a value has the type, the way the configuration's reader takes it."""
-    value = hit.cell.value
+    value = hit.entry.value
     kind = kind_of(value)
     if kind == wanted or (wanted == "number" and kind in ("int", "float")):
         return True
-    node = hit.cell.node
+    node = hit.entry.node
     if (
         wanted == "string"
         and kind == "bool"
@@ -262,7 +262,7 @@ def matches(value: Any, wanted: Any) -> bool:
 
 def the_list(document: Editor, hit: Hit) -> Sequence | None:
     """The list at a place; a null is none. Raises ``Refused`` (``wrong_type``)."""
-    if hit.cell.value is None:
+    if hit.entry.value is None:
         return None
     expect(document, hit, "list")
     value = document.enter(hit)
@@ -272,7 +272,7 @@ def the_list(document: Editor, hit: Hit) -> Sequence | None:
 
 def lexeme(document: Editor, hit: Hit) -> str:
     """The text of a scalar as it is in the file: 1.10 is not 1.1."""
-    value, node = hit.cell.value, hit.cell.node
+    value, node = hit.entry.value, hit.entry.node
     plain = node is not None and node.style in (None, "date") and node.alias is None
     if node is not None and plain and not isinstance(value, str):
         return hit.container.document.text[node.start : node.end]

@@ -10,7 +10,7 @@ from typing import Any, Literal
 from confmig.documents.model import path as paths
 from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import Hit
-from confmig.documents.model.tree import Container, Mapping, Sequence, cells_of
+from confmig.documents.model.tree import Container, Mapping, Sequence, entries_of
 from confmig.documents.model.values import described, plain, same_value
 from confmig.documents.operations.base import (
     AnyPath,
@@ -39,8 +39,8 @@ class WrapList(Strict):
     def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Wrap every value the path names."""
         for hit in document.find(self.path, scope):
-            if self.existing_list == "wrap" or not isinstance(hit.cell.value, Sequence):
-                document.enclose(hit.container, hit.cell, None)
+            if self.existing_list == "wrap" or not isinstance(hit.entry.value, Sequence):
+                document.enclose(hit.container, hit.entry, None)
 
 
 class UnwrapList(Strict):
@@ -56,17 +56,17 @@ class UnwrapList(Strict):
     def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Unwrap every list the path names."""
         for hit in reversed(document.find(self.path, scope)):
-            items = hit.cell.value
+            items = hit.entry.value
             if not isinstance(items, Sequence):
                 continue
             if len(items) > 1 and self.many in ("first", "last"):
                 keep = 0 if self.many == "first" else len(items) - 1
-                for cell in [c for i, c in enumerate(cells_of(items)) if i != keep]:
-                    document.remove(items, cell)
+                for entry in [c for i, c in enumerate(entries_of(items)) if i != keep]:
+                    document.remove(items, entry)
             if len(items) == 1:
-                document.expose(hit.container, hit.cell)
+                document.expose(hit.container, hit.entry)
             elif not len(items) and self.empty == "delete":
-                document.remove(hit.container, hit.cell)
+                document.remove(hit.container, hit.entry)
             elif (self.empty if not len(items) else self.many) == "error":
                 raise Refused(
                     "not_one_item",
@@ -95,7 +95,7 @@ class AddItem(Strict):
             return
         items = the_list(document, hit)
         if items is None:
-            document.replace(hit.container, hit.cell, [self.value])
+            document.replace(hit.container, hit.entry, [self.value])
         elif not (self.unique and any(same_value(i, self.value) for i in items)):
             document.add(items, None, self.value, 0 if self.at == "start" else None)
 
@@ -152,11 +152,11 @@ class RemoveItems(Strict):
             items = the_list(document, hit)
             if items is None:
                 continue
-            gone = [c for c in cells_of(items) if any(matches(c.value, v) for v in self.values)]
-            for cell in gone:
-                document.remove(items, cell)
+            gone = [c for c in entries_of(items) if any(matches(c.value, v) for v in self.values)]
+            for entry in gone:
+                document.remove(items, entry)
             if gone and self.prune_empty and not len(items):
-                document.remove(hit.container, hit.cell)
+                document.remove(hit.container, hit.entry)
 
 
 class ListToMap(Strict):
@@ -173,11 +173,11 @@ class ListToMap(Strict):
     def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Turn the list into an object if it is there; an object stays as it is."""
         hit = one(document, self.path, scope)
-        if hit is None or isinstance(hit.cell.value, Mapping):
+        if hit is None or isinstance(hit.entry.value, Mapping):
             return
         items = the_list(document, hit)
         if items is None or not len(items):
-            document.replace(hit.container, hit.cell, {})
+            document.replace(hit.container, hit.entry, {})
             return
         names: list[str] = []
         for number, item in enumerate(items):
@@ -192,15 +192,15 @@ class ListToMap(Strict):
                 )
             names.append(name)
         passing = _free_name(names)
-        document.enclose(hit.container, hit.cell, passing)
-        outer = hit.cell.value
+        document.enclose(hit.container, hit.entry, passing)
+        outer = hit.entry.value
         for name in names:
-            cell = cells_of(items)[0]
+            entry = entries_of(items)[0]
             if not self.keep_key:
-                key = cell.value.cells[self.key]
-                document.remove(cell.value, key, leave_comments=True)
-            document.relocate(Hit(items, cell), outer, name)
-        document.remove(outer, outer.cells[passing])
+                key = entry.value.entries[self.key]
+                document.remove(entry.value, key, leave_comments=True)
+            document.relocate(Hit(items, entry), outer, name)
+        document.remove(outer, outer.entries[passing])
 
 
 class MapToList(Strict):
@@ -217,41 +217,41 @@ class MapToList(Strict):
     def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Turn the object into a list if it is there; a list stays as it is."""
         hit = one(document, self.path, scope)
-        if hit is None or isinstance(hit.cell.value, Sequence):
+        if hit is None or isinstance(hit.entry.value, Sequence):
             return
         expect(document, hit, "object")
-        entries = document.enter(hit)
-        if hit.container.document.merges and "<<" in entries:
+        mapping = document.enter(hit)
+        if hit.container.document.merges and "<<" in mapping:
             raise Refused(
                 "merge_key",
                 "an object with a merge key (<<) cannot become a list",
                 place=hit.shown,
                 fix="write the merged keys out first",
             )
-        if not len(entries):
-            document.replace(hit.container, hit.cell, [])
+        if not len(mapping):
+            document.replace(hit.container, hit.entry, [])
             return
-        for name, cell in list(entries.cells.items()):
-            if not isinstance(cell.value, Mapping) and self.value_key is not None:
-                document.enclose(entries, cell, self.value_key)
-            if not isinstance(cell.value, Mapping) or self.key in cell.value:
+        for name, entry in list(mapping.entries.items()):
+            if not isinstance(entry.value, Mapping) and self.value_key is not None:
+                document.enclose(mapping, entry, self.value_key)
+            if not isinstance(entry.value, Mapping) or self.key in entry.value:
                 why = (
                     f"has a key {self.key!r} of its own"
-                    if isinstance(cell.value, Mapping)
-                    else f"is {described(cell.value)}, not an object"
+                    if isinstance(entry.value, Mapping)
+                    else f"is {described(entry.value)}, not an object"
                 )
                 raise Refused(
                     "not_keyed",
                     f"the entry {why}",
-                    place=Hit(entries, cell).shown,
+                    place=Hit(mapping, entry).shown,
                     fix="set `value_key`, or migrate this place by hand",
                 )
-            document.add(cell.value, self.key, name, 0)
-        document.enclose(hit.container, hit.cell, None)
-        outer = hit.cell.value
-        for cell in list(entries.cells.values()):
-            document.relocate(Hit(entries, cell), outer, None)
-        document.remove(outer, cells_of(outer)[0])
+            document.add(entry.value, self.key, name, 0)
+        document.enclose(hit.container, hit.entry, None)
+        outer = hit.entry.value
+        for entry in list(mapping.entries.values()):
+            document.relocate(Hit(mapping, entry), outer, None)
+        document.remove(outer, entries_of(outer)[0])
 
 
 def _free_name(names: list[str]) -> str:
@@ -294,7 +294,7 @@ class Gather(Strict):
             files = list(dict.fromkeys(id(h.container.document) for h in hits))
             hits.sort(key=lambda h: (files.index(id(h.container.document)), _position(h)))
         target = one(document, self.to, scope)
-        inside = target is not None and any(_within(h.container, target.cell.value) for h in hits)
+        inside = target is not None and any(_within(h.container, target.entry.value) for h in hits)
         onto = paths.parse(self.to) in [paths.parse(p) for p in self.sources]
         if self.keep or onto or (inside and self.on_conflict == "overwrite"):
             self._copied(document, scope, hits)
@@ -307,47 +307,47 @@ class Gather(Strict):
     def _moved(self, document: Editor, scope: Any, hits: list[Hit]) -> None:
         """The values go into the list as they are written, comments included."""
         for hit in hits:
-            items = hit.cell.value
-            if isinstance(items, Sequence) and not (hit.cell.node and hit.cell.node.alias):
-                for cell in [c for c in cells_of(items) if not self._wanted(c.value)]:
-                    document.remove(items, cell)
+            items = hit.entry.value
+            if isinstance(items, Sequence) and not (hit.entry.node and hit.entry.node.alias):
+                for entry in [c for c in entries_of(items) if not self._wanted(c.value)]:
+                    document.remove(items, entry)
         target = one(document, self.to, scope)
         if target is not None and self.on_conflict == "error":
-            values = [v for h in hits for v in _items(h.cell.value) if self._wanted(v)]
-            if not same_value(plain(target.cell.value), values):
+            values = [v for h in hits for v in _items(h.entry.value) if self._wanted(v)]
+            if not same_value(plain(target.entry.value), values):
                 raise Refused("target_exists", f"{self.to} exists already", place=target.shown)
             for hit in hits:
-                document.remove(hit.container, hit.cell)
+                document.remove(hit.container, hit.entry)
             return
         if target is None or self.on_conflict == "overwrite":
             document.set(self.to, [], scope)
             target = one(document, self.to, scope)
         assert target is not None
-        into = target.cell.value
+        into = target.entry.value
         if not isinstance(into, Sequence):
             raise Refused(
                 "wrong_type", f"a list is expected, not {described(into)}", place=target.shown
             )
         for hit in hits:
-            if self._wanted(hit.cell.value):
+            if self._wanted(hit.entry.value):
                 unique = self.on_conflict == "append_unique"
                 join(document, hit, into, at=None, unique=unique)
             else:
-                document.remove(hit.container, hit.cell)
+                document.remove(hit.container, hit.entry)
 
     def _copied(self, document: Editor, scope: Any, hits: list[Hit]) -> None:
         """The list gets copies of the values."""
-        values = [v for h in hits for v in _items(h.cell.value) if self._wanted(v)]
+        values = [v for h in hits for v in _items(h.entry.value) if self._wanted(v)]
         if self.on_conflict == "append_unique":
             values = _unique(values)
         if not self.keep:
             for hit in hits:
-                document.remove(hit.container, hit.cell)
+                document.remove(hit.container, hit.entry)
         target = one(document, self.to, scope)
         if target is None or self.on_conflict == "overwrite":
             document.set(self.to, values, scope)
             return
-        into = target.cell.value
+        into = target.entry.value
         if self.on_conflict == "error":
             if not same_value(plain(into), values):
                 raise Refused("target_exists", f"{self.to} exists already", place=target.shown)
@@ -380,8 +380,8 @@ def _within(container: Container, value: Any) -> bool:
 
 def _apart(hits: list[Hit]) -> list[Hit]:
     """Each place once, and none that goes along with another one."""
-    unique = list({id(h.cell): h for h in hits}.values())
-    values = {id(h.cell.value) for h in unique if isinstance(h.cell.value, Mapping | Sequence)}
+    unique = list({id(h.entry): h for h in hits}.values())
+    values = {id(h.entry.value) for h in unique if isinstance(h.entry.value, Mapping | Sequence)}
     out = []
     for hit in unique:
         here: Container | None = hit.container
@@ -398,14 +398,14 @@ def _items(value: Any) -> list[Any]:
 
 def expect_item(document: Editor, hit: Hit, wanted: TypeName | None) -> None:
     """Like ``expect``, but a null is left as it is: the gatherer decides about it."""
-    if hit.cell.value is not None:
+    if hit.entry.value is not None:
         expect(document, hit, wanted)
 
 
 def _position(hit: Hit) -> tuple[int, ...]:
-    out = [hit.container.position(hit.cell)]
+    out = [hit.container.position(hit.entry)]
     here = hit.container
-    while here.up is not None and here.cell is not None:
-        out.append(here.up.position(here.cell))
+    while here.up is not None and here.entry is not None:
+        out.append(here.up.position(here.entry))
         here = here.up
     return tuple(reversed(out))

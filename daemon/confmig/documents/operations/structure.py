@@ -11,7 +11,7 @@ from confmig.documents.model import path as paths
 from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import MISSING, Hit
 from confmig.documents.model.path import Key
-from confmig.documents.model.tree import Mapping, Sequence, cells_of
+from confmig.documents.model.tree import Mapping, Sequence, entries_of
 from confmig.documents.model.values import described, plain, same_value
 from confmig.documents.operations.base import (
     AnyPath,
@@ -51,23 +51,23 @@ class Move(Strict):
         if hit is None:
             return
         expect(document, hit, self.type)
-        if self.wrap and not isinstance(hit.cell.value, Sequence):
-            document.enclose(hit.container, hit.cell, None)
+        if self.wrap and not isinstance(hit.entry.value, Sequence):
+            document.enclose(hit.container, hit.entry, None)
         container, name = document.reach(self.to, scope)
-        cell = container.cells.get(name)
-        if cell is hit.cell:
+        entry = container.entries.get(name)
+        if entry is hit.entry:
             return
         document.check_target(hit, container)
-        if cell is None:
+        if entry is None:
             document.relocate(hit, container, name)
             return
-        target = Hit(container, cell)
+        target = Hit(container, entry)
         if self.on_conflict == "overwrite":
             self._overwrite(document, hit, target)
         elif self.on_conflict == "keep" or (
-            self.on_conflict == "error" and same_value(cell.value, hit.cell.value)
+            self.on_conflict == "error" and same_value(entry.value, hit.entry.value)
         ):
-            document.remove(hit.container, hit.cell)
+            document.remove(hit.container, hit.entry)
         elif self.on_conflict == "error":
             raise Refused(
                 "target_exists",
@@ -79,7 +79,7 @@ class Move(Strict):
             self._join(document, hit, target)
 
     def _join(self, document: Editor, hit: Hit, target: Hit) -> None:
-        into = target.cell.value
+        into = target.entry.value
         if not isinstance(into, Sequence):
             raise Refused(
                 "wrong_type",
@@ -92,19 +92,19 @@ class Move(Strict):
         join(document, hit, into, at=0 if self.on_conflict == "prepend" else None, unique=unique)
 
     def _overwrite(self, document: Editor, hit: Hit, target: Hit) -> None:
-        container, cell = target.container, target.cell
+        container, entry = target.container, target.entry
         assert isinstance(container, Mapping)
-        name, at = str(cell.name), container.position(cell)
+        name, at = str(entry.name), container.position(entry)
         if container is hit.container:
-            document.remove(container, cell)
+            document.remove(container, entry)
             document.relocate(hit, container, name)
             return
         passing = name + "_"
         while passing in container:
             passing += "_"
         document.relocate(hit, container, passing, at)  # it may come out of what it overwrites
-        document.remove(container, cell)
-        moved = container.cells[passing]
+        document.remove(container, entry)
+        moved = container.entries[passing]
         document.relocate(Hit(container, moved), container, name)
 
 
@@ -113,8 +113,8 @@ def join(document: Editor, hit: Hit, into: Sequence, *, at: int | None, unique: 
 
     The entry they come from goes. ``unique`` leaves out what is there already.
     """
-    value = hit.cell.value
-    alias = hit.cell.node is not None and hit.cell.node.alias is not None
+    value = hit.entry.value
+    alias = hit.entry.node is not None and hit.entry.node.alias is not None
     document.check_target(hit, into)
     if isinstance(value, Sequence) and alias:
         for item in plain(value):
@@ -122,14 +122,14 @@ def join(document: Editor, hit: Hit, into: Sequence, *, at: int | None, unique: 
                 document.add(into, None, item, at)
                 at = None if at is None else at + 1
     elif isinstance(value, Sequence):
-        for cell in list(cells_of(value)):
-            if not (unique and any(same_value(cell.value, x) for x in into)):
-                document.relocate(Hit(value, cell), into, None, at)
+        for entry in list(entries_of(value)):
+            if not (unique and any(same_value(entry.value, x) for x in into)):
+                document.relocate(Hit(value, entry), into, None, at)
                 at = None if at is None else at + 1
     elif not (unique and any(same_value(value, x) for x in into)):
         document.relocate(hit, into, None, at)
         return
-    document.remove(hit.container, hit.cell)
+    document.remove(hit.container, hit.entry)
 
 
 class Delete(Strict):
@@ -143,13 +143,16 @@ class Delete(Strict):
         for hit in reversed(document.find(self.path, scope)):
             if not document.holds(hit):
                 continue  # it went with what it was in
-            document.remove(hit.container, hit.cell)
+            document.remove(hit.container, hit.entry)
             here = hit.container
             while (
-                self.prune_empty and not len(here) and here.up is not None and here.cell is not None
+                self.prune_empty
+                and not len(here)
+                and here.up is not None
+                and here.entry is not None
             ):
-                parent, cell = here.up, here.cell
-                document.remove(parent, cell)
+                parent, entry = here.up, here.entry
+                document.remove(parent, entry)
                 here = parent
 
 
@@ -188,7 +191,7 @@ def the_place(document: Editor, path: str, scope: Any) -> Hit | None:
     """The place a path names; the empty path names the item that ``for_each`` is at."""
     if paths.parse(path):
         return one(document, path, scope)
-    return Hit(scope.up, scope.cell)
+    return Hit(scope.up, scope.entry)
 
 
 class Nest(Strict):
@@ -201,12 +204,12 @@ class Nest(Strict):
     def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Nest the value if it is there."""
         if not paths.parse(self.path) and is_whole(document, scope):
-            document.enclose(None, document.root_cell, self.under)
+            document.enclose(None, document.root_entry, self.under)
             return
         hit = the_place(document, self.path, scope)
         if hit is not None:
             expect(document, hit, self.type)
-            document.enclose(hit.container, hit.cell, self.under)
+            document.enclose(hit.container, hit.entry, self.under)
 
 
 class Hoist(Strict):
@@ -244,9 +247,10 @@ class Hoist(Strict):
                     place=place,
                     fix="move them away first, or set `others: drop`",
                 )
-            document.remove(value, value.cells[name])
+            document.remove(value, value.entries[name])
         document.expose(
-            None if hit is None else hit.container, document.root_cell if hit is None else hit.cell
+            None if hit is None else hit.container,
+            document.root_entry if hit is None else hit.entry,
         )
 
 
@@ -278,13 +282,13 @@ class RenameSection(Strict):
             )
         container, name = document.reach(self.to, scope)
         document.check_target(hit, container)
-        target = container.cells.get(name)
+        target = container.entries.get(name)
         if target is None:
             document.relocate(hit, container, name)
         elif isinstance(value, Sequence) and isinstance(target.value, Sequence):
             document.check_target(hit, target.value)
             join(document, hit, target.value, at=None, unique=False)
-        elif target is not hit.cell:
+        elif target is not hit.entry:
             raise Refused(
                 "target_exists",
                 f"{self.source} cannot be renamed to {self.to}: both are there",

@@ -77,7 +77,7 @@ class Replace(Strict):
     def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Replace in every string the path names."""
         for hit in document.find(self.path, scope):
-            if hit.cell.value is None:
+            if hit.entry.value is None:
                 continue
             expect(document, hit, "string")
             text = _capped(str(document.clear(hit)), hit)
@@ -120,8 +120,8 @@ class Format(Strict):
             if match[1] is None:
                 return match[0][0]
             hit = one(document, match[1], scope)
-            if hit is not None and hit.cell.value is not None:
-                if isinstance(hit.cell.value, Mapping | Sequence):
+            if hit is not None and hit.entry.value is not None:
+                if isinstance(hit.entry.value, Mapping | Sequence):
                     raise Refused("wrong_type", "a scalar is expected here", place=hit.shown)
                 document.clear(hit)
                 hits.append(hit)
@@ -137,8 +137,8 @@ class Format(Strict):
         if missing:
             return
         if self.consume:
-            for hit in {id(h.cell): h for h in hits}.values():
-                document.remove(hit.container, hit.cell)
+            for hit in {id(h.entry): h for h in hits}.values():
+                document.remove(hit.container, hit.entry)
         document.set(self.to, text, scope)
 
 
@@ -170,7 +170,7 @@ class Split(Strict):
     def apply(self, document: Editor, scope: Any, context: Context) -> None:
         """Split the text if it is there."""
         hit = one(document, self.source, scope)
-        if hit is None or hit.cell.value is None:
+        if hit is None or hit.entry.value is None:
             return
         expect(document, hit, "string")
         groups = context.groups(self.regex, _capped(str(document.clear(hit)), hit))
@@ -181,7 +181,7 @@ class Split(Strict):
             why = f"there is no group {unknown[0]!r}" if unknown else "the regex does not match"
             raise Refused("not_splittable", why, place=hit.shown)
         if not self.keep:
-            document.remove(hit.container, hit.cell)
+            document.remove(hit.container, hit.entry)
         for name, path in self.to.items():
             value = groups[name]
             if value is not None:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from confmig.documents.model.editor import Editor
 from confmig.documents.model.lookup import Hit
-from confmig.documents.model.tree import cells_of
+from confmig.documents.model.tree import entries_of
 from confmig.documents.model.values import kind_of, same_value
 from confmig.documents.operations.base import (
     AnyPath,
@@ -72,7 +72,7 @@ class MapItems(MapValue):
         hits: list[Hit] = []
         for hit in document.find(self.path, scope):
             items = the_list(document, hit)
-            hits += [] if items is None else [Hit(items, cell) for cell in cells_of(items)]
+            hits += [] if items is None else [Hit(items, entry) for entry in entries_of(items)]
         return hits
 
 
@@ -105,7 +105,7 @@ class Convert(Strict):
         """Convert every value the path names; an unconstrained null stays null."""
         for hit in document.find(self.path, scope):
             expect(document, hit, self.type)
-            if hit.cell.value is not None:
+            if hit.entry.value is not None:
                 rewrite(document, hit, self._convert(document, hit))
 
     def _convert(self, document: Editor, hit: Hit) -> Any:

@@ -16,7 +16,7 @@ from confmig.documents import formats
 from confmig.documents.model import tree
 from confmig.documents.model.document import Document
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import Cell, Container, Mapping, cells_of
+from confmig.documents.model.tree import Container, Entry, Mapping, entries_of
 from confmig.documents.model.values import described, plain, same_value
 from confmig.errors import ConfmigError
 
@@ -63,16 +63,16 @@ class _Values:
     def __init__(self, document: Document) -> None:
         self.document = document
         self.conflicts: list[str] = []
-        self.cells: dict[tuple[int, int], tuple[Container, Cell]] = {}
+        self.entries: dict[tuple[int, int], tuple[Container, Entry]] = {}
         self.containers: dict[tuple[int, int], Container] = {}
         root = document.root
         if isinstance(root, Mapping | tree.Sequence):
             self._learn(root)
-            for container, cell in tree.walk_cells(root):
-                if cell.node is not None and cell.node.alias is None:
-                    self.cells.setdefault((cell.node.start, cell.node.end), (container, cell))
-                if isinstance(cell.value, Mapping | tree.Sequence):
-                    self._learn(cell.value)
+            for container, entry in tree.walk_entries(root):
+                if entry.node is not None and entry.node.alias is None:
+                    self.entries.setdefault((entry.node.start, entry.node.end), (container, entry))
+                if isinstance(entry.value, Mapping | tree.Sequence):
+                    self._learn(entry.value)
 
     def _learn(self, container: Container) -> None:
         if container.origin is not None:
@@ -91,38 +91,38 @@ class _Values:
         self.conflicts.append(f"{show(place) or 'the document'} ({why})")
 
     def _mapping(self, have: Mapping, want: Mapping, place: tuple[str | int, ...]) -> None:
-        for name, cell in list(have.cells.items()):
-            if name not in want.cells:
-                self._remove(cell, (*place, name))
+        for name, entry in list(have.entries.items()):
+            if name not in want.entries:
+                self._remove(entry, (*place, name))
             else:
-                self._entry(cell, want.cells[name].value, (*place, name))
-        added = [name for name in want.cells if name not in have.cells]
+                self._entry(entry, want.entries[name].value, (*place, name))
+        added = [name for name in want.entries if name not in have.entries]
         old = self._container(have) if added else None
         for name in added:
             if old is None:
                 self._conflict((*place, name), "added to what the migration made")
-            elif not isinstance(old, Mapping) or name in old.cells:
+            elif not isinstance(old, Mapping) or name in old.entries:
                 self._conflict((*place, name), "the old file has another value there")
             else:
-                self.document.add(old, name, plain(want.cells[name].value))
+                self.document.add(old, name, plain(want.entries[name].value))
 
-    def _entry(self, cell: Cell, want: Any, place: tuple[str | int, ...]) -> None:
-        if same_value(plain(cell.value), plain(want)):
+    def _entry(self, entry: Entry, want: Any, place: tuple[str | int, ...]) -> None:
+        if same_value(plain(entry.value), plain(want)):
             return
-        both = (cell.value, want)
+        both = (entry.value, want)
         if all(isinstance(v, Mapping) for v in both) or all(
             isinstance(v, tree.Sequence) for v in both
         ):
-            self.bring(cell.value, want, place)
+            self.bring(entry.value, want, place)
             return
-        found = self._old(cell)
+        found = self._old(entry)
         if found is None:
             self._conflict(place, "changed by the migration, too")
         else:
             self.document.replace(*found, plain(want))
 
-    def _remove(self, cell: Cell, place: tuple[str | int, ...]) -> None:
-        found = self._old(cell)
+    def _remove(self, entry: Entry, place: tuple[str | int, ...]) -> None:
+        found = self._old(entry)
         if found is None:
             self._conflict(place, "removed, and the migration made it")
         else:
@@ -133,7 +133,7 @@ class _Values:
     ) -> None:
         """Items are informed by their values, not by their numbers."""
         a, b = ([_key(v) for v in items] for items in (have, want))
-        cells = list(cells_of(have))
+        entries = list(entries_of(have))
         old = self._container(have)
         for tag, i1, i2, j1, j2 in difflib.SequenceMatcher(
             None, a, b, autojunk=False
@@ -142,10 +142,10 @@ class _Values:
                 continue
             same = min(i2 - i1, j2 - j1) if tag == "replace" else 0
             for offset in range(same):
-                self._entry(cells[i1 + offset], want[j1 + offset], (*place, j1 + offset))
+                self._entry(entries[i1 + offset], want[j1 + offset], (*place, j1 + offset))
             for number in range(i1 + same, i2):
-                self._remove(cells[number], (*place, number))
-            at = self._position(cells[i1 + same - 1]) if i1 + same > 0 else -1
+                self._remove(entries[number], (*place, number))
+            at = self._position(entries[i1 + same - 1]) if i1 + same > 0 else -1
             for number in range(j1 + same, j2):
                 if old is None or not isinstance(old, tree.Sequence) or at is None:
                     self._conflict((*place, number), f"{described(want[number])} was added")
@@ -153,21 +153,21 @@ class _Values:
                 at += 1
                 self.document.add(old, None, plain(want[number]), at)
 
-    def _position(self, cell: Cell) -> int | None:
-        found = self._old(cell)
+    def _position(self, entry: Entry) -> int | None:
+        found = self._old(entry)
         return found[0].position(found[1]) if found is not None else None
 
-    def _old(self, cell: Cell) -> tuple[Container, Cell] | None:
+    def _old(self, entry: Entry) -> tuple[Container, Entry] | None:
         """The entry of the old document that a value of the migrated tree came from."""
-        node = cell.node
+        node = entry.node
         if node is None or node.alias is not None or node.start == node.end:
             return None
-        found = self.cells.get((node.start, node.end))
+        found = self.entries.get((node.start, node.end))
         return found if found is not None and self._is_there(*found) else None
 
     @staticmethod
-    def _is_there(container: Container, cell: Cell) -> bool:
-        return container.has(cell)
+    def _is_there(container: Container, entry: Entry) -> bool:
+        return container.has(entry)
 
     def _container(self, container: Container) -> Container | None:
         origin = container.origin

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import Cell, Mapping, Origin, Sequence, walk_cells
+from confmig.documents.model.tree import Entry, Mapping, Origin, Sequence, walk_entries
 from confmig.documents.text.slots import Slots, Span
 
 
@@ -15,9 +15,9 @@ class CarriedComments:
     slots: Slots
     _living: set[int] | None = None
 
-    def comments_of(self, cell: Cell) -> tuple[list[Span], list[Span]]:
+    def comments_of(self, entry: Entry) -> tuple[list[Span], list[Span]]:
         """The comments that an entry from elsewhere brings along: those above and those behind."""
-        source = cell if cell.home is not None else cell.carries
+        source = entry if entry.home is not None else entry.carries
         if source is None or source.home is None or not source.home.flow or source.is_root:
             return [], []
         slot = self.slots.slot(source)
@@ -35,12 +35,12 @@ class CarriedComments:
         """The comments between two places where nothing but trivia stands."""
         return [(a, b) for kind, a, b in self.slots.tokens(start, end) if kind == "comment"]
 
-    def inherited(self, cell: Cell) -> tuple[list[Span], list[Span]]:
+    def inherited(self, entry: Entry) -> tuple[list[Span], list[Span]]:
         """The comments of the entry whose value came up into this one: those above, those behind.
 
         Those that belong to no entry of a collection that is gone are among them.
         """
-        carried = cell.carries
+        carried = entry.carries
         if carried is None or carried.home is None or not carried.home.flow or carried.is_root:
             return [], []
         above, behind = self.comments_of(carried)
@@ -52,8 +52,8 @@ class CarriedComments:
         """Whether a collection of the source is not a collection of the result."""
         if self._living is None:
             root = self.document.root
-            cells = walk_cells(root) if isinstance(root, Mapping | Sequence) else ()
-            values = [root, *(cell.value for _, cell in cells)]
+            entries = walk_entries(root) if isinstance(root, Mapping | Sequence) else ()
+            values = [root, *(entry.value for _, entry in entries)]
             self._living = {id(v.origin) for v in values if isinstance(v, Mapping | Sequence)}
         return id(home) not in self._living
 
@@ -67,12 +67,12 @@ class CarriedComments:
             at = slot.tail if slot is not None else stop
         return out
 
-    def of_nobody_before(self, cell: Cell) -> list[Span]:
+    def of_nobody_before(self, entry: Entry) -> list[Span]:
         """The comments that belong to no entry and are before one whose collection is gone.
 
         For the last entry of the collection, those behind it, too.
         """
-        source = cell.carries if cell.home is None else None
+        source = entry.carries if entry.home is None else None
         home = source.home if source is not None else None
         if source is None or home is None or not home.flow or source.is_root:
             return []
@@ -80,7 +80,7 @@ class CarriedComments:
             return []
         slot = self.slots.slot(source)
         spans = self.comments_in(self.slots.end_before(home, source), slot.lead)
-        if source is home.cells[-1]:
+        if source is home.entries[-1]:
             spans += self.comments_in(slot.tail, home.end - 1)
         return spans
 

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from confmig.documents.model.document import Document
 from confmig.documents.model.source_path import path_of, source_path
-from confmig.documents.model.tree import Cell, Mapping, Origin, Sequence, walk_cells
+from confmig.documents.model.tree import Entry, Mapping, Origin, Sequence, walk_entries
 from confmig.documents.text.pieces import Segment
 from confmig.errors import Refused
 
@@ -22,10 +22,10 @@ Span = tuple[int, int]
 class Regions(Protocol):
     """Where entries and values are in a source, their own comments included."""
 
-    def entry_spans(self, cell: Cell, home: Origin) -> Iterable[Span]:
+    def entry_spans(self, entry: Entry, home: Origin) -> Iterable[Span]:
         """The text of an entry."""
 
-    def value_spans(self, cell: Cell, home: Origin) -> Iterable[Span]:
+    def value_spans(self, entry: Entry, home: Origin) -> Iterable[Span]:
         """The text of a value without what is on the line of its key or dash."""
 
 
@@ -71,14 +71,14 @@ def census(
 
 def _forbidden(
     document: Document, regions: Regions, lost: list[Span]
-) -> tuple[int, Cell | None] | None:
+) -> tuple[int, Entry | None] | None:
     """Where the first lost comment is that belongs to an entry that stays, and the entry.
 
     None if there is no such comment.
     """
     spans = _spans(document, regions)
     spans.sort(key=lambda s: (s[0], -s[1]))
-    stack: list[tuple[int, int, Cell | None]] = []
+    stack: list[tuple[int, int, Entry | None]] = []
     at = 0
     for start, end in lost:
         while at < len(spans) and spans[at][0] <= start:
@@ -90,40 +90,40 @@ def _forbidden(
     return None
 
 
-def _spans(document: Document, regions: Regions) -> list[tuple[int, int, Cell | None]]:
+def _spans(document: Document, regions: Regions) -> list[tuple[int, int, Entry | None]]:
     """The spans of every entry and of every dead value.
 
     None where its comments may go, else the entry that stays.
     """
-    cells = [document.root_cell]
+    entries = [document.root_entry]
     if isinstance(document.root, Mapping | Sequence):
-        cells += [cell for _, cell in walk_cells(document.root)]
-    alive = {id(c) for c in cells}
-    kept = {id(c.node) for c in cells if c.node is not None}
-    root = document.root_cell.source
+        entries += [entry for _, entry in walk_entries(document.root)]
+    alive = {id(c) for c in entries}
+    kept = {id(c.node) for c in entries if c.node is not None}
+    root = document.root_entry.source
     assert root is not None
-    out: list[tuple[int, int, Cell | None]] = []
+    out: list[tuple[int, int, Entry | None]] = []
     if id(root) not in kept:
         out.append((root.start, len(document.text), None))
     stack: list[Origin] = [root]
     while stack:
         origin = stack.pop()
-        for cell in origin.cells:
-            node = cell.source
+        for entry in origin.entries:
+            node = entry.source
             if node is None:
                 continue
             stack.append(node)
-            if cell.is_root:
+            if entry.is_root:
                 # the comments above its first entry and below its last one are inside
-                ends = node.cells[:1] + node.cells[-1:]
+                ends = node.entries[:1] + node.entries[-1:]
                 spans = [s for c in ends for s in regions.entry_spans(c, node)]
                 start = min((node.start, *(a for a, _ in spans)))
                 stop = max((node.end, *(b for _, b in spans)))
-                out.append((start, stop, cell if id(node) in kept else None))
+                out.append((start, stop, entry if id(node) in kept else None))
                 continue
-            dead = id(node) not in kept and id(cell) not in alive
-            owner = None if dead else cell
-            out += [(*s, owner) for s in regions.entry_spans(cell, origin)]
-            if id(node) not in kept and id(cell) in alive:
-                out += [(*s, None) for s in regions.value_spans(cell, origin)]
+            dead = id(node) not in kept and id(entry) not in alive
+            owner = None if dead else entry
+            out += [(*s, owner) for s in regions.entry_spans(entry, origin)]
+            if id(node) not in kept and id(entry) in alive:
+                out += [(*s, None) for s in regions.value_spans(entry, origin)]
     return out

@@ -1,7 +1,7 @@
 """Bracketed collections, ``{a: 1}`` and ``[x, y]``: edited entry by entry, comments and all.
 
 A trailing comma that was there stays a trailing comma. A format adds how an entry is written
-(``entry``) and what may be between entries (``slots.trivia``).
+(``entry_text``) and what may be between entries (``slots.trivia``).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 
 from confmig.documents.model.lookup import shown
-from confmig.documents.model.tree import Cell, Container, Origin, cells_of
+from confmig.documents.model.tree import Container, Entry, Origin, entries_of
 from confmig.documents.text.blank_lines import lines_that_go
 from confmig.documents.text.carried import CarriedComments
 from confmig.documents.text.pieces import Edit, Rope, compose, join_lines
@@ -26,18 +26,18 @@ class FlowEditor(CarriedComments, ABC):
     opaque: list[Span]
 
     @abstractmethod
-    def cell_edits(self, cell: Cell) -> list[Edit]:
+    def entry_edits(self, entry: Entry) -> list[Edit]:
         """The edits of an entry that is where its source stands."""
 
     @abstractmethod
-    def entry(self, cell: Cell, home: Origin, indent: str | None) -> Rope:
+    def entry_text(self, entry: Entry, home: Origin, indent: str | None) -> Rope:
         """An entry that is new in its collection.
 
         ``indent`` is that of its line, None where it shares a line.
         """
 
     @abstractmethod
-    def fresh(self, cells: list[Cell], home: Origin) -> Rope:
+    def fresh(self, entries: list[Entry], home: Origin) -> Rope:
         """What is between the brackets of a collection that had no entries."""
 
     @abstractmethod
@@ -52,14 +52,14 @@ class FlowEditor(CarriedComments, ABC):
         """The edits of a collection that is where its source stands."""
         home = container.origin
         assert home is not None
-        now, source = cells_of(container), home.cells
+        now, source = entries_of(container), home.entries
         rank = {id(c): i for i, c in enumerate(source)}
         staying: list[int] = []
-        for cell in now:
-            number = rank.get(id(cell), -1)
+        for entry in now:
+            number = rank.get(id(entry), -1)
             if number > (staying[-1] if staying else -1):
                 staying.append(number)
-        edits = [e for i in staying for e in self.cell_edits(source[i])]
+        edits = [e for i in staying for e in self.entry_edits(source[i])]
         alone = len(staying) == len(source) == len(now)
         for number in staying:
             if source[number].carries is not None:
@@ -79,13 +79,13 @@ class FlowEditor(CarriedComments, ABC):
         edits += self._cuts(home, slots, set(staying), self._fed(now, staying, rank))
         return edits + self._joints(home, slots, now, {id(source[i]): i for i in staying})
 
-    def _fed(self, now: list[Cell], staying: list[int], rank: dict[int, int]) -> set[int]:
+    def _fed(self, now: list[Entry], staying: list[int], rank: dict[int, int]) -> set[int]:
         """The entries that stay and get a new one directly before them."""
         stay = set(staying)
         fed: set[int] = set()
         new = False
-        for cell in now:
-            number = rank.get(id(cell), -1)
+        for entry in now:
+            number = rank.get(id(entry), -1)
             if number in stay:
                 if new:
                     fed.add(number)
@@ -94,13 +94,13 @@ class FlowEditor(CarriedComments, ABC):
                 new = True
         return fed
 
-    def _refilled(self, home: Origin, now: list[Cell]) -> list[Edit]:
+    def _refilled(self, home: Origin, now: list[Entry]) -> list[Edit]:
         """All entries left; others may have come."""
         inner = self.fresh(now, home) if now else []
         orphans = self.orphans(home)
         if not orphans:
             return [Edit(home.start + 1, home.end - 1, inner)]
-        edits = self._cuts(home, [self.slots.slot(c) for c in home.cells], set(), set())
+        edits = self._cuts(home, [self.slots.slot(c) for c in home.entries], set(), set())
         if now:
             begin, at = orphans[-1]
             indent = self.text[self.slots.line_start(begin) : begin]
@@ -166,7 +166,7 @@ class FlowEditor(CarriedComments, ABC):
         return bool(behind) and behind[-1][2] == slot.tail and self.is_line_comment(behind[-1][1:])
 
     def _joints(
-        self, home: Origin, slots: list[Slot], now: list[Cell], staying: dict[int, int]
+        self, home: Origin, slots: list[Slot], now: list[Entry], staying: dict[int, int]
     ) -> list[Edit]:
         """The commas that must come or go, and the entries that are new.
 
@@ -175,11 +175,11 @@ class FlowEditor(CarriedComments, ABC):
         closed = slots[-1].comma >= 0
         edits: list[Edit] = []
         before: Slot | None = None
-        new: list[Cell] = []
-        for cell in now:
-            number = staying.get(id(cell))
+        new: list[Entry] = []
+        for entry in now:
+            number = staying.get(id(entry))
             if number is None:
-                new.append(cell)
+                new.append(entry)
                 continue
             slot = slots[number]
             edits += self._comma(before, needed=True)
@@ -213,7 +213,7 @@ class FlowEditor(CarriedComments, ABC):
         home: Origin,
         before: Slot | None,
         after: Slot | None,
-        new: list[Cell],
+        new: list[Entry],
         *,
         closed: bool,
     ) -> list[Edit]:
@@ -221,15 +221,15 @@ class FlowEditor(CarriedComments, ABC):
             return []
         if before is not None:
             line_comment = self._ends_in_line_comment(before)
-            apart = before.own_lines or (before.first_on_line and len(home.cells) > 1)
+            apart = before.own_lines or (before.first_on_line and len(home.entries) > 1)
             if apart or line_comment:
                 indent = self._indent(before)
                 return self._insert_lines(home, new, before.tail, indent, closed=closed)
             gap = self.gap(home)
             inner: Rope = []
-            for number, cell in enumerate(new):
+            for number, entry in enumerate(new):
                 comma = "," if closed or number + 1 < len(new) else ""
-                inner += [gap, *self.entry(cell, home, None), comma]
+                inner += [gap, *self.entry_text(entry, home, None), comma]
             return [Edit(before.tail, before.tail, inner)]
         assert after is not None
         if after.first_on_line:
@@ -237,7 +237,7 @@ class FlowEditor(CarriedComments, ABC):
             at = self.slots.line_start(after.lead)
             lines = [r for c in new for r in self.lines(c, home, indent, comma=True)]
             return [Edit(at, at, [*join_lines(lines, self.newline), self.newline])]
-        inner = [p for c in new for p in [*self.entry(c, home, None), ",", self.gap(home)]]
+        inner = [p for c in new for p in [*self.entry_text(c, home, None), ",", self.gap(home)]]
         return [Edit(after.lead, after.lead, inner)]
 
     def _indent(self, slot: Slot) -> str:
@@ -245,32 +245,32 @@ class FlowEditor(CarriedComments, ABC):
         return begin[: len(begin) - len(begin.lstrip())]
 
     def _insert_lines(
-        self, home: Origin, new: list[Cell], at: int, indent: str, *, closed: bool
+        self, home: Origin, new: list[Entry], at: int, indent: str, *, closed: bool
     ) -> list[Edit]:
         lines: list[Rope] = []
-        for number, cell in enumerate(new):
+        for number, entry in enumerate(new):
             comma = closed or number + 1 < len(new)
-            lines += self.lines(cell, home, indent, comma=comma)
+            lines += self.lines(entry, home, indent, comma=comma)
         return [Edit(at, at, [self.newline, *join_lines(lines, self.newline)])]
 
-    def lines(self, cell: Cell, home: Origin, indent: str, *, comma: bool) -> list[Rope]:
+    def lines(self, entry: Entry, home: Origin, indent: str, *, comma: bool) -> list[Rope]:
         """An entry on lines of its own, with the comments it brings along."""
-        kept, behind = self.comments_of(cell)
-        kept = [*self.of_nobody_before(cell), *kept]
+        kept, behind = self.comments_of(entry)
+        kept = [*self.of_nobody_before(entry), *kept]
         above: list[Rope] = [[indent, span] for span in kept]
         trailing: Rope = [p for span in behind for p in (" ", span)]
-        entry = [indent, *self.entry(cell, home, indent), "," if comma else "", *trailing]
-        return [*above, entry]
+        line = [indent, *self.entry_text(entry, home, indent), "," if comma else "", *trailing]
+        return [*above, line]
 
-    def _inherited_edits(self, cell: Cell, alone: bool) -> list[Edit]:
+    def _inherited_edits(self, entry: Entry, alone: bool) -> list[Edit]:
         """Put the comments that a value brought up into its place: above its line or behind it.
 
         ``alone``: no entry comes to the collection or goes.
         """
-        above, behind = self.inherited(cell)
+        above, behind = self.inherited(entry)
         if not above and not behind:
             return []
-        slot = self.slots.slot(cell)
+        slot = self.slots.slot(entry)
         if not slot.first_on_line:
             spans = [*above, *behind]
             if any(self.is_line_comment(span) for span in spans):

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from confmig.documents.model.tree import Cell, Origin
+from confmig.documents.model.tree import Entry, Origin
 from confmig.documents.text.comments import is_value, owned_from
 
 Token = tuple[str, int, int]
@@ -53,23 +53,23 @@ class Slots:
         self._ends: dict[int, dict[int, int]] = {}
         self._newlines: list[int] | None = None
 
-    def slot(self, cell: Cell) -> Slot:
-        """The slot of a cell that was parsed in a bracketed collection."""
-        assert cell.home is not None
-        return self.of(cell.home)[id(cell)]
+    def slot(self, entry: Entry) -> Slot:
+        """The slot of an entry that was parsed in a bracketed collection."""
+        assert entry.home is not None
+        return self.of(entry.home)[id(entry)]
 
-    def end_before(self, home: Origin, cell: Cell) -> int:
+    def end_before(self, home: Origin, entry: Entry) -> int:
         """Where the entry before one ends, or the opening bracket."""
         known = self._ends.get(id(home))
         if known is None:
             tails = [home.start + 1, *(slot.tail for slot in self.of(home).values())]
             known = self._ends[id(home)] = {
-                id(c): tail for c, tail in zip(home.cells, tails, strict=False)
+                id(c): tail for c, tail in zip(home.entries, tails, strict=False)
             }
-        return known[id(cell)]
+        return known[id(entry)]
 
     def of(self, home: Origin) -> dict[int, Slot]:
-        """The slots of a collection, by the identity of their cells."""
+        """The slots of a collection, by the identity of their entries."""
         known = self._known.get(id(home))
         if known is None:
             known = self._known[id(home)] = self._measure(home)
@@ -86,32 +86,32 @@ class Slots:
 
     def _measure(self, home: Origin) -> dict[int, Slot]:
         out: dict[int, Slot] = {}
-        spans = [self._span(c) for c in home.cells]
+        spans = [self._span(c) for c in home.entries]
         floor = home.start + 1
-        for number, cell in enumerate(home.cells):
+        for number, entry in enumerate(home.entries):
             start, end = spans[number]
             last = number + 1 == len(spans)
             stop = home.end - 1 if last else spans[number + 1][0]
             comma, tail = self._behind(end, stop, last)
-            lead = self._above(floor, start, cell.key is None)
+            lead = self._above(floor, start, entry.key is None)
             begins = self.text.rfind("\n", floor, lead)
             first = begins >= 0 and not self.text[begins + 1 : lead].strip()
             ends = self.text.find("\n", tail, stop)
             own = first and ends >= 0 and not self.text[tail:ends].strip()
-            out[id(cell)] = Slot(lead, start, end, comma, tail, first, own)
+            out[id(entry)] = Slot(lead, start, end, comma, tail, first, own)
             floor = tail
         return out
 
-    def _span(self, cell: Cell) -> tuple[int, int]:
-        node = cell.source
+    def _span(self, entry: Entry) -> tuple[int, int]:
+        node = entry.source
         assert node is not None
-        if cell.key is None:
+        if entry.key is None:
             return node.outer, node.end
-        end = max(node.end, cell.key.end)
+        end = max(node.end, entry.key.end)
         if node.end == node.outer:  # an empty value: its colon belongs to the entry
-            colon = re.compile(r"\s*:").match(self.text, cell.key.end)
+            colon = re.compile(r"\s*:").match(self.text, entry.key.end)
             end = max(end, colon.end()) if colon else end
-        return cell.key.outer, end
+        return entry.key.outer, end
 
     def _behind(self, end: int, stop: int, last: bool) -> tuple[int, int]:
         """The comma and the end of what follows an entry and belongs to it."""

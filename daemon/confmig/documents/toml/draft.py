@@ -17,7 +17,7 @@ import re
 from dataclasses import dataclass, field, replace
 
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import Container, Mapping, Sequence, cells_of
+from confmig.documents.model.tree import Container, Mapping, Sequence, entries_of
 from confmig.documents.text.pieces import Edit, Rope
 from confmig.documents.toml.statements import Block, SourceMap, Statement
 from confmig.documents.toml.values import key_text
@@ -57,7 +57,7 @@ class Plan:
 class Draft:
     """The blocks of a source text, and what becomes of each.
 
-    The keys of the dictionaries are identities: of tables, blocks, pairs and cells.
+    The keys of the dictionaries are identities: of tables, blocks, pairs and entries.
     """
 
     def __init__(self, document: Document) -> None:
@@ -69,7 +69,7 @@ class Draft:
         self.item_of = {id(b.table.origin): id(b.table) for b in self.blocks}
         self.places: dict[int, Place] = {}
         self.alive: set[int] = set()
-        self.written: set[int] = set()  # cells whose text is in a pair that stays
+        self.written: set[int] = set()  # entries whose text is in a pair that stays
         self.last_pair: dict[int, Statement] = {}  # by table
         self.pair_block: dict[int, Block] = {}
         self.blocks_of: dict[int, list[Block]] = {}  # by table: its own and those below it
@@ -87,18 +87,18 @@ class Draft:
         """Whether a list is, or will be written as, ``[[...]]``."""
         if not len(value) or (value.origin is not None and value.origin.flow):
             return False
-        return all(isinstance(c.value, Mapping) and sectioned(c.value) for c in cells_of(value))
+        return all(isinstance(c.value, Mapping) and sectioned(c.value) for c in entries_of(value))
 
     def plain_inside(self, value: Container) -> bool:
         """Whether everything in a new container can be written inline."""
         stack: list[Container] = [value]
         while stack:
-            for cell in cells_of(stack.pop()):
-                node = cell.node
-                if node is not None and not node.flow and node.cells:
+            for entry in entries_of(stack.pop()):
+                node = entry.node
+                if node is not None and not node.flow and node.entries:
                     return False
-                if isinstance(cell.value, Mapping | Sequence):
-                    stack.append(cell.value)
+                if isinstance(entry.value, Mapping | Sequence):
+                    stack.append(entry.value)
         return True
 
     def present(self, container: Container) -> bool:

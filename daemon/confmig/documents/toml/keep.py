@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import Mapping, Sequence, cells_of, place_of
+from confmig.documents.model.tree import Mapping, Sequence, entries_of, place_of
 from confmig.documents.text.pieces import Edit, Rope
 from confmig.documents.toml.draft import Draft, Place, path_text
 from confmig.documents.toml.pairs import PairWriter
@@ -36,12 +36,12 @@ class Keep:
                 plan.edits.append(Edit(pair.lead, pair.end, []))
                 continue
             for part in pair.parts:
-                self.draft.written.add(id(part.cell))
-                if part.cell.name != part.cell.parsed:
-                    name = key_text(str(part.cell.name), part.style)
+                self.draft.written.add(id(part.entry))
+                if part.entry.name != part.entry.parsed:
+                    name = key_text(str(part.entry.name), part.style)
                     plan.edits.append(Edit(part.start, part.end, [name]))
-            plan.edits += self.pairs.value_edits(pair.parts[-1].cell)
-            if pair.parts[-1].cell.carries is not None:
+            plan.edits += self.pairs.value_edits(pair.parts[-1].entry)
+            if pair.parts[-1].entry.carries is not None:
                 plan.edits += self._inherited_by(pair)
             self.draft.pair_block[id(pair)] = block
             for container in table:
@@ -49,9 +49,9 @@ class Keep:
 
     def _inherited_by(self, pair: Statement) -> list[Edit]:
         """The comments of an item whose value came up into a pair."""
-        cell = pair.parts[-1].cell
-        above, behind = self.pairs.inherited(cell)
-        if cell.source is not None and pair.tail > cell.source.end:
+        entry = pair.parts[-1].entry
+        above, behind = self.pairs.inherited(entry)
+        if entry.source is not None and pair.tail > entry.source.end:
             above, behind = [*above, *behind], []
         margin = self.pairs.margin(pair)
         edits = []
@@ -69,15 +69,15 @@ class Keep:
         containers = [block.table]
         for number, part in enumerate(pair.parts):
             here = containers[-1]
-            if here.cells.get(str(part.cell.name)) is not part.cell:
+            if here.entries.get(str(part.entry.name)) is not part.entry:
                 return None
             if number + 1 == len(pair.parts):
-                value = part.cell.value
-                new = part.cell.node is None and isinstance(value, Mapping | Sequence)
+                value = part.entry.value
+                new = part.entry.node is None and isinstance(value, Mapping | Sequence)
                 if new and not self.draft.plain_inside(value):
                     return None  # tables that have blocks took the value's place
                 return containers
-            value = part.cell.value
+            value = part.entry.value
             if not isinstance(value, Mapping) or id(value) not in self.draft.places:
                 return None
             containers.append(value)
@@ -96,16 +96,16 @@ class Keep:
         if place is None:
             plan.dead = True
             return
-        cell = block.table.cell
-        if cell is not None and cell.carries is not None:
-            above, behind = self.pairs.inherited(cell)
+        entry = block.table.entry
+        if entry is not None and entry.carries is not None:
+            above, behind = self.pairs.inherited(entry)
             margin = self.pairs.margin(header)
             rope: Rope = [p for s in (*above, *behind) for p in (margin, s, self.newline)]
             plan.edits.append(Edit(header.start, header.start, rope))
-        names = [p.cell.parsed for p in header.parts]
+        names = [p.entry.parsed for p in header.parts]
         if place.item == header.array and len(place.names) == len(names):
             for part, name in zip(header.parts, place.names, strict=True):
-                if part.cell.parsed != name:
+                if part.entry.parsed != name:
                     text = key_text(name, part.style)
                     plan.edits.append(Edit(part.start, part.end, [text]))
             return
@@ -118,7 +118,7 @@ class Keep:
     def _open_root(self, block: Block, place: Place) -> None:
         """The whole document moved below a key: its own pairs need a header."""
         root = block.table
-        if len(root) and all(id(c.value) in self.draft.places for c in cells_of(root)):
+        if len(root) and all(id(c.value) in self.draft.places for c in entries_of(root)):
             return  # the headers of its tables name it
         staying = [p for p in block.pairs if self._stays(block, p) is not None]
         at = staying[0].lead if staying else self.draft.below_file_header(block)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from confmig.documents.model.tree import Mapping, Sequence, cells_of
+from confmig.documents.model.tree import Mapping, Sequence, entries_of
 from confmig.documents.toml.draft import Draft, Place, sectioned
 
 
@@ -24,27 +24,27 @@ class Locate:
             table, names, item, owner = stack.pop()
             owner = id(table) if item else owner
             self.draft.places[id(table)] = Place(names, item, owner)
-            for cell in cells_of(table):
-                self.draft.alive.add(id(cell))
-                value, inner = cell.value, (*names, str(cell.name))
+            for entry in entries_of(table):
+                self.draft.alive.add(id(entry))
+                value, inner = entry.value, (*names, str(entry.name))
                 if isinstance(value, Mapping) and sectioned(value):
                     stack.append((value, inner, False, owner))
                 elif isinstance(value, Sequence) and self.draft.is_array_of_tables(value):
-                    self.draft.alive.update(id(c) for c in cells_of(value))
-                    stack.extend((c.value, inner, True, owner) for c in cells_of(value))
+                    self.draft.alive.update(id(c) for c in entries_of(value))
+                    stack.extend((c.value, inner, True, owner) for c in entries_of(value))
 
     def _adopt(self) -> None:
         """A new table in the place of one with a header takes that header over."""
         for block in self.draft.blocks[1:]:
             origin = block.table.origin
-            cell = origin.cell if origin is not None else None
+            entry = origin.entry if origin is not None else None
             if (
                 id(block.table) in self.draft.places
-                or cell is None
-                or id(cell) not in self.draft.alive
+                or entry is None
+                or id(entry) not in self.draft.alive
             ):
                 continue
-            value = cell.value
+            value = entry.value
             new = id(value) in self.draft.places and value.origin is None
             if new and id(value) not in self.draft.block_of and self.draft.plain_inside(value):
                 block.table = value

@@ -5,7 +5,7 @@ The blocks of tables that moved into, out of or within an array of tables go alo
 
 from __future__ import annotations
 
-from confmig.documents.model.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
+from confmig.documents.model.tree import Container, Entry, Mapping, Origin, Sequence, entries_of
 from confmig.documents.text.pieces import Rope
 from confmig.documents.toml.draft import Draft, within
 from confmig.documents.toml.statements import Block
@@ -52,33 +52,33 @@ class Move:
         owner = self._owner_that_stays(self._owner_before(block))
         place = self.draft.places[id(block.table)]
         if place.item:
-            cell = block.table.cell
+            entry = block.table.entry
             sequence = block.table.up
-            assert cell is not None
+            assert entry is not None
             assert sequence is not None
-            if not self._in_order(sequence, cell):
+            if not self._in_order(sequence, entry):
                 return True
             outer = self._owner_of(sequence)
             before = self._owner_that_stays(self._owner_before_of(sequence))
             return outer != before or self._owner_moved(outer)
         return owner != place.owner or self._owner_moved(place.owner)
 
-    def _in_order(self, sequence: Container, cell: Cell) -> bool:
+    def _in_order(self, sequence: Container, entry: Entry) -> bool:
         """Whether an item is where the array's headers put it."""
         origin = sequence.origin
         if origin is None:
-            return cell.home is None  # a new array: its one wrapped table stays where it is
+            return entry.home is None  # a new array: its one wrapped table stays where it is
         known = self._ordered.get(id(sequence))
         if known is None:
             known = self._ordered[id(sequence)] = set()
-            order = {id(c): i for i, c in enumerate(origin.cells)}
+            order = {id(c): i for i, c in enumerate(origin.entries)}
             highest = -1
-            for other in cells_of(sequence):
+            for other in entries_of(sequence):
                 rank = order.get(id(other), -1)
                 if rank > highest:
                     highest = rank
                     known.add(id(other))
-        return id(cell) in known
+        return id(entry) in known
 
     def _owner_of(self, container: Container) -> int:
         here: Container | None = container.up
@@ -106,33 +106,33 @@ class Move:
         """The innermost array item that is one still, of those that a table was in."""
         while owner in self.draft.places and not self.draft.places[owner].item:
             origin = self.draft.block_of[owner].table.origin
-            array = origin.cell.home if origin is not None and origin.cell is not None else None
-            owner = self._origin_owner(array.cell.home if array and array.cell else None)
+            array = origin.entry.home if origin is not None and origin.entry is not None else None
+            owner = self._origin_owner(array.entry.home if array and array.entry else None)
         return owner
 
     def _owner_before_of(self, sequence: Container) -> int:
         origin = sequence.origin
         if origin is None:
             return self._owner_of(sequence)
-        return self._origin_owner(origin.cell.home if origin.cell is not None else None)
+        return self._origin_owner(origin.entry.home if origin.entry is not None else None)
 
     def _origin_owner(self, origin: Origin | None) -> int:
-        """Walks up the source: an item is a cell without a name in an array of tables."""
-        while origin is not None and origin.cell is not None:
-            cell = origin.cell
-            if cell.parsed is None and cell.home is not None and cell.home.style == "array":
+        """Walks up the source: an item is an entry without a name in an array of tables."""
+        while origin is not None and origin.entry is not None:
+            entry = origin.entry
+            if entry.parsed is None and entry.home is not None and entry.home.style == "array":
                 return self.draft.item_of.get(id(origin), 0)
-            if cell.home is origin:
+            if entry.home is origin:
                 return 0
-            origin = cell.home
+            origin = entry.home
         return 0
 
     def _anchor(self, table: Mapping) -> tuple[Block, bool]:
         """The last block of what precedes a table (True), or the first of what follows it."""
-        up, cell = table.up, table.cell
+        up, entry = table.up, table.entry
         if isinstance(up, Sequence):
-            items = cells_of(up)
-            at = next(i for i, c in enumerate(items) if c is cell)
+            items = entries_of(up)
+            at = next(i for i, c in enumerate(items) if c is entry)
             for other in reversed(items[:at]):
                 before = self._own(other.value, table)
                 if before:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import Cell
+from confmig.documents.model.tree import Entry
 from confmig.documents.text.pieces import Piece, Rope, join_lines
 from confmig.documents.text.slots import Slots, Span
 from confmig.documents.toml.draft import Draft
@@ -22,17 +22,17 @@ class PairWriter(ValueWriter):
         self._unit: str | None = None
         self._pair_of: dict[int, Statement] | None = None
 
-    def pair_of(self, cell: Cell) -> Statement | None:
-        """The pair that a cell was parsed in."""
+    def pair_of(self, entry: Entry) -> Statement | None:
+        """The pair that an entry was parsed in."""
         if self._pair_of is None:
-            self._pair_of = {id(p.parts[-1].cell): p for b in self.draft.blocks for p in b.pairs}
-        return self._pair_of.get(id(cell))
+            self._pair_of = {id(p.parts[-1].entry): p for b in self.draft.blocks for p in b.pairs}
+        return self._pair_of.get(id(entry))
 
-    def inherited(self, cell: Cell) -> tuple[list[Span], list[Span]]:
+    def inherited(self, entry: Entry) -> tuple[list[Span], list[Span]]:
         """See ``FlowEditor``; a pair of a table, and the table, leave their comments, too."""
-        carried = cell.carries
+        carried = entry.carries
         if carried is None or carried.home is None or carried.home.flow:
-            return super().inherited(cell)
+            return super().inherited(entry)
         above, behind = self.inherited(carried)
         above, behind = [*above, *behind], []
         pair = self.pair_of(carried)
@@ -56,29 +56,29 @@ class PairWriter(ValueWriter):
             at = pair.end
         return [*spans, *self.comments_in(at, block.end)]
 
-    def line(self, cell: Cell, prefix: list[str], indent: str) -> Rope:
+    def line(self, entry: Entry, prefix: list[str], indent: str) -> Rope:
         """A pair on a line of its own, with the comments it brings along."""
         above: list[Piece] = []
         behind: Rope = []
         equals: Rope = [self.equals]
-        pair = self.pair_of(cell)
-        if pair is not None and cell.source is not None:
-            above, behind = self._around(cell, pair)
-            equals = [(pair.parts[-1].end, cell.source.start)]
+        pair = self.pair_of(entry)
+        if pair is not None and entry.source is not None:
+            above, behind = self._around(entry, pair)
+            equals = [(pair.parts[-1].end, entry.source.start)]
         else:
-            from_table = cell.carries is not None and cell.home is not None
-            kept, trailing = self.inherited(cell) if from_table else self.comments_of(cell)
+            from_table = entry.carries is not None and entry.home is not None
+            kept, trailing = self.inherited(entry) if from_table else self.comments_of(entry)
             above = list(kept)
             behind = [p for span in trailing for p in (" ", span)]
-        style = cell.key.style if cell.key is not None else None
-        names = [*(key_text(n, None) for n in prefix), key_text(str(cell.name), style)]
-        entry = [indent + ".".join(names), *equals, *self.value(cell)]
-        lines = [*([indent, span] for span in above), [*entry, *behind]]
+        style = entry.key.style if entry.key is not None else None
+        names = [*(key_text(n, None) for n in prefix), key_text(str(entry.name), style)]
+        line = [indent + ".".join(names), *equals, *self.value(entry)]
+        lines = [*([indent, span] for span in above), [*line, *behind]]
         return [*join_lines(lines, self.newline), self.newline]
 
-    def _around(self, cell: Cell, pair: Statement) -> tuple[list[Piece], Rope]:
-        """The comments above and behind the pair a cell was parsed in."""
-        source = cell.source
+    def _around(self, entry: Entry, pair: Statement) -> tuple[list[Piece], Rope]:
+        """The comments above and behind the pair an entry was parsed in."""
+        source = entry.source
         assert source is not None
         above = self.slots.tokens(pair.lead, pair.start)
         behind: Rope = [(source.end, pair.tail)] if pair.tail > source.end else []

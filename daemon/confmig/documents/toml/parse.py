@@ -16,7 +16,7 @@ from typing import Any
 from confmig.documents.model.compare import alike
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.encoding import decode, newline_of
-from confmig.documents.model.tree import Cell, Mapping, Origin, Sequence
+from confmig.documents.model.tree import Entry, Mapping, Origin, Sequence
 from confmig.documents.model.values import Date
 from confmig.documents.text.comments import Above
 from confmig.documents.toml.statements import FIXED, Block, Part, SourceMap, Statement
@@ -125,8 +125,8 @@ class _Scanner:
         root = self.root
         assert root.origin is not None
         document = self.document
-        document.root_cell = Cell(None, root, root.origin, None, root.origin)
-        root.origin.cell = document.root_cell
+        document.root_entry = Entry(None, root, root.origin, None, root.origin)
+        root.origin.entry = document.root_entry
         document.source_map = self.map
 
     def _statement(self, line: int, at: int, lead: int) -> int:
@@ -150,19 +150,19 @@ class _Scanner:
         pair = Statement([], lead, line, line, line, table)
         container: Mapping = table
         for name, start, stop, style in names[:-1]:
-            cell = container.cells.get(name)
-            if cell is None:
+            entry = container.entries.get(name)
+            if entry is None:
                 made = Mapping(self.document, _table(start, stop, "dotted"))
-                cell = self._attach(container, name, made, made.origin, start, stop, style)
-            inner = self._inner(cell, start)
-            pair.parts.append(Part(cell, start, stop, style))
+                entry = self._attach(container, name, made, made.origin, start, stop, style)
+            inner = self._inner(entry, start)
+            pair.parts.append(Part(entry, start, stop, style))
             container = inner
         name, start, stop, style = names[-1]
-        if name in container.cells:
+        if name in container.entries:
             raise self._refuse("duplicate_key", start, f"the key {name!r} occurs twice")
         value, origin = self._value(after, self.depths[id(container)] + 1)
-        cell = self._attach(container, name, value, origin, start, stop, style)
-        pair.parts.append(Part(cell, start, stop, style))
+        entry = self._attach(container, name, value, origin, start, stop, style)
+        pair.parts.append(Part(entry, start, stop, style))
         pair.end, pair.tail = self._line_end(origin.end)
         self.block.pairs.append(pair)
         return pair.end
@@ -170,49 +170,49 @@ class _Scanner:
     def _header(self, names: list[tuple[str, int, int, str | None]], header: Statement) -> None:
         container: Mapping = self.root
         for name, start, stop, style in names[:-1]:
-            cell = container.cells.get(name)
-            if cell is None:
+            entry = container.entries.get(name)
+            if entry is None:
                 made = Mapping(self.document, _table(start, stop, "implicit"))
-                cell = self._attach(container, name, made, made.origin, start, stop, style)
-            header.parts.append(Part(cell, start, stop, style))
-            container = self._inner(cell, start)
+                entry = self._attach(container, name, made, made.origin, start, stop, style)
+            header.parts.append(Part(entry, start, stop, style))
+            container = self._inner(entry, start)
         name, start, stop, style = names[-1]
-        cell = container.cells.get(name)
+        entry = container.entries.get(name)
         origin = _table(start, stop, "table")
         if header.array:
-            if cell is None:
+            if entry is None:
                 items = Sequence(self.document, _table(start, stop, "array"))
-                cell = self._attach(container, name, items, items.origin, start, stop, style)
-            sequence = cell.value
+                entry = self._attach(container, name, items, items.origin, start, stop, style)
+            sequence = entry.value
             if not isinstance(sequence, Sequence) or _style(sequence) != "array":
                 raise self._refuse(
                     "duplicate_key", start, f"the key {name!r} is not an array of tables"
                 )
             table = Mapping(self.document, origin)
-            item = Cell(None, table, origin, None, sequence.origin)
+            item = Entry(None, table, origin, None, sequence.origin)
             self._hang(sequence, item, origin)
-        elif cell is None:
+        elif entry is None:
             table = Mapping(self.document, origin)
-            cell = self._attach(container, name, table, origin, start, stop, style)
+            entry = self._attach(container, name, table, origin, start, stop, style)
         else:
-            table = cell.value
+            table = entry.value
             if not isinstance(table, Mapping) or _style(table) != "implicit":
                 raise self._refuse("duplicate_key", start, f"the table {name!r} is defined twice")
             assert table.origin is not None
             table.origin.style = "table"
-        header.parts.append(Part(cell, start, stop, style))
+        header.parts.append(Part(entry, start, stop, style))
         header.table = table
         self.block.end = header.lead
         self.block = Block(header, table, header.lead)
         self.map.blocks.append(self.block)
 
-    def _inner(self, cell: Cell, at: int) -> Mapping:
+    def _inner(self, entry: Entry, at: int) -> Mapping:
         """The table a key part leads into: an array of tables leads into its last one."""
-        value = cell.value
+        value = entry.value
         if isinstance(value, Sequence) and _style(value) == "array":
-            value = value.cells[-1].value
+            value = value.entries[-1].value
         if not isinstance(value, Mapping) or (value.origin is not None and value.origin.flow):
-            raise self._bad(at, f"the key {cell.name!r} is not a table to which keys can be added")
+            raise self._bad(at, f"the key {entry.name!r} is not a table to which keys can be added")
         return value
 
     def _attach(
@@ -224,37 +224,37 @@ class _Scanner:
         start: int,
         end: int,
         style: str | None,
-    ) -> Cell:
+    ) -> Entry:
         assert origin is not None
-        cell = Cell(name, value, origin, Origin(start, end, start, style), container.origin)
-        self._hang(container, cell, origin)
-        return cell
+        entry = Entry(name, value, origin, Origin(start, end, start, style), container.origin)
+        self._hang(container, entry, origin)
+        return entry
 
-    def _hang(self, container: Mapping | Sequence, cell: Cell, origin: Origin) -> None:
+    def _hang(self, container: Mapping | Sequence, entry: Entry, origin: Origin) -> None:
         self.nodes += 1
         if self.nodes > self.caps.nodes:
             raise Refused("too_many_nodes", f"more than {self.caps.nodes} values")
         home = container.origin
         assert home is not None
-        origin.cell = cell
-        home.cells.append(cell)
-        if len(home.cells) > self.caps.entries:
+        origin.entry = entry
+        home.entries.append(entry)
+        if len(home.entries) > self.caps.entries:
             message = f"more than {self.caps.entries} entries"
             raise self._refuse("too_many_entries", origin.start, message)
         if isinstance(container, Mapping):
-            assert cell.name is not None
-            container.cells[cell.name] = cell
-            dict.__setitem__(container, cell.name, cell.value)
+            assert entry.name is not None
+            container.entries[entry.name] = entry
+            dict.__setitem__(container, entry.name, entry.value)
         else:
-            container.cells.append(cell)
-            list.append(container, cell.value)
-        if type(origin.cells) is list:
-            cell.value.up, cell.value.cell = container, cell
+            container.entries.append(entry)
+            list.append(container, entry.value)
+        if type(origin.entries) is list:
+            entry.value.up, entry.value.entry = container, entry
             if not origin.flow or origin.tag == FIXED:
                 depth = self.depths[id(container)] + 1
                 if depth > self.caps.depth:
                     raise self._refuse("too_deep", origin.start, _DEEP.format(self.caps.depth))
-                self.depths.setdefault(id(cell.value), depth)
+                self.depths.setdefault(id(entry.value), depth)
 
     def _key(self, at: int) -> tuple[list[tuple[str, int, int, str | None]], int]:
         out: list[tuple[str, int, int, str | None]] = []
@@ -300,13 +300,13 @@ class _Scanner:
     def _array(self, start: int, depth: int) -> tuple[Sequence, Origin]:
         text = self.text
         origin = Origin(start, -1, start, flow=True)
-        origin.cells = []
+        origin.entries = []
         sequence = Sequence(self.document, origin)
         self.depths[id(sequence)] = depth
         at = self._skip(start + 1)
         while text[at : at + 1] != "]":
             value, item = self._value(at, depth + 1)
-            self._hang(sequence, Cell(None, value, item, None, origin), item)
+            self._hang(sequence, Entry(None, value, item, None, origin), item)
             at = self._skip(item.end)
             if text[at : at + 1] == ",":
                 at = self._skip(at + 1)
@@ -318,7 +318,7 @@ class _Scanner:
     def _inline(self, start: int, depth: int) -> tuple[Mapping, Origin]:
         text = self.text
         origin = Origin(start, -1, start, flow=True)
-        origin.cells = []
+        origin.entries = []
         mapping = Mapping(self.document, origin)
         self.depths[id(mapping)] = depth
         at = self._skip(start + 1)
@@ -328,7 +328,7 @@ class _Scanner:
                 raise self._bad(after, "a '=' is expected behind the key")
             inner = self._dotted_inline(mapping, names[:-1])
             name, begin, end, style = names[-1]
-            if name in inner.cells:
+            if name in inner.entries:
                 raise self._refuse("duplicate_key", begin, f"the key {name!r} occurs twice")
             at = self._skip(after + 1)
             value, item = self._value(at, self.depths[id(inner)] + 1)
@@ -352,16 +352,16 @@ class _Scanner:
         assert mapping.origin is not None
         for name, start, stop, style in names:
             mapping.origin.tag = FIXED
-            cell = mapping.cells.get(name)
-            if cell is None:
+            entry = mapping.entries.get(name)
+            if entry is None:
                 origin = Origin(start, stop, start, tag=FIXED, flow=True)
-                origin.cells = []
+                origin.entries = []
                 made = Mapping(self.document, origin)
-                cell = self._attach(mapping, name, made, origin, start, stop, style)
-            inner = cell.value
+                entry = self._attach(mapping, name, made, origin, start, stop, style)
+            inner = entry.value
             if not isinstance(inner, Mapping) or inner.origin is None or inner.origin.tag != FIXED:
                 raise self._refuse("duplicate_key", start, f"the key {name!r} occurs twice")
-            self.map.inline.setdefault(id(cell), []).append(Part(cell, start, stop, style))
+            self.map.inline.setdefault(id(entry), []).append(Part(entry, start, stop, style))
             mapping = inner
         return mapping
 
@@ -421,7 +421,7 @@ def _table(start: int, end: int, style: str) -> Origin:
     keys, ``array`` is an array of tables.
     """
     origin = Origin(start, end, start, style)
-    origin.cells = []
+    origin.entries = []
     return origin
 
 

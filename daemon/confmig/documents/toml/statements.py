@@ -2,21 +2,21 @@
 
 A statement is a header (``[a.b]``, ``[[a.b]]``) or a pair (``a.b = 1``). A block is a header with
 everything up to the next one; the text before the first header is a block without a header. One
-cell of the tree may be named by many statements: ``[a]``, ``[a.b]`` and ``a.c = 1`` all name a.
+entry of the tree may be named by many statements: ``[a]``, ``[a.b]`` and ``a.c = 1`` all name a.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from confmig.documents.model.tree import Cell, Mapping
+from confmig.documents.model.tree import Entry, Mapping
 
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """One part of a key: the cell it names and where it stands; ``style`` is its quote."""
+    """One part of a key: the entry it names and where it stands; ``style`` is its quote."""
 
-    cell: Cell
+    entry: Entry
     start: int
     end: int
     style: str | None
@@ -27,7 +27,7 @@ class Statement:
     """A header or a pair, and where it is.
 
     ``lead`` is the start of its own comment lines, ``start`` of its line, ``end`` of the line
-    after it, ``tail`` the end of its trailing comment. A pair has the value's cell in its last
+    after it, ``tail`` the end of its trailing comment. A pair has the value's entry in its last
     part; a header has the table it opens, and ``array`` is true for ``[[...]]``.
     """
 
@@ -57,7 +57,7 @@ class SourceMap:
     """The blocks of a text in order.
 
     Of inline tables: the places that name a table made by dotted keys, and where each item
-    (``a.b = 1``) begins, by the identity of the cell.
+    (``a.b = 1``) begins, by the identity of the entry.
     """
 
     blocks: list[Block]

@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
+from confmig.documents.model.tree import Container, Entry, Mapping, Origin, Sequence, entries_of
 from confmig.documents.model.values import Date
 from confmig.documents.text.flow import FlowEditor, joined
 from confmig.documents.text.pieces import Edit, Rope, compose, text_of
@@ -43,7 +43,7 @@ class ValueWriter(FlowEditor):
             found: Counter[str] = Counter()
             for block in self.document.source_map.blocks:
                 for pair in block.pairs:
-                    source = pair.parts[-1].cell.source
+                    source = pair.parts[-1].entry.source
                     between = self.text[pair.parts[-1].end : source.start]
                     if between in ("=", " = ", "= ", " ="):
                         found[between] += 1
@@ -61,24 +61,24 @@ class ValueWriter(FlowEditor):
 
     # --- values that stay
 
-    def cell_edits(self, cell: Cell) -> list[Edit]:
+    def entry_edits(self, entry: Entry) -> list[Edit]:
         """See ``FlowEditor``: an entry of an array or inline table that stays."""
         edits: list[Edit] = []
-        if cell.key is not None and cell.name is not None and cell.name != cell.parsed:
-            parts = self.document.source_map.inline.get(id(cell))
+        if entry.key is not None and entry.name is not None and entry.name != entry.parsed:
+            parts = self.document.source_map.inline.get(id(entry))
             spans = [(p.start, p.end, p.style) for p in parts or ()]
-            spans = spans or [(cell.key.start, cell.key.end, cell.key.style)]
-            edits += [Edit(a, b, [key_text(cell.name, style)]) for a, b, style in spans]
-        return edits + self.value_edits(cell)
+            spans = spans or [(entry.key.start, entry.key.end, entry.key.style)]
+            edits += [Edit(a, b, [key_text(entry.name, style)]) for a, b, style in spans]
+        return edits + self.value_edits(entry)
 
-    def value_edits(self, cell: Cell) -> list[Edit]:
+    def value_edits(self, entry: Entry) -> list[Edit]:
         """The edits of a value that is where its source stands."""
-        source = cell.source
+        source = entry.source
         assert source is not None
-        if cell.untouched:
-            return self._inner(cell)
-        kept = self._kept_text(source, cell.value) if cell.node is None else None
-        return [Edit(source.start, source.end, kept or self.value(cell))]
+        if entry.untouched:
+            return self._inner(entry)
+        kept = self._kept_text(source, entry.value) if entry.node is None else None
+        return [Edit(source.start, source.end, kept or self.value(entry))]
 
     def _kept_text(self, source: Origin, value: Any) -> Rope | None:
         """A text between three quotes with another value; None if that cannot hold it."""
@@ -106,15 +106,15 @@ class ValueWriter(FlowEditor):
                 continue
         return None
 
-    def _inner(self, cell: Cell) -> list[Edit]:
-        value = cell.value
+    def _inner(self, entry: Entry) -> list[Edit]:
+        value = entry.value
         if not isinstance(value, Mapping | Sequence) or not value.changed or value.origin is None:
             return []
         if value.origin.tag != FIXED:
             return self.flow_edits(value) if value.origin.flow else []
         if isinstance(value, Mapping) and self._reshaped(value):
             return [Edit(value.origin.start, value.origin.end, self._braced(value))]
-        return [e for c in cells_of(value) for e in self.cell_edits(c)]
+        return [e for c in entries_of(value) for e in self.entry_edits(c)]
 
     def _reshaped(self, table: Mapping) -> bool:
         """Whether entries came to or went from an inline table with dotted keys.
@@ -124,14 +124,14 @@ class ValueWriter(FlowEditor):
         origin = table.origin
         if origin is None or origin.tag != FIXED:
             return False
-        now = cells_of(table)
-        if [id(c) for c in now] != [id(c) for c in origin.cells]:
+        now = entries_of(table)
+        if [id(c) for c in now] != [id(c) for c in origin.entries]:
             return True
-        for cell in now:
-            made = cell.source is not None and cell.source.tag == FIXED
-            if made and not self._is_braced(cell.source) and not cell.untouched:
+        for entry in now:
+            made = entry.source is not None and entry.source.tag == FIXED
+            if made and not self._is_braced(entry.source) and not entry.untouched:
                 return True
-            if isinstance(cell.value, Mapping) and self._reshaped(cell.value):
+            if isinstance(entry.value, Mapping) and self._reshaped(entry.value):
                 return True
         return False
 
@@ -154,53 +154,55 @@ class ValueWriter(FlowEditor):
         ``moved``: the table is elsewhere now, so that its keys need other names in front.
         """
         out: list[Rope] = []
-        for cell in cells_of(table):
-            value, node, source = cell.value, cell.node, cell.source
-            style = cell.key.style if cell.key is not None else None
-            path = (*names, key_text(str(cell.name), style))
+        for entry in entries_of(table):
+            value, node, source = entry.value, entry.node, entry.source
+            style = entry.key.style if entry.key is not None else None
+            path = (*names, key_text(str(entry.name), style))
             dotted = node is not None and node.tag == FIXED and not self._is_braced(node)
             if dotted and isinstance(value, Mapping) and len(value):
-                stays = cell.home is table.origin and cell.untouched
+                stays = entry.home is table.origin and entry.untouched
                 out += self._items(value, path, moved or not stays)
                 continue
-            start = self.document.source_map.items.get(id(cell))
-            stays = cell.home is table.origin and cell.untouched and not moved
+            start = self.document.source_map.items.get(id(entry))
+            stays = entry.home is table.origin and entry.untouched and not moved
             if start is not None and stays and source is not None:
-                edits = [*self._renames(table, cell, start), *self.cell_edits(cell)]
+                edits = [*self._renames(table, entry, start), *self.entry_edits(entry)]
                 out.append(compose(start, source.end, edits))
             else:
-                out.append([".".join(path), self.equals, *self.value(cell)])
+                out.append([".".join(path), self.equals, *self.value(entry)])
         return out
 
-    def _renames(self, table: Container, leaf: Cell, start: int) -> list[Edit]:
+    def _renames(self, table: Container, leaf: Entry, start: int) -> list[Edit]:
         """The new names of the tables that an item's dotted key leads through."""
         assert leaf.key is not None
         edits: list[Edit] = []
-        cell = table.cell
-        while cell is not None and id(cell) in self.document.source_map.inline:
-            for part in self.document.source_map.inline[id(cell)]:
-                if start <= part.start < leaf.key.start and cell.name != cell.parsed:
-                    edits.append(Edit(part.start, part.end, [key_text(str(cell.name), part.style)]))
+        entry = table.entry
+        while entry is not None and id(entry) in self.document.source_map.inline:
+            for part in self.document.source_map.inline[id(entry)]:
+                if start <= part.start < leaf.key.start and entry.name != entry.parsed:
+                    edits.append(
+                        Edit(part.start, part.end, [key_text(str(entry.name), part.style)])
+                    )
             assert table.up is not None
             table = table.up
-            cell = table.cell
+            entry = table.entry
         return edits
 
     # --- values that are new at their place
 
-    def entry(self, cell: Cell, home: Origin, indent: str | None) -> Rope:
+    def entry_text(self, entry: Entry, home: Origin, indent: str | None) -> Rope:
         """See ``FlowEditor``."""
-        if cell.home is not None and cell.home.flow and cell.home.tag != FIXED:
-            slot = self.slots.slot(cell)
-            return self.moved(self.cell_edits(cell), slot.start, slot.end, indent)
-        if cell.name is None:
-            return self.value(cell)
-        style = cell.key.style if cell.key is not None else None
-        return [key_text(cell.name, style), self.equals, *self.value(cell)]
+        if entry.home is not None and entry.home.flow and entry.home.tag != FIXED:
+            slot = self.slots.slot(entry)
+            return self.moved(self.entry_edits(entry), slot.start, slot.end, indent)
+        if entry.name is None:
+            return self.value(entry)
+        style = entry.key.style if entry.key is not None else None
+        return [key_text(entry.name, style), self.equals, *self.value(entry)]
 
-    def fresh(self, cells: list[Cell], home: Origin) -> Rope:
+    def fresh(self, entries: list[Entry], home: Origin) -> Rope:
         """See ``FlowEditor``: on one line."""
-        inner = joined([self.entry(c, home, None) for c in cells], ", ")
+        inner = joined([self.entry_text(c, home, None) for c in entries], ", ")
         pad = self.pad if self.text[home.start] == "{" else ""
         return [pad, *inner, pad]
 
@@ -217,17 +219,17 @@ class ValueWriter(FlowEditor):
         line = self.text[self.slots.line_start(home.start) : home.start]
         return line[: len(line) - len(line.lstrip())] + "  "
 
-    def value(self, cell: Cell) -> Rope:
+    def value(self, entry: Entry) -> Rope:
         """The text of a value that is new at its place, or came from elsewhere."""
-        value, node = cell.value, cell.node
+        value, node = entry.value, entry.node
         container = isinstance(value, Mapping | Sequence)
         if node is not None and (not container or (node.flow and self.text[node.start] in "{[")):
-            return compose(node.start, node.end, self._inner(cell))
+            return compose(node.start, node.end, self._inner(entry))
         if isinstance(value, Mapping):
             return self._braced(value)
         if isinstance(value, Sequence):
-            return ["[", *joined([self.value(c) for c in cells_of(value)], ", "), "]"]
-        style = cell.source.style if cell.source is not None else None
+            return ["[", *joined([self.value(c) for c in entries_of(value)], ", "), "]"]
+        style = entry.source.style if entry.source is not None else None
         return [scalar_text(value, style)]
 
 

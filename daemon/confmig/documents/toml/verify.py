@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from confmig.documents.model.compare import compare, verify_failed
 from confmig.documents.model.document import Caps, Document
-from confmig.documents.model.tree import Cell, Origin
+from confmig.documents.model.tree import Entry, Origin
 from confmig.documents.text.census import Span, census
 from confmig.documents.text.pieces import Segment
 from confmig.documents.text.slots import Slots
@@ -50,31 +50,31 @@ class _Regions:
     def _note(self, block: Block) -> None:
         if block.header is not None:
             self.heads[block.start] = block.header.end
-            # an array's own cell is named by each of its headers, its item by one
-            for cell in {id(p.cell): p.cell for p in block.header.parts}.values():
-                self.named.setdefault(id(cell), []).append((block.start, block.end))
+            # an array's own entry is named by each of its headers, its item by one
+            for entry in {id(p.entry): p.entry for p in block.header.parts}.values():
+                self.named.setdefault(id(entry), []).append((block.start, block.end))
             origin = block.table.origin
-            if block.header.array and origin is not None and origin.cell is not None:
-                self.named.setdefault(id(origin.cell), []).append((block.start, block.end))
+            if block.header.array and origin is not None and origin.entry is not None:
+                self.named.setdefault(id(origin.entry), []).append((block.start, block.end))
         for pair in block.pairs:
             for part in pair.parts:
-                self.named.setdefault(id(part.cell), []).append((pair.lead, pair.end))
+                self.named.setdefault(id(part.entry), []).append((pair.lead, pair.end))
 
-    def entry_spans(self, cell: Cell, home: Origin) -> list[Span]:
+    def entry_spans(self, entry: Entry, home: Origin) -> list[Span]:
         """See ``census.Regions``."""
         if not home.flow:
-            return self.named.get(id(cell), [])
-        node = cell.source
+            return self.named.get(id(entry), [])
+        node = entry.source
         assert node is not None
         if home.tag == FIXED:
             return [(node.outer, node.end)]
-        slot = self.slots.slot(cell)
+        slot = self.slots.slot(entry)
         return [(slot.lead, slot.tail)]
 
-    def value_spans(self, cell: Cell, home: Origin) -> list[Span]:
+    def value_spans(self, entry: Entry, home: Origin) -> list[Span]:
         """See ``census.Regions``."""
-        node = cell.source
+        node = entry.source
         assert node is not None
-        if node.flow or not node.cells:
+        if node.flow or not node.entries:
             return [(node.start, node.end)]
-        return [(self.heads.get(a, a), b) for a, b in self.entry_spans(cell, home)]
+        return [(self.heads.get(a, a), b) for a, b in self.entry_spans(entry, home)]

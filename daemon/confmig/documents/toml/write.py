@@ -7,7 +7,7 @@ parent or of the item before it.
 from __future__ import annotations
 
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import Cell, Mapping, Sequence, cells_of, place_of
+from confmig.documents.model.tree import Entry, Mapping, Sequence, entries_of, place_of
 from confmig.documents.text.pieces import Edit, Rope
 from confmig.documents.toml.draft import Draft, path_text
 from confmig.documents.toml.move import Move
@@ -28,28 +28,28 @@ class Write:
 
     def run(self, table: Mapping) -> None:
         """Write what has no text yet, below a table."""
-        for cell in cells_of(table):
-            value = cell.value
+        for entry in entries_of(table):
+            value = entry.value
             if isinstance(value, Mapping) and id(value) in self.draft.places:
                 if self.draft.present(value):
                     self.run(value)
-                elif id(cell) in self.draft.written:
+                elif id(entry) in self.draft.written:
                     continue
                 elif len(value) and not self._dotted(table):
                     self._new_block(value)
                 else:
-                    self._new_pair(table, cell)
+                    self._new_pair(table, entry)
             elif isinstance(value, Sequence) and self.draft.is_array_of_tables(value):
-                if id(cell) in self.draft.written and not self.draft.present(value):
+                if id(entry) in self.draft.written and not self.draft.present(value):
                     continue
-                for item in cells_of(value):
+                for item in entries_of(value):
                     if self.draft.present(item.value):
                         self._needs_header(item.value)
                         self.run(item.value)
                     else:
                         self._new_block(item.value)
-            elif id(cell) not in self.draft.written:
-                self._new_pair(table, cell)
+            elif id(entry) not in self.draft.written:
+                self._new_pair(table, entry)
 
     def _needs_header(self, item: Mapping) -> None:
         """An item of an array of tables begins with its own ``[[...]]``."""
@@ -68,32 +68,32 @@ class Write:
         origin = table.origin
         return origin is not None and origin.style == "dotted"
 
-    def _new_pair(self, table: Mapping, cell: Cell) -> None:
+    def _new_pair(self, table: Mapping, entry: Entry) -> None:
         """A line behind the last pair of the table."""
         last = self.draft.last_pair.get(id(table))
         if last is not None:
             block = self.draft.pair_block[id(last)]
             prefix = self._prefix(last, table)
             indent = self.pairs.margin(last)
-            rope = self.pairs.line(cell, prefix, indent)
+            rope = self.pairs.line(entry, prefix, indent)
             self.draft.plan_of(block).edits.append(self._insertion(last.end, rope))
             return
         own = self.draft.block_of.get(id(table))
         if own is not None and not self.draft.plan_of(own).dead:
             if own.header is None:
-                self._first_pair(own, cell)
+                self._first_pair(own, entry)
                 return
             at = own.header.end
             indent = self.pairs.margin(own.header) + self.pairs.unit
-            rope = self.pairs.line(cell, [], indent)
+            rope = self.pairs.line(entry, [], indent)
             self.draft.plan_of(own).edits.append(self._insertion(at, rope))
             return
-        self._headless(table, cell)
+        self._headless(table, entry)
 
-    def _first_pair(self, block: Block, cell: Cell) -> None:
+    def _first_pair(self, block: Block, entry: Entry) -> None:
         """The first pair of the document: behind the file's comments, before the first header."""
         at = self.draft.below_file_header(block)
-        rope = self.pairs.line(cell, [], "")
+        rope = self.pairs.line(entry, [], "")
         self.draft.plan_of(block).opened = at == block.end
         self.draft.plan_of(block).edits.append(self._insertion(at, rope))
 
@@ -103,25 +103,25 @@ class Write:
             rope = [self.newline, *rope[:-1]]
         return Edit(at, at, rope)
 
-    def _headless(self, table: Mapping, cell: Cell) -> None:
+    def _headless(self, table: Mapping, entry: Entry) -> None:
         """A table that only others name gets a header of its own, before the first of them."""
         place = self.draft.places[id(table)]
         if not place.names:
-            self._root_pair(cell)
+            self._root_pair(entry)
             return
         made = self.draft.headers.get(id(table))
         if made is not None:
-            made += self.pairs.line(cell, [], made_indent(made) + self.pairs.unit)
+            made += self.pairs.line(entry, [], made_indent(made) + self.pairs.unit)
             return
         first = self.draft.blocks_of[id(table)][0]
         assert first.header is not None
         indent = self.pairs.margin(first.header)
         made = [f"{indent}[{path_text(place.names)}]{self.newline}"]
-        made += self.pairs.line(cell, [], indent + self.pairs.unit)
+        made += self.pairs.line(entry, [], indent + self.pairs.unit)
         self.draft.headers[id(table)] = made
         self.draft.plan_of(first).before.append(made)
 
-    def _root_pair(self, cell: Cell) -> None:
+    def _root_pair(self, entry: Entry) -> None:
         """A pair of a new root, above the header of what was the document."""
         draft = self.draft
         first = draft.blocks[0]
@@ -129,7 +129,7 @@ class Write:
             at = draft.below_file_header(first)
             draft.plan_of(first).edits.append(Edit(at, at, draft.opening))
             draft.plan_of(first).opened = at == first.end
-        draft.root_pairs += self.pairs.line(cell, [], "")
+        draft.root_pairs += self.pairs.line(entry, [], "")
         apart = [self.newline] if draft.root_header else []
         draft.opening[:] = [*draft.root_pairs, *apart, *draft.root_header]
 
@@ -137,8 +137,8 @@ class Write:
         """The key parts that lead from a pair's section to a table."""
         names: list[str] = []
         for part in pair.parts[:-1]:
-            names.append(str(part.cell.name))
-            if part.cell.value is table:
+            names.append(str(part.entry.name))
+            if part.entry.value is table:
                 return names
         return []
 
@@ -149,7 +149,7 @@ class Write:
     def _block_indent(self, table: Mapping) -> str:
         up = table.up
         if isinstance(up, Sequence):
-            for other in cells_of(up):
+            for other in entries_of(up):
                 for block in self.draft.blocks_of.get(id(other.value), []):
                     if block.table is other.value and block.header is not None:
                         return self.pairs.margin(block.header)
@@ -164,14 +164,14 @@ class Write:
         left, right = ("[[", "]]") if place.item else ("[", "]")
         rope: Rope = []
         later: list[Mapping] = []
-        for cell in cells_of(table):
-            value = cell.value
+        for entry in entries_of(table):
+            value = entry.value
             if isinstance(value, Mapping) and id(value) in self.draft.places and len(value):
                 later.append(value)
             elif isinstance(value, Sequence) and self.draft.is_array_of_tables(value):
-                later.extend(c.value for c in cells_of(value))
+                later.extend(c.value for c in entries_of(value))
             else:
-                rope += self.pairs.line(cell, [], indent + self.pairs.unit)
+                rope += self.pairs.line(entry, [], indent + self.pairs.unit)
         if rope or place.item or not later:  # else the headers of its sub-tables name it
             rope = [f"{indent}{left}{path_text(place.names)}{right}{self.newline}", *rope]
         inside = indent + self.pairs.unit if rope else indent

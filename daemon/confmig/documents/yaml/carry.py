@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from confmig.documents.model.tree import Cell, Origin
+from confmig.documents.model.tree import Entry, Origin
 from confmig.documents.text.pieces import (
     Rope,
 )
@@ -14,20 +14,20 @@ from confmig.documents.yaml.stages import Stages
 class Carry(Stages):
     """Says which comments go along with an entry, and which lines stay between entries."""
 
-    def comments_of(self, cell: Cell) -> tuple[list[Span], list[Span]]:
+    def comments_of(self, entry: Entry) -> tuple[list[Span], list[Span]]:
         """See ``FlowEditor``; entries of block collections bring theirs along, too."""
-        if cell.home is not None or cell.carries is None:
-            return super().comments_of(cell)
-        above, behind = self._carried(cell.carries)
-        further, beside = self.inherited(cell.carries)
+        if entry.home is not None or entry.carries is None:
+            return super().comments_of(entry)
+        above, behind = self._carried(entry.carries)
+        further, beside = self.inherited(entry.carries)
         behind = [*behind, *beside]
         return [*above, *further, *behind[:-1]], behind[-1:]
 
-    def inherited(self, cell: Cell) -> tuple[list[Span], list[Span]]:
+    def inherited(self, entry: Entry) -> tuple[list[Span], list[Span]]:
         """See ``FlowEditor``; entries of block collections leave their comments, too."""
-        carried = cell.carries
+        carried = entry.carries
         if carried is None or carried.home is None or carried.home.flow or carried.is_root:
-            return super().inherited(cell)
+            return super().inherited(entry)
         above, behind = self._carried(carried)
         further, beside = self.inherited(carried)
         above, behind = [*above, *further, *beside], behind
@@ -36,15 +36,15 @@ class Carry(Stages):
             above += self._below_text(carried)
         return sorted(above), behind
 
-    def _below_text(self, carried: Cell) -> list[Span]:
+    def _below_text(self, carried: Entry) -> list[Span]:
         """The comments below a block text that ended its collection.
 
         They cannot stay below it, because they would become part of the text.
         """
         node, home = carried.source, carried.home
         assert home is not None
-        owner = home.cell
-        if node is None or node.style not in texts.BLOCK or home.cells[-1] is not carried:
+        owner = home.entry
+        if node is None or node.style not in texts.BLOCK or home.entries[-1] is not carried:
             return []
         if owner is None or owner.home is None or owner.home.flow or owner.is_root:
             return []
@@ -55,12 +55,12 @@ class Carry(Stages):
 
         Those below the last entry are not among them.
         """
-        regions = [self.layout.region(c) for c in home.cells]
+        regions = [self.layout.region(c) for c in home.entries]
         starts = [self._start_of(home), *(r.last for r in regions)]
         gaps = zip(starts, (r.first for r in regions), strict=False)
         return [span for low, high in gaps for span in self.layout.comments_between(low, high)]
 
-    def _carried(self, carried: Cell) -> tuple[list[Span], list[Span]]:
+    def _carried(self, carried: Entry) -> tuple[list[Span], list[Span]]:
         """The comments above and behind an entry."""
         if carried.is_root or carried.home is None:
             return [], []
@@ -70,23 +70,23 @@ class Carry(Stages):
         assert node is not None
         above = self.layout.comments_between(region.first, region.start)
         first = self.layout.line_end(region.indicator)
-        last = self.layout.line_end(node.end) if node.flow or not node.cells else first
+        last = self.layout.line_end(node.end) if node.flow or not node.entries else first
         spans = self.layout.comments_between(region.indicator, max(first, last))
         # on the line of a dash what follows the value belongs to its own first entry
-        end = node.end if node.flow or not node.cells else max(first, node.end) + 1
+        end = node.end if node.flow or not node.entries else max(first, node.end) + 1
         return above, [(a, b) for a, b in spans if not node.outer <= a < end]
 
-    def lines_between(self, before: Cell | None, cell: Cell, column: int) -> list[Rope]:
+    def lines_between(self, before: Entry | None, entry: Entry, column: int) -> list[Rope]:
         """What was between two entries that were neighbours in the source.
 
         Blank lines, and the comments of a collection that was taken apart.
         """
-        first, second = (_source_of(c) for c in (before, cell))
+        first, second = (_source_of(c) for c in (before, entry))
         home = second.home if second is not None else None
         if second is None or home is None or home.flow or second.is_root:
             return []
         if first is None:
-            if before is not None or second is not home.cells[0] or not self.is_gone(home):
+            if before is not None or second is not home.entries[0] or not self.is_gone(home):
                 return []
             start = self._start_of(home)
         elif first.home is not home:
@@ -95,14 +95,14 @@ class Carry(Stages):
             start = self.layout.region(first).last
         return self._left_over(home, start, self.layout.region(second).first, column)
 
-    def lines_behind(self, last: Cell | None, column: int) -> list[Rope]:
+    def lines_behind(self, last: Entry | None, column: int) -> list[Rope]:
         """The comments below the last entry of a collection that was taken apart."""
         source = _source_of(last)
         home = source.home if source is not None else None
         if source is None or home is None or home.flow or source.is_root:
             return []
-        owner = home.cell
-        if source is not home.cells[-1] or not self.is_gone(home) or owner is None:
+        owner = home.entry
+        if source is not home.entries[-1] or not self.is_gone(home) or owner is None:
             return []
         if owner.is_root or owner.home is None or owner.home.flow:
             return []
@@ -114,9 +114,9 @@ class Carry(Stages):
 
         What is above the first entry of a document is the document's.
         """
-        owner = home.cell
+        owner = home.entry
         if owner is None or owner.is_root:
-            return self.layout.region(home.cells[0]).first
+            return self.layout.region(home.entries[0]).first
         return self.layout.value_lines_start(owner)
 
     def _left_over(self, home: Origin, start: int, end: int, column: int) -> list[Rope]:
@@ -136,17 +136,17 @@ class Carry(Stages):
         return out
 
 
-def _source_of(cell: Cell | None) -> Cell | None:
+def _source_of(entry: Entry | None) -> Entry | None:
     """The entry of the source that an entry is, or whose value it took over."""
-    if cell is None:
+    if entry is None:
         return None
-    return cell if cell.home is not None else cell.carries
+    return entry if entry.home is not None else entry.carries
 
 
-def carried_by(cell: Cell) -> list[Cell]:
+def carried_by(entry: Entry) -> list[Entry]:
     """The entries whose comments an entry carries."""
-    out: list[Cell] = []
-    carried = cell.carries
+    out: list[Entry] = []
+    carried = entry.carries
     while carried is not None:
         out.append(carried)
         carried = carried.carries

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from confmig.documents.model.tree import (
-    Cell,
+    Entry,
     Mapping,
     Origin,
     Sequence,
-    cells_of,
+    entries_of,
     touch,
-    walk_cells,
+    walk_entries,
 )
 from confmig.documents.text.slots import Span
 from confmig.documents.yaml import texts
@@ -28,42 +28,42 @@ class Ends(Stages):
         """
         if self.text.endswith("\n") or not self.text:
             return
-        cell = _last_of(self.document.root_cell.source)
-        node = cell.source if cell is not None else None
-        if cell is None or node is None or node.style not in texts.BLOCK:
+        entry = _last_of(self.document.root_entry.source)
+        node = entry.source if entry is not None else None
+        if entry is None or node is None or node.style not in texts.BLOCK:
             return
         last = self.last_now()
-        if cell.node is node and last is not cell and (last is None or last.node is not node):
-            self.open_end = cell
-            for container, other in walk_cells(self.document.root):
-                if other is cell:
+        if entry.node is node and last is not entry and (last is None or last.node is not node):
+            self.open_end = entry
+            for container, other in walk_entries(self.document.root):
+                if other is entry:
                     touch(container)
 
-    def last_now(self) -> Cell | None:
+    def last_now(self) -> Entry | None:
         """The entry that ends the result."""
-        cell = self.document.root_cell
-        while isinstance(cell.value, Mapping | Sequence) and not (cell.node and cell.node.alias):
-            cells = cells_of(cell.value)
-            if not cells:
+        entry = self.document.root_entry
+        while isinstance(entry.value, Mapping | Sequence) and not (entry.node and entry.node.alias):
+            entries = entries_of(entry.value)
+            if not entries:
                 return None
-            cell = cells[-1]
-        return cell
+            entry = entries[-1]
+        return entry
 
     def newlines_at_end(self) -> int:
         """How many line ends the result, but not the source, must end with.
 
         Those of the block text that is its end.
         """
-        cell = self.last_now()
-        if cell is None or not isinstance(cell.value, str):
+        entry = self.last_now()
+        if entry is None or not isinstance(entry.value, str):
             return 0
-        last = _last_of(self.document.root_cell.source)
-        if last is not None and last.source is cell.node:
+        last = _last_of(self.document.root_entry.source)
+        if last is not None and last.source is entry.node:
             return 0
-        node = cell.node if cell.node is not None else cell.source
+        node = entry.node if entry.node is not None else entry.source
         if node is None or node.style not in texts.BLOCK:
             return 0
-        return len(cell.value) - len(cell.value.rstrip("\n"))
+        return len(entry.value) - len(entry.value.rstrip("\n"))
 
     def open_texts(self) -> list[Span]:
         """The block texts that keep the blank lines behind them (``|+``)."""
@@ -72,9 +72,9 @@ class Ends(Stages):
         return self._open_texts
 
 
-def _last_of(node: Origin | None) -> Cell | None:
+def _last_of(node: Origin | None) -> Entry | None:
     """The entry that ends a source."""
-    cell = node.cell if node is not None else None
-    while cell is not None and cell.source is not None and cell.source.cells:
-        cell = cell.source.cells[-1]
-    return cell
+    entry = node.entry if node is not None else None
+    while entry is not None and entry.source is not None and entry.source.entries:
+        entry = entry.source.entries[-1]
+    return entry

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from confmig.documents.model.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
+from confmig.documents.model.tree import Container, Entry, Mapping, Origin, Sequence, entries_of
 from confmig.documents.text.flow import FlowEditor, joined
 from confmig.documents.text.pieces import Edit, Rope, compose
 from confmig.documents.yaml import scalars
@@ -23,14 +23,14 @@ class FlowWriter(FlowEditor):
     def container_edits(self, container: Container) -> list[Edit]:
         """The edits of a container that is where its source is."""
 
-    def entry(self, cell: Cell, home: Origin, indent: str | None) -> Rope:
+    def entry_text(self, entry: Entry, home: Origin, indent: str | None) -> Rope:
         """See ``FlowEditor``: an entry in the quoting style of its collection."""
-        return self.flow_entry(cell, json=self.is_json(home))
+        return self.flow_entry(entry, json=self.is_json(home))
 
-    def fresh(self, cells: list[Cell], home: Origin) -> Rope:
+    def fresh(self, entries: list[Entry], home: Origin) -> Rope:
         """See ``FlowEditor``: on one line."""
         json = self.is_json(home)
-        return joined([self.flow_entry(c, json=json) for c in cells], ", ")
+        return joined([self.flow_entry(c, json=json) for c in entries], ", ")
 
     def deeper(self, home: Origin) -> str | None:
         """See ``FlowEditor``."""
@@ -44,52 +44,52 @@ class FlowWriter(FlowEditor):
         between = self.text[slots[0].comma + 1 : slots[1].lead] if len(slots) > 1 else " "
         return between if not between.strip(" ") else " "
 
-    def flow_value(self, cell: Cell, *, json: bool = False) -> Rope:
+    def flow_value(self, entry: Entry, *, json: bool = False) -> Rope:
         """A value in flow context. ``json``: everything around it is quoted, so strings are."""
-        value, node = cell.value, cell.node
+        value, node = entry.value, entry.node
         if node is not None:
             if isinstance(value, Mapping | Sequence) and not node.alias:
-                if node.flow and node.cells:
+                if node.flow and node.entries:
                     return compose(node.outer, node.end, self.container_edits(value))
-            elif node.end > node.outer and self._fits_flow(cell, json=json):
+            elif node.end > node.outer and self._fits_flow(entry, json=json):
                 return [(node.outer, node.end)]
         if isinstance(value, Mapping):
-            inner = [self.flow_entry(c, json=json) for c in cells_of(value)]
+            inner = [self.flow_entry(c, json=json) for c in entries_of(value)]
             return ["{", *joined(inner, ", "), "}"]
         if isinstance(value, Sequence):
-            inner = [self.flow_value(c, json=json) for c in cells_of(value)]
+            inner = [self.flow_value(c, json=json) for c in entries_of(value)]
             return ["[", *joined(inner, ", "), "]"]
         style = '"' if json else None
-        if style is None and cell.source is not None and cell.source.style in ("'", '"'):
-            style = cell.source.style
+        if style is None and entry.source is not None and entry.source.style in ("'", '"'):
+            style = entry.source.style
         written = scalars.write(value, style=style, quote=self.style.quote, flow=True)
-        return [*self.kept_tag(cell), written]
+        return [*self.kept_tag(entry), written]
 
-    def kept_tag(self, cell: Cell) -> Rope:
+    def kept_tag(self, entry: Entry) -> Rope:
         """The tag that a new text keeps, as it is written before the text."""
-        return [] if cell.tag is None else [f"{cell.tag} "]
+        return [] if entry.tag is None else [f"{entry.tag} "]
 
-    def _fits_flow(self, cell: Cell, *, json: bool) -> bool:
-        node = cell.node
+    def _fits_flow(self, entry: Entry, *, json: bool) -> bool:
+        node = entry.node
         assert node is not None
         if node.alias or node.style in ("'", '"'):
             return not json or node.style == '"'
         token = self.text[node.start : node.end]
         fits = node.style is None and not any(c in token for c in ",[]{}:#\n")
-        return fits and not (json and isinstance(cell.value, str))
+        return fits and not (json and isinstance(entry.value, str))
 
-    def flow_entry(self, cell: Cell, *, json: bool = False) -> Rope:
+    def flow_entry(self, entry: Entry, *, json: bool = False) -> Rope:
         """An entry in flow context: its key, if it has one, and its value."""
-        if cell.name is None:
-            return self.flow_value(cell, json=json)
-        style = '"' if json else cell.key.style if cell.key is not None else None
-        key = scalars.write(cell.name, style=style, quote=self.style.quote, flow=True)
-        return [key, ": ", *self.flow_value(cell, json=json)]
+        if entry.name is None:
+            return self.flow_value(entry, json=json)
+        style = '"' if json else entry.key.style if entry.key is not None else None
+        key = scalars.write(entry.name, style=style, quote=self.style.quote, flow=True)
+        return [key, ": ", *self.flow_value(entry, json=json)]
 
     def is_json(self, origin: Origin) -> bool:
         """Whether a flow collection, or the document it is in, quotes as JSON does."""
-        keys = [c.key.style for c in origin.cells if c.key is not None]
+        keys = [c.key.style for c in origin.entries if c.key is not None]
         if keys:
             return all(style == '"' for style in keys)
-        texts = [c.source.style for c in origin.cells if c.source and isinstance(c.value, str)]
+        texts = [c.source.style for c in origin.entries if c.source and isinstance(c.value, str)]
         return bool(texts) and all(style == '"' for style in texts)

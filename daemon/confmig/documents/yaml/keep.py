@@ -5,7 +5,7 @@ Cuts of entries that left, insertions of those that came, and the edits of those
 
 from __future__ import annotations
 
-from confmig.documents.model.tree import Cell, Container, Mapping, Origin, Sequence, cells_of
+from confmig.documents.model.tree import Container, Entry, Mapping, Origin, Sequence, entries_of
 from confmig.documents.text.pieces import (
     Edit,
     Rope,
@@ -23,33 +23,33 @@ class Keep(Stages):
         """The edits of a container that is where its source stands."""
         origin = container.origin
         assert origin is not None
-        now = cells_of(container)
+        now = entries_of(container)
         if origin.flow:
             return self.flow_edits(container)
         edits: list[Edit] = []
-        kept: list[Cell] = []
-        order = {id(c): i for i, c in enumerate(origin.cells)}
+        kept: list[Entry] = []
+        order = {id(c): i for i, c in enumerate(origin.entries)}
         highest = -1
-        for cell in now:
-            rank = order.get(id(cell), -1)
+        for entry in now:
+            rank = order.get(id(entry), -1)
             if rank > highest:
-                kept.append(cell)
+                kept.append(entry)
                 highest = rank
         staying = {id(c) for c in kept}
-        if len(kept) == len(now) == len(origin.cells):
-            for cell in kept:
-                edits.extend(self.cell_edits(cell))
+        if len(kept) == len(now) == len(origin.entries):
+            for entry in kept:
+                edits.extend(self.entry_edits(entry))
             return edits
-        leaving = [c for c in origin.cells if id(c) not in staying]
+        leaving = [c for c in origin.entries if id(c) not in staying]
         leads = bool(now) and id(now[0]) not in staying
         edits.extend(self._block_cuts(origin, leaving, kept[0] if kept else None, leads))
-        for cell in kept:
-            edits.extend(self.cell_edits(cell))
+        for entry in kept:
+            edits.extend(self.entry_edits(entry))
         edits.extend(self._insertions(origin, now, staying, kept[0] if kept else None))
         return edits
 
     def _block_cuts(
-        self, origin: Origin, leaving: list[Cell], first_kept: Cell | None, leads: bool
+        self, origin: Origin, leaving: list[Entry], first_kept: Entry | None, leads: bool
     ) -> list[Edit]:
         """The cuts of entries that leave.
 
@@ -64,7 +64,7 @@ class Keep(Stages):
         if not first.compact:
             return [*cuts, *self._ends_of(origin, first_kept, leaving)]
         if first_kept is not None:
-            run = origin.cells.index(first_kept)
+            run = origin.entries.index(first_kept)
             stays = self.layout.region(first_kept).first
             ends = [first.first, *(r.last for r in regions[:run])]
             begins = [*(r.first for r in regions[:run]), stays]
@@ -78,34 +78,36 @@ class Keep(Stages):
             start -= len(self.text[:start]) - len(self.text[:start].rstrip(" "))
         return [Edit(start, self.layout.before_newline(first.last), []), *cuts[1:]]
 
-    def _ends_of(self, origin: Origin, first_kept: Cell | None, leaving: list[Cell]) -> list[Edit]:
+    def _ends_of(
+        self, origin: Origin, first_kept: Entry | None, leaving: list[Entry]
+    ) -> list[Edit]:
         """Cut blank lines that would remain at either end of a container below a key or dash."""
-        if first_kept is None or (origin.cell is not None and origin.cell.is_root):
+        if first_kept is None or (origin.entry is not None and origin.entry.is_root):
             return []
-        gone = {id(cell) for cell in leaving}
-        kept = [self.layout.region(c) for c in origin.cells if id(c) not in gone]
+        gone = {id(entry) for entry in leaving}
+        kept = [self.layout.region(c) for c in origin.entries if id(c) not in gone]
         edits = []
-        if id(origin.cells[0]) in gone:
-            before = self.layout.region(origin.cells[origin.cells.index(first_kept) - 1])
+        if id(origin.entries[0]) in gone:
+            before = self.layout.region(origin.entries[origin.entries.index(first_kept) - 1])
             edits.append((before.last, kept[0].first))
-        if id(origin.cells[-1]) in gone:
-            number = max(i for i, c in enumerate(origin.cells) if id(c) not in gone)
-            edits.append((kept[-1].last, self.layout.region(origin.cells[number + 1]).first))
+        if id(origin.entries[-1]) in gone:
+            number = max(i for i, c in enumerate(origin.entries) if id(c) not in gone)
+            edits.append((kept[-1].last, self.layout.region(origin.entries[number + 1]).first))
         return [Edit(a, b, []) for a, b in edits if a < b and not self.text[a:b].strip()]
 
     def _insertions(
-        self, origin: Origin, now: list[Cell], staying: set[int], first: Cell | None
+        self, origin: Origin, now: list[Entry], staying: set[int], first: Entry | None
     ) -> list[Edit]:
-        head = self.layout.region(origin.cells[0])
+        head = self.layout.region(origin.entries[0])
         column = head.column
         edits: list[Edit] = []
         leading: list[Rope] = []
-        previous: Cell | None = None
-        for cell in now:
-            if id(cell) in staying:
-                previous = cell
+        previous: Entry | None = None
+        for entry in now:
+            if id(entry) in staying:
+                previous = entry
                 continue
-            lines = self.entry_lines(cell, column)
+            lines = self.entry_lines(entry, column)
             if previous is None:
                 leading.extend(lines)
                 continue
@@ -124,58 +126,62 @@ class Keep(Stages):
         at = head.first if first is None else self.layout.region(first).first
         return [Edit(at, at, [*rope, self.newline]), *edits]
 
-    def cell_edits(self, cell: Cell) -> list[Edit]:
+    def entry_edits(self, entry: Entry) -> list[Edit]:
         """The edits of an entry that is where its source stands."""
         edits: list[Edit] = []
-        if cell.key is not None and cell.home is not None:
-            edits.extend(self._key_edits(cell))
-        if not cell.untouched:
-            edits.extend(self.value_edits(cell))
-        elif cell is self.open_end and isinstance(cell.value, str) and cell.node is not None:
-            block = texts.block_of(self.text, cell.node, cell.value)
+        if entry.key is not None and entry.home is not None:
+            edits.extend(self._key_edits(entry))
+        if not entry.untouched:
+            edits.extend(self.value_edits(entry))
+        elif entry is self.open_end and isinstance(entry.value, str) and entry.node is not None:
+            block = texts.block_of(self.text, entry.node, entry.value)
             if block is not None and block.sign != "-":
                 at = block.head - len(block.sign)
                 edits.append(Edit(at, block.head, ["-"]))
         elif (
-            isinstance(cell.value, Mapping | Sequence)
-            and cell.value.changed
-            and not (cell.node and cell.node.alias)
+            isinstance(entry.value, Mapping | Sequence)
+            and entry.value.changed
+            and not (entry.node and entry.node.alias)
         ):
             if (
-                cell.value.origin is not None
-                and not cells_of(cell.value)
-                and cell.value.origin.cells
+                entry.value.origin is not None
+                and not entries_of(entry.value)
+                and entry.value.origin.entries
             ):
-                edits.extend(self._emptied(cell))
-            elif cell.value.origin is not None and not cell.value.origin.cells and len(cell.value):
-                edits.extend(self.value_edits(cell))
+                edits.extend(self._emptied(entry))
+            elif (
+                entry.value.origin is not None
+                and not entry.value.origin.entries
+                and len(entry.value)
+            ):
+                edits.extend(self.value_edits(entry))
             else:
-                edits.extend(self.container_edits(cell.value))
+                edits.extend(self.container_edits(entry.value))
         return edits
 
-    def _key_edits(self, cell: Cell) -> list[Edit]:
-        key = cell.key
+    def _key_edits(self, entry: Entry) -> list[Edit]:
+        key = entry.key
         assert key is not None
-        assert cell.name is not None
-        if cell.name == cell.parsed:
+        assert entry.name is not None
+        if entry.name == entry.parsed:
             return []
-        flow = cell.home is not None and cell.home.flow
-        return [Edit(key.start, key.end, [scalars.write(cell.name, style=key.style, flow=flow)])]
+        flow = entry.home is not None and entry.home.flow
+        return [Edit(key.start, key.end, [scalars.write(entry.name, style=key.style, flow=flow)])]
 
-    def _emptied(self, cell: Cell) -> list[Edit]:
+    def _emptied(self, entry: Entry) -> list[Edit]:
         """A container that lost all its entries: {} or [] on the line of its key."""
-        container = cell.value
+        container = entry.value
         origin = container.origin
         brackets = "{}" if isinstance(container, Mapping) else "[]"
         if origin.flow:
             return self.flow_edits(container)
-        cuts = self._block_cuts(origin, origin.cells, None, leads=True)
-        first = self.layout.region(origin.cells[0])
+        cuts = self._block_cuts(origin, origin.entries, None, leads=True)
+        first = self.layout.region(origin.entries[0])
         if first.compact:
             return [Edit(first.first, first.first, [brackets]), *cuts]
-        if cell.home is None or cell.is_root:
+        if entry.home is None or entry.is_root:
             return [Edit(first.first, first.first, [brackets, self.newline]), *cuts]
-        at = self.layout.region(cell).indicator
+        at = self.layout.region(entry).indicator
         if origin.outer < origin.start and origin.outer <= self.layout.line_end(at):
             at = self.layout.properties_end(origin)
         return [Edit(at, at, [" " + brackets]), *cuts]

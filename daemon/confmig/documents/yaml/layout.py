@@ -12,7 +12,7 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from confmig.documents.model.tree import Cell, Origin
+from confmig.documents.model.tree import Entry, Origin
 from confmig.documents.text.comments import is_item, owned_from
 from confmig.documents.text.slots import Slots, trivia
 
@@ -76,26 +76,26 @@ class Layout:
 
     # --- entries
 
-    def region(self, cell: Cell) -> Region:
-        """The region of a cell that was parsed in a block container."""
-        home = cell.home
+    def region(self, entry: Entry) -> Region:
+        """The region of an entry that was parsed in a block container."""
+        home = entry.home
         assert home is not None
         known = self._regions.get(id(home))
         if known is None:
             known = self._regions[id(home)] = self._measure(home)
-        return known[id(cell)]
+        return known[id(entry)]
 
     def _measure(self, home: Origin) -> dict[int, Region]:
         out: dict[int, Region] = {}
         at = home.start
         floor = self._floor(home)
-        for number, cell in enumerate(home.cells):
-            node = cell.source
+        for number, entry in enumerate(home.entries):
+            node = entry.source
             assert node is not None
-            if cell.key is not None:
-                start = self._key_start(cell.key, at if number else home.start)
-                gap = _GAP.match(self.text, cell.key.end)
-                colon = gap.end() if gap else cell.key.end
+            if entry.key is not None:
+                start = self._key_start(entry.key, at if number else home.start)
+                gap = _GAP.match(self.text, entry.key.end)
+                colon = gap.end() if gap else entry.key.end
                 indicator = colon + 1
             else:
                 gap = _GAP.match(self.text, at)
@@ -108,19 +108,19 @@ class Layout:
             if compact:
                 first = start
             else:
-                item = cell.key is None
+                item = entry.key is None
                 first = self._comments_above(line, column, floor, item)
                 if first == line and item:
                     first = self._comments_above(line, self._content(node, start), floor, item)
-            last = self._last(end, column, node if cell.key is None else None)
-            out[id(cell)] = Region(first, start, column, indicator, last, compact)
+            last = self._last(end, column, node if entry.key is None else None)
+            out[id(entry)] = Region(first, start, column, indicator, last, compact)
             at = end
             floor = last
         return out
 
     def _floor(self, home: Origin) -> int:
         """No entry of the container can own a line before this position."""
-        owner = home.cell
+        owner = home.entry
         if owner is None or owner.home is home:
             return 0
         return self.next_line(owner.key.end) if owner.key is not None else 0
@@ -171,15 +171,15 @@ class Layout:
             at = self.next_line(at)
         return last
 
-    def value_lines_start(self, cell: Cell) -> int:
+    def value_lines_start(self, entry: Entry) -> int:
         """Where the lines of a block value begin.
 
         After its key's line, or at the value itself if it begins on the line of its key or
         dash.
         """
-        node = cell.source
+        node = entry.source
         assert node is not None
-        region = self.region(cell) if cell.home is not None and not cell.home.flow else None
+        region = self.region(entry) if entry.home is not None and not entry.home.flow else None
         if region is None:
             return node.outer
         after = self.line_end(region.indicator)
@@ -193,23 +193,23 @@ class Layout:
 
     # --- comments
 
-    def entry_spans(self, cell: Cell, home: Origin) -> list[tuple[int, int]]:
+    def entry_spans(self, entry: Entry, home: Origin) -> list[tuple[int, int]]:
         """See ``census.Regions``."""
         if home.flow:
-            slot = self.slots.slot(cell)
+            slot = self.slots.slot(entry)
             return [(slot.lead, slot.tail)]
-        region = self.region(cell)
+        region = self.region(entry)
         return [(region.first, region.last)]
 
-    def value_spans(self, cell: Cell, home: Origin) -> list[tuple[int, int]]:
+    def value_spans(self, entry: Entry, home: Origin) -> list[tuple[int, int]]:
         """See ``census.Regions``."""
-        node = cell.source
+        node = entry.source
         assert node is not None
         if node.style in ("|", ">"):
             return [(node.end, node.end)]
-        if home.flow or node.flow or not node.cells:
+        if home.flow or node.flow or not node.entries:
             return [(node.outer, node.end)]
-        region = self.region(cell)
+        region = self.region(entry)
         return [(self.next_line(region.indicator), region.last)]
 
     def comments(self) -> list[tuple[int, int]]:

@@ -20,7 +20,7 @@ from yaml import events as ev
 
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.encoding import decode, newline_of
-from confmig.documents.model.tree import Cell, Mapping, Origin, Sequence
+from confmig.documents.model.tree import Entry, Mapping, Origin, Sequence
 from confmig.documents.yaml import scalars
 from confmig.errors import Fault, Refused
 
@@ -112,7 +112,7 @@ class _Builder:
         self.text = document.text
         self.caps = caps
         self.anchors: dict[str, tuple[Any, int, Origin]] = {}
-        self.roots: list[Cell] = []
+        self.roots: list[Entry] = []
         self.begun = 0
 
     def named(self, refused: Refused) -> Refused:
@@ -163,7 +163,7 @@ class _Builder:
                 if is_mapping and pending is None:
                     pending = (raw, origin)
                     nodes += 1
-                    if raw in top.cells:
+                    if raw in top.entries:
                         raise self._refuse(origin, "duplicate_key", f"the key {raw!r} occurs twice")
                     continue
                 if origin.anchor is not None:
@@ -207,26 +207,26 @@ class _Builder:
             if nodes > most:
                 raise Refused("too_many_nodes", f"more than {most} values, aliases counted")
             if top is None:
-                cell = Cell(None, value, origin, None, origin)
-                self.roots.append(cell)
+                entry = Entry(None, value, origin, None, origin)
+                self.roots.append(entry)
             elif is_mapping:
                 assert pending is not None
                 name = pending[0]
-                cell = Cell(name, value, origin, pending[1], here)
+                entry = Entry(name, value, origin, pending[1], here)
                 pending = None
-                here.cells.append(cell)
-                top.cells[name] = cell
+                here.entries.append(entry)
+                top.entries[name] = entry
                 set_item(top, name, value)
             else:
-                cell = Cell(None, value, origin, None, here)
-                here.cells.append(cell)
-                top.cells.append(cell)
+                entry = Entry(None, value, origin, None, here)
+                here.entries.append(entry)
+                top.entries.append(entry)
                 append(top, value)
-            if here is not None and len(here.cells) > wide:
+            if here is not None and len(here.entries) > wide:
                 raise self._refuse(origin, "too_many_entries", f"more than {wide} entries")
-            origin.cell = cell
-            if type(origin.cells) is list and top is not None:
-                value.up, value.cell = top, cell
+            origin.entry = entry
+            if type(origin.entries) is list and top is not None:
+                value.up, value.entry = top, entry
         self._finish()
 
     def _finish(self) -> None:
@@ -234,16 +234,16 @@ class _Builder:
         document, end = self.document, len(self.text)
         if document.stream:
             stream = Origin(0, end, 0)
-            stream.cells = self.roots
+            stream.entries = self.roots
             sequence = Sequence(document, stream)
-            document.root_cell = stream.cell = Cell(None, sequence, stream, None, stream)
-            for cell in self.roots:
-                sequence.attach(cell)
+            document.root_entry = stream.entry = Entry(None, sequence, stream, None, stream)
+            for entry in self.roots:
+                sequence.attach(entry)
         elif self.roots:
-            document.root_cell = self.roots[0]
+            document.root_entry = self.roots[0]
         else:  # nothing but comments, if that
             empty = Origin(end, end, end)
-            document.root_cell = empty.cell = Cell(None, None, empty, None, empty)
+            document.root_entry = empty.entry = Entry(None, None, empty, None, empty)
 
     def _begin(self, event: Any) -> None:
         self._end_document()
@@ -283,7 +283,7 @@ class _Builder:
         origin = Origin(
             start, -1, outer, None, event.tag, event.anchor, None, bool(event.flow_style)
         )
-        origin.cells = []
+        origin.entries = []
         return origin
 
     def _value(self, event: Any, origin: Origin) -> Any:
@@ -317,8 +317,8 @@ class _Builder:
     def _close(self, origin: Origin, mark: int) -> None:
         if origin.flow:
             origin.end = mark
-        elif origin.cells:
-            last = origin.cells[-1]
+        elif origin.entries:
+            last = origin.entries[-1]
             source = last.source
             assert source is not None
             origin.end = max(source.end, last.key.end if last.key is not None else 0)

@@ -8,7 +8,7 @@ which file does what.
 from __future__ import annotations
 
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import cells_of
+from confmig.documents.model.tree import entries_of
 from confmig.documents.text.blank_lines import tidied
 from confmig.documents.text.pieces import Edit, Piece, Rope, compose, text_of
 from confmig.documents.yaml.carry import Carry
@@ -33,17 +33,17 @@ def render(document: Document, layout: Layout) -> Rope:
     writer.watch_end()
     text = document.text
     if document.stream:
-        roots = cells_of(document.root)
-        source = document.root_cell.source
-        if source is None or [id(c) for c in roots] != [id(c) for c in source.cells]:
+        roots = entries_of(document.root)
+        source = document.root_entry.source
+        if source is None or [id(c) for c in roots] != [id(c) for c in source.entries]:
             raise Refused(
                 "stream_structure",
                 "the documents of a stream cannot be added, removed or put in another order",
                 fix="write a migration that changes values inside the documents",
             )
-        edits = [e for cell in roots for e in writer.cell_edits(cell)]
+        edits = [e for entry in roots for e in writer.entry_edits(entry)]
     else:
-        edits = writer.cell_edits(document.root_cell)
+        edits = writer.entry_edits(document.root_entry)
     edits = _joined_at_end(text, tidied(text, edits, writer.open_texts))
     rope = compose(0, len(text), edits)
     if text and not text.endswith("\n"):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from confmig.documents.model.tree import Cell, Origin
+from confmig.documents.model.tree import Entry, Origin
 from confmig.documents.text.pieces import (
     Edit,
     Rope,
@@ -20,35 +20,35 @@ from confmig.documents.yaml.stages import Stages
 class Replace(Stages):
     """Puts a value where the source has another one."""
 
-    def value_edits(self, cell: Cell) -> list[Edit]:
+    def value_edits(self, entry: Entry) -> list[Edit]:
         """Put another value where the source value stands."""
-        source = cell.source
+        source = entry.source
         assert source is not None
-        root = cell.is_root
-        in_flow = cell.home is not None and cell.home.flow and not root
-        block_source = bool(source.cells) and not source.flow
+        root = entry.is_root
+        in_flow = entry.home is not None and entry.home.flow and not root
+        block_source = bool(source.entries) and not source.flow
         if in_flow or (root and source.flow and self.is_json(source)):
-            json = self.is_json(cell.home) if in_flow and cell.home is not None else False
-            return [Edit(source.outer, source.end, self.flow_value(cell, json=json))]
+            json = self.is_json(entry.home) if in_flow and entry.home is not None else False
+            return [Edit(source.outer, source.end, self.flow_value(entry, json=json))]
         if root:
-            return self._root_edits(cell, block_source)
-        region = self.layout.region(cell)
-        inherited = self._comments_that_came(cell, region, block_source)
+            return self._root_edits(entry, block_source)
+        region = self.layout.region(entry)
+        inherited = self._comments_that_came(entry, region, block_source)
         if inherited:
-            return [*self._in_place(cell, region, block_source), *inherited]
-        return self._in_place(cell, region, block_source)
+            return [*self._in_place(entry, region, block_source), *inherited]
+        return self._in_place(entry, region, block_source)
 
-    def _comments_that_came(self, cell: Cell, region: Region, block_source: bool) -> list[Edit]:
+    def _comments_that_came(self, entry: Entry, region: Region, block_source: bool) -> list[Edit]:
         """The comments of an entry whose value came up into this one."""
-        if cell.carries is None or region.compact:
+        if entry.carries is None or region.compact:
             return []
-        above, behind = self.inherited(cell)
-        source = cell.source
+        above, behind = self.inherited(entry)
+        source = entry.source
         assert source is not None
         ends = region.indicator if block_source else max(region.indicator, source.end)
         stop = self.layout.line_end(ends)
-        on_line = not block_source or cell.key is not None
-        if self.is_block(cell) or not on_line or "#" in self.text[ends:stop]:
+        on_line = not block_source or entry.key is not None
+        if self.is_block(entry) or not on_line or "#" in self.text[ends:stop]:
             above, behind = [*above, *behind], []
         edits = []
         if above:
@@ -59,19 +59,19 @@ class Replace(Stages):
             edits.append(Edit(stop, stop, [p for s in behind for p in (" ", s)]))
         return edits
 
-    def _in_place(self, cell: Cell, region: Region, block_source: bool) -> list[Edit]:
-        source = cell.source
+    def _in_place(self, entry: Entry, region: Region, block_source: bool) -> list[Edit]:
+        source = entry.source
         assert source is not None
-        is_item = cell.key is None
-        if not self.is_block(cell):
-            kept = self._text_edits(cell, region)
+        is_item = entry.key is None
+        if not self.is_block(entry):
+            kept = self._text_edits(entry, region)
             if kept is not None:
                 return kept
-            lines = self.deepened(cell, self.inline_lines(cell, region.column), region.column)
+            lines = self.deepened(entry, self.inline_lines(entry, region.column), region.column)
             rope = lines[0]
             # the lines of a block text go below a comment on the line of its key
             below = [p for line in lines[1:] for p in (self.newline, *line)]
-            text = self.is_text_block(cell)
+            text = self.is_text_block(entry)
             if not text:
                 rope, below = [*rope, *below], []
             if not block_source:
@@ -79,7 +79,7 @@ class Replace(Stages):
                 start = source.outer if source.end > source.outer else region.indicator
                 if id(source) in self.document.aliased:
                     start = source.start  # others point at the anchor: it stays
-                    rope = rope[1:] if cell.tag is not None and cell.tag == source.tag else rope
+                    rope = rope[1:] if entry.tag is not None and entry.tag == source.tag else rope
                 header = self._header_comment(source)
                 if header is not None:
                     stop = self.layout.line_end(source.start)
@@ -90,20 +90,20 @@ class Replace(Stages):
                     stop = self.layout.line_end(end)
                     edits.append(Edit(stop, stop, below))
                 return edits
-            start, end = self._block_span(cell)
+            start, end = self._block_span(entry)
             if self.layout.line_start(start) < start:
                 return [Edit(start, end, [*rope, *below])]
             at = region.indicator
             cut_from = max(at, self.layout.line_end(at))
             return [Edit(at, at, [" ", *rope]), Edit(cut_from, end, below)]
-        column = region.column + self.offset(cell)
-        lines = self.value_lines(cell, column)
+        column = region.column + self.offset(entry)
+        lines = self.value_lines(entry, column)
         if block_source:
-            start, end = self._block_span(cell)
+            start, end = self._block_span(entry)
             if self.layout.line_start(start) == start:
                 return [Edit(start, end, join_lines(lines, self.newline))]
             if is_item and source.outer == source.start:
-                lines = self.value_lines(cell, self.layout.column(start))
+                lines = self.value_lines(entry, self.layout.column(start))
                 return [Edit(start, end, strip_start(self.text, join_lines(lines, self.newline)))]
             # an anchor or tag on the line of the key or dash: it goes, unless others point at it
             stop = self.layout.properties_end(source)
@@ -118,7 +118,7 @@ class Replace(Stages):
             lead = " " * (column - region.column - 1) if start == region.indicator else ""
             if start != region.indicator:
                 column = self.layout.column(start)
-                lines = self.value_lines(cell, column)
+                lines = self.value_lines(entry, column)
             rope = strip_start(self.text, join_lines(lines, self.newline))
             return [Edit(start, max(start, source.end), [lead, *rope])]
         end = max(region.indicator, source.end)
@@ -137,28 +137,28 @@ class Replace(Stages):
             Edit(stop, stop, [self.newline, *join_lines(lines, self.newline)]),
         ]
 
-    def _text_edits(self, cell: Cell, region: Region) -> list[Edit] | None:
+    def _text_edits(self, entry: Entry, region: Region) -> list[Edit] | None:
         """The edits of a text of several lines that keeps its form; None if it cannot.
 
         A block text that loses all its line ends becomes a text of one line.
         """
-        source = cell.source
+        source = entry.source
         assert source is not None
-        if cell.node is not None or source.tag != cell.tag or not isinstance(cell.value, str):
+        if entry.node is not None or source.tag != entry.tag or not isinstance(entry.value, str):
             return None
         block_text = source.style in texts.BLOCK
         if not block_text and "\n" not in self.text[source.start : source.end]:
             return None
         old = texts.read(self.text, source, region.column)
-        if old is None or ("\n" in old and "\n" not in cell.value):
+        if old is None or ("\n" in old and "\n" not in entry.value):
             return None
         if not block_text:
-            rope = texts.continued(self.text, source, old, cell.value, region.column)
+            rope = texts.continued(self.text, source, old, entry.value, region.column)
             return None if rope is None else [Edit(source.start, source.end, rope)]
         block = texts.block_of(self.text, source, old)
         if block is None:
             return None
-        new = texts.changed(self.text, block, old, cell.value, region.column, self.newline)
+        new = texts.changed(self.text, block, old, entry.value, region.column, self.newline)
         if new is None:
             return None
         head = self.text[source.start : block.head]
@@ -173,20 +173,20 @@ class Replace(Stages):
         match = re.search(r"[ \t]+#", line)
         return source.start + match.start() if match else None
 
-    def _root_edits(self, cell: Cell, block_source: bool) -> list[Edit]:
-        source = cell.source
+    def _root_edits(self, entry: Entry, block_source: bool) -> list[Edit]:
+        source = entry.source
         assert source is not None
         if block_source:
-            first = self.layout.region(source.cells[0]).first
-            last = self.layout.region(source.cells[-1]).last
-            last = self._below_entries(carried_by(cell), source, last)
+            first = self.layout.region(source.entries[0]).first
+            last = self.layout.region(source.entries[-1]).last
+            last = self._below_entries(carried_by(entry), source, last)
         else:
             first, last = source.outer, source.end
         if first == last:
-            return self._fill_empty(cell, first)
-        lines = self.value_lines(cell, 0) if self.is_block(cell) else self.inline_lines(cell, 0)
-        if cell.carries is not None:  # the comments of an entry whose value is the document now
-            above, behind = self.inherited(cell)
+            return self._fill_empty(entry, first)
+        lines = self.value_lines(entry, 0) if self.is_block(entry) else self.inline_lines(entry, 0)
+        if entry.carries is not None:  # the comments of an entry whose value is the document now
+            above, behind = self.inherited(entry)
             own: list[Rope] = [[span] for span in (*above, *behind)]
             lines = [*own, *lines]
         rope = join_lines(lines, self.newline)
@@ -194,24 +194,24 @@ class Replace(Stages):
             rope = [*rope, self.newline]
         return [Edit(first, last, rope)]
 
-    def _fill_empty(self, cell: Cell, at: int) -> list[Edit]:
+    def _fill_empty(self, entry: Entry, at: int) -> list[Edit]:
         """Write a value into a document that has none, after what comments it has."""
-        lines = self.value_lines(cell, 0) if self.is_block(cell) else self.inline_lines(cell, 0)
+        lines = self.value_lines(entry, 0) if self.is_block(entry) else self.inline_lines(entry, 0)
         rope = join_lines(lines, self.newline)
         if at > 0 and self.text[at - 1] != "\n":
             return [Edit(at, at, [self.newline, *rope])]
         return [Edit(at, at, [*rope, self.newline])]
 
-    def _block_span(self, cell: Cell) -> tuple[int, int]:
+    def _block_span(self, entry: Entry) -> tuple[int, int]:
         """The source span of a block value: whole lines, the last terminator excluded."""
-        source = cell.source
+        source = entry.source
         assert source is not None
-        last = self.layout.region(cell).last
-        if cell.carries is not None:
-            last = self._below_entries(carried_by(cell), source, last)
-        return self.layout.value_lines_start(cell), self.layout.before_newline(last)
+        last = self.layout.region(entry).last
+        if entry.carries is not None:
+            last = self._below_entries(carried_by(entry), source, last)
+        return self.layout.value_lines_start(entry), self.layout.before_newline(last)
 
-    def _below_entries(self, carried: list[Cell], home: Origin, last: int) -> int:
+    def _below_entries(self, carried: list[Entry], home: Origin, last: int) -> int:
         """Where the comments below the last entry of a block collection begin.
 
         They stay where they are if the value of one of its entries took its place. ``last``
@@ -220,12 +220,12 @@ class Replace(Stages):
         inner = next((c for c in carried if c.home is home), None)
         if inner is None:
             return last
-        ending, node = home.cells[-1], inner.source
+        ending, node = home.entries[-1], inner.source
         if ending is not inner or node is None:
             return self.layout.region(ending).last
         if node.style in texts.BLOCK:
             return last
-        if node.cells and not node.flow:
+        if node.entries and not node.flow:
             return self._below_entries(carried, node, self.layout.region(ending).last)
         end = max(self.layout.region(inner).indicator, node.end)
         return end if self.text[end - 1] == "\n" else self.layout.next_line(end)

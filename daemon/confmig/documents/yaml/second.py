@@ -19,7 +19,7 @@ from yaml import events as ev
 from confmig.documents.model.compare import verify_failed as _failed
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.path import Place
-from confmig.documents.model.tree import Cell, Mapping, Sequence, cells_of
+from confmig.documents.model.tree import Entry, Mapping, Sequence, entries_of
 from confmig.documents.model.values import same_value
 from confmig.documents.yaml import scalars
 from confmig.documents.yaml.parse import parse, tagged
@@ -76,7 +76,7 @@ def _reads(source: Document, text: str) -> bool:
 
 def _pyyaml(document: Document, text: str) -> None:
     """PyYAML's parser in Python must see the tree, event by event."""
-    roots = cells_of(document.root) if document.stream else [document.root_cell]
+    roots = entries_of(document.root) if document.stream else [document.root_entry]
     wanted = _walk(roots)
     try:
         for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -89,46 +89,46 @@ def _pyyaml(document: Document, text: str) -> None:
         raise _failed("another YAML reader sees less", ())
 
 
-_Item = tuple[str, Cell | None]
+_Item = tuple[str, Entry | None]
 
 
-def _walk(roots: list[Cell]) -> Iterator[_Item]:
+def _walk(roots: list[Entry]) -> Iterator[_Item]:
     """What the events must be: keys, values, aliases, and the ends of containers."""
-    stack: list[_Item] = [("value", cell) for cell in reversed(roots)]
+    stack: list[_Item] = [("value", entry) for entry in reversed(roots)]
     while stack:
-        kind, cell = stack.pop()
-        yield kind, cell
+        kind, entry = stack.pop()
+        yield kind, entry
         if (
             kind != "value"
-            or cell is None
-            or (cell.node is not None and cell.node.alias is not None)
+            or entry is None
+            or (entry.node is not None and entry.node.alias is not None)
         ):
             continue
-        if isinstance(cell.value, Mapping | Sequence):
+        if isinstance(entry.value, Mapping | Sequence):
             stack.append(("end", None))
-            for inner in reversed(cells_of(cell.value)):
+            for inner in reversed(entries_of(entry.value)):
                 stack.append(("value", inner))
                 if inner.name is not None:
                     stack.append(("key", inner))
 
 
 def _compare(document: Document, item: _Item | None, event: Any) -> None:
-    kind, cell = item if item is not None else ("nothing", None)
+    kind, entry = item if item is not None else ("nothing", None)
     if kind == "end":
         agrees = isinstance(event, ev.CollectionEndEvent)
-    elif cell is None:
+    elif entry is None:
         agrees = False
     elif kind == "key":
-        agrees = isinstance(event, ev.ScalarEvent) and event.value == cell.name
-    elif cell.node is not None and cell.node.alias is not None:
-        agrees = isinstance(event, ev.AliasEvent) and event.anchor == cell.node.alias
-    elif isinstance(cell.value, Mapping):
+        agrees = isinstance(event, ev.ScalarEvent) and event.value == entry.name
+    elif entry.node is not None and entry.node.alias is not None:
+        agrees = isinstance(event, ev.AliasEvent) and event.anchor == entry.node.alias
+    elif isinstance(entry.value, Mapping):
         agrees = isinstance(event, ev.MappingStartEvent)
-    elif isinstance(cell.value, Sequence):
+    elif isinstance(entry.value, Sequence):
         agrees = isinstance(event, ev.SequenceStartEvent)
     else:
         agrees = isinstance(event, ev.ScalarEvent) and same_value(
-            _value(event, document.dialect), cell.value
+            _value(event, document.dialect), entry.value
         )
     if not agrees:
         raise _failed("another YAML reader sees another value", ())
@@ -154,25 +154,25 @@ def _yaml12(document: Document, text: str) -> None:
         at = f" (column {found[2]})" if found else ""
         line = int(found[1]) if found else 0
         raise Refused("not_yaml", f"a YAML 1.2 reader cannot read this{at}", line=line) from None
-    stack: list[tuple[Cell, Any, Place]] = [(document.root_cell, value, ())]
+    stack: list[tuple[Entry, Any, Place]] = [(document.root_entry, value, ())]
     source = document.text
     while stack:
-        cell, have, place = stack.pop()
-        node, want = cell.node, cell.value
+        entry, have, place = stack.pop()
+        node, want = entry.node, entry.value
         if isinstance(have, yaml12.Yaml):
             have = have.value
         if (node is not None and node.alias is not None) or _equal(want, have):
             continue
         if isinstance(want, Mapping):
-            if not isinstance(have, dict) or len(have) != len(want.cells):
+            if not isinstance(have, dict) or len(have) != len(want.entries):
                 raise _failed("a YAML 1.2 reader sees another structure", place)
-            for inner, item in zip(want.cells.values(), have.values(), strict=True):
+            for inner, item in zip(want.entries.values(), have.values(), strict=True):
                 stack.append((inner, item, (*place, inner.name or "")))
         elif isinstance(want, Sequence):
             if not isinstance(have, list) or len(have) != len(want):
                 raise _failed("a YAML 1.2 reader sees another structure", place)
-            for number, (item_cell, item) in enumerate(zip(want.cells, have, strict=True)):
-                stack.append((item_cell, item, (*place, number)))
+            for number, (item_entry, item) in enumerate(zip(want.entries, have, strict=True)):
+                stack.append((item_entry, item, (*place, number)))
         elif node is None:
             raise _failed("a YAML 1.2 reader sees another value", place)
         elif node.tag is None or node.tag in ("", "!"):

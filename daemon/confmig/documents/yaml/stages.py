@@ -21,7 +21,7 @@ from __future__ import annotations
 from abc import abstractmethod
 
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import Cell
+from confmig.documents.model.tree import Entry
 from confmig.documents.text.pieces import Edit, Rope
 from confmig.documents.text.slots import Span
 from confmig.documents.yaml.flow import FlowWriter
@@ -41,7 +41,7 @@ class Stages(FlowWriter):
         self.newline = document.newline
         self._style: Style | None = None
         # the block text that ended the file without a line end, if it does not end the result
-        self.open_end: Cell | None = None
+        self.open_end: Entry | None = None
 
     @property
     def style(self) -> Style:
@@ -53,47 +53,47 @@ class Stages(FlowWriter):
     # --- replace
 
     @abstractmethod
-    def value_edits(self, cell: Cell) -> list[Edit]:
+    def value_edits(self, entry: Entry) -> list[Edit]:
         """Put another value where the source value is."""
 
     # --- carry
 
     @abstractmethod
-    def lines_between(self, before: Cell | None, cell: Cell, column: int) -> list[Rope]:
+    def lines_between(self, before: Entry | None, entry: Entry, column: int) -> list[Rope]:
         """What was between two entries that were neighbours in the source."""
 
     @abstractmethod
-    def lines_behind(self, last: Cell | None, column: int) -> list[Rope]:
+    def lines_behind(self, last: Entry | None, column: int) -> list[Rope]:
         """The comments below the last entry of a collection that was taken apart."""
 
     # --- write
 
     @abstractmethod
-    def entry_lines(self, cell: Cell, column: int) -> list[Rope]:
+    def entry_lines(self, entry: Entry, column: int) -> list[Rope]:
         """The lines of an entry at a column of a block container."""
 
     @abstractmethod
-    def value_lines(self, cell: Cell, column: int, *, bare: bool = False) -> list[Rope]:
+    def value_lines(self, entry: Entry, column: int, *, bare: bool = False) -> list[Rope]:
         """The lines of a non-empty block container at a column."""
 
     @abstractmethod
-    def inline_lines(self, cell: Cell, column: int) -> list[Rope]:
+    def inline_lines(self, entry: Entry, column: int) -> list[Rope]:
         """The lines of a value that begins on the line of its key or dash."""
 
     @abstractmethod
-    def deepened(self, cell: Cell, lines: list[Rope], column: int) -> list[Rope]:
+    def deepened(self, entry: Entry, lines: list[Rope], column: int) -> list[Rope]:
         """The lines of an entry, with those that must be deeper than the entry moved there."""
 
     @abstractmethod
-    def offset(self, cell: Cell) -> int:
+    def offset(self, entry: Entry) -> int:
         """How far a block value is indented from its entry."""
 
     @abstractmethod
-    def is_block(self, cell: Cell) -> bool:
+    def is_block(self, entry: Entry) -> bool:
         """Whether a value that is new at its place is written over several lines."""
 
     @abstractmethod
-    def is_text_block(self, cell: Cell) -> bool:
+    def is_text_block(self, entry: Entry) -> bool:
         """Whether a value that moved here is a block text."""
 
     # --- ends
@@ -103,5 +103,5 @@ class Stages(FlowWriter):
         """The block texts that keep the blank lines behind them (``|+``)."""
 
     @abstractmethod
-    def last_now(self) -> Cell | None:
+    def last_now(self) -> Entry | None:
         """The entry that ends the result."""

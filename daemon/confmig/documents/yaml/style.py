@@ -28,32 +28,32 @@ def measured(document: Document, layout: Layout) -> Style:
     steps: Counter[int] = Counter()
     dashes: Counter[int] = Counter()
     quotes: Counter[str] = Counter()
-    root = document.root_cell.source
-    stack = [(c, 0) for c in (root.cells if root is not None and not root.flow else [])]
+    root = document.root_entry.source
+    stack = [(c, 0) for c in (root.entries if root is not None and not root.flow else [])]
     flows: Counter[int] = Counter()
     if root is not None and root.flow:  # how deep do its lines stand?
-        for home in (root, *(c.source for c in root.cells if c.source and c.source.flow)):
+        for home in (root, *(c.source for c in root.entries if c.source and c.source.flow)):
             for slot in layout.slots.of(home).values():
                 flows[layout.column(slot.start)] += slot.first_on_line
     seen = 0
     while stack and seen < 2000:
-        cell, column = stack.pop()
+        entry, column = stack.pop()
         seen += 1
-        node = cell.source
+        node = entry.source
         if node is None:
             continue
         if node.style in ("'", '"'):
             quotes[node.style] += 1
-        if node.flow or not node.cells:
+        if node.flow or not node.entries:
             continue
-        first = node.cells[0]
+        first = node.entries[0]
         at = first.key.start if first.key is not None else node.start
         inner = layout.column(at)
-        if cell.key is not None and first.key is not None:
+        if entry.key is not None and first.key is not None:
             steps[inner - column] += 1
-        elif cell.key is not None:
+        elif entry.key is not None:
             dashes[inner - column] += 1
-        stack.extend((c, inner) for c in node.cells)
+        stack.extend((c, inner) for c in node.entries)
     step = max((s for s in steps if s > 0), key=lambda s: steps[s], default=2)
     dash = max((d for d in dashes if d >= 0), key=lambda d: dashes[d], default=2)
     quote = "'" if quotes["'"] >= quotes['"'] else '"'

@@ -17,7 +17,7 @@ from confmig.documents.model.compare import verify_failed as _failed
 from confmig.documents.model.document import Document
 from confmig.documents.model.lookup import Hit
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import Cell, Mapping, Sequence, cells_of, walk_cells
+from confmig.documents.model.tree import Entry, Mapping, Sequence, entries_of, walk_entries
 from confmig.documents.model.values import same_value
 from confmig.documents.text.census import census
 from confmig.documents.text.pieces import Segment
@@ -54,7 +54,7 @@ def verify(
 class _Reader:
     """Reads the result with libyaml and holds every event against the tree, in one walk.
 
-    Nothing is built. ``cell`` is what the next event must be; ``left`` are its siblings still
+    Nothing is built. ``entry`` is what the next event must be; ``left`` are its siblings still
     to come.
     """
 
@@ -70,11 +70,11 @@ class _Reader:
         document, source, opaque = self.document, self.source, self.opaque
         get = CParser(self.text).get_event
         scalar_event = ev.ScalarEvent
-        roots = iter(cells_of(document.root) if document.stream else [document.root_cell])
+        roots = iter(entries_of(document.root) if document.stream else [document.root_entry])
         stack: list[tuple[Any, bool]] = []
         left: Any = roots
         is_mapping = False
-        key: Cell | None = None  # the entry whose key was read and whose value comes next
+        key: Entry | None = None  # the entry whose key was read and whose value comes next
         hashes = "#" in self.text
         while True:
             event: Any = get()
@@ -90,11 +90,11 @@ class _Reader:
                     if key is None or key.name != raw:
                         raise _failed("keys differ", self._place(key))
                     continue
-                cell = key if is_mapping else next(left, None)
+                entry = key if is_mapping else next(left, None)
                 key = None
-                if cell is None:
+                if entry is None:
                     raise _failed("there is a value too many", ())
-                value, node = cell.value, cell.node
+                value, node = entry.value, entry.node
                 style = event.style
                 if (
                     node is not None
@@ -109,23 +109,23 @@ class _Reader:
                             continue
                     elif value == raw and (node.style == style or node.style in _BLOCK):
                         continue
-                self._scalar(event, cell)
+                self._scalar(event, entry)
             elif kind is ev.MappingStartEvent or kind is ev.SequenceStartEvent:
                 if is_mapping and key is None:
                     raise _failed("a key is not a scalar", ())
-                cell = key if is_mapping else next(left, None)
+                entry = key if is_mapping else next(left, None)
                 key = None
-                if cell is None:
+                if entry is None:
                     raise _failed("there is a value too many", ())
-                self._properties(event, cell)
+                self._properties(event, entry)
                 wanted = Mapping if kind is ev.MappingStartEvent else Sequence
-                if not isinstance(cell.value, wanted) or (cell.node and cell.node.alias):
-                    raise _failed("the structure differs", self._place(cell))
+                if not isinstance(entry.value, wanted) or (entry.node and entry.node.alias):
+                    raise _failed("the structure differs", self._place(entry))
                 if len(stack) >= document.caps.depth:
                     raise Refused("too_deep", f"nesting deeper than {document.caps.depth}")
                 stack.append((left, is_mapping))
                 is_mapping = wanted is Mapping
-                left = iter(cells_of(cell.value))
+                left = iter(entries_of(entry.value))
             elif kind in _ENDS:
                 missing = next(left, None)
                 if missing is not None:
@@ -133,19 +133,19 @@ class _Reader:
                 left, is_mapping = stack.pop()
                 key = None
             elif kind is ev.AliasEvent:
-                cell = key if is_mapping else next(left, None)
+                entry = key if is_mapping else next(left, None)
                 key = None
-                node = cell.node if cell is not None else None
+                node = entry.node if entry is not None else None
                 if event.anchor not in self.anchors:
                     raise Refused(
                         "alias_undefined",
                         f"the alias *{event.anchor} would have no anchor",
-                        place=show(self._place(cell)),
+                        place=show(self._place(entry)),
                     )
                 if node is None or node.alias != event.anchor:
-                    raise _failed("an anchor, alias or tag differs", self._place(cell))
+                    raise _failed("an anchor, alias or tag differs", self._place(entry))
                 if self.anchors[event.anchor] is not document.alias_of.get(id(node)):
-                    raise _failed("an alias would mean another anchor", self._place(cell))
+                    raise _failed("an alias would mean another anchor", self._place(entry))
             elif kind is ev.StreamEndEvent:
                 break
         missing = next(roots, None)
@@ -153,12 +153,12 @@ class _Reader:
             raise _failed("a document is missing", ())
         return opaque
 
-    def _scalar(self, event: Any, cell: Cell) -> None:
+    def _scalar(self, event: Any, entry: Entry) -> None:
         """The rare scalar: with properties, new, or in another style than before."""
-        document, node, value, raw = self.document, cell.node, cell.value, event.value
-        self._properties(event, cell)
+        document, node, value, raw = self.document, entry.node, entry.value, event.value
+        self._properties(event, entry)
         if isinstance(value, Mapping | Sequence):
-            raise _failed("the structure differs", self._place(cell))
+            raise _failed("the structure differs", self._place(entry))
         tag = event.tag
         if tag and tag != "!":
             read = tagged(tag, raw, document.dialect)
@@ -167,7 +167,7 @@ class _Reader:
         else:
             read = scalars.resolve(raw, document.dialect)
         if not same_value(read, value):
-            raise _failed("a value differs", self._place(cell))
+            raise _failed("a value differs", self._place(entry))
         if node is None or node.style in _BLOCK or node.end == node.outer:
             return
         old = self.source[node.start : node.end]
@@ -177,26 +177,26 @@ class _Reader:
             start = match.end() if match else start
         new = self.text[start : event.end_mark.index]
         if old != new and ("\n" not in old or old.split() != new.split()):
-            raise _failed("the text of an unchanged scalar differs", self._place(cell))
+            raise _failed("the text of an unchanged scalar differs", self._place(entry))
 
-    def _properties(self, event: Any, cell: Cell) -> None:
-        node = cell.node
+    def _properties(self, event: Any, entry: Entry) -> None:
+        node = entry.node
         tag = event.tag
         if event.anchor is not None:
             # a new value may have kept the anchor of the old one
-            self.anchors[event.anchor] = node if node is not None else cell.source
+            self.anchors[event.anchor] = node if node is not None else entry.source
         if node is not None:
             same = node.alias is None and node.anchor == event.anchor and node.tag == tag
             if not same:
-                raise _failed("an anchor, alias or tag differs", self._place(cell))
-        elif event.anchor is not None and not self._stays(event.anchor, cell):
-            raise _failed("a new value got an anchor", self._place(cell))
-        elif tag != cell.tag and (cell.tag is not None or tag != "!"):
-            raise _failed("the tag of a new value differs", self._place(cell))
+                raise _failed("an anchor, alias or tag differs", self._place(entry))
+        elif event.anchor is not None and not self._stays(event.anchor, entry):
+            raise _failed("a new value got an anchor", self._place(entry))
+        elif tag != entry.tag and (entry.tag is not None or tag != "!"):
+            raise _failed("the tag of a new value differs", self._place(entry))
 
-    def _stays(self, anchor: str, cell: Cell) -> bool:
+    def _stays(self, anchor: str, entry: Entry) -> bool:
         """Whether a new value keeps the anchor of the old one, because aliases use it."""
-        source = cell.source
+        source = entry.source
         return (
             source is not None and id(source) in self.document.aliased and source.anchor == anchor
         )
@@ -208,10 +208,10 @@ class _Reader:
             start, end = block_scalar_span(self.text, start, end)
         self.opaque.append((start, end))
 
-    def _place(self, cell: Cell | None) -> tuple[str | int, ...]:
-        if cell is None or not isinstance(self.document.root, Mapping | Sequence):
+    def _place(self, entry: Entry | None) -> tuple[str | int, ...]:
+        if entry is None or not isinstance(self.document.root, Mapping | Sequence):
             return ()
-        for container, other in walk_cells(self.document.root):
-            if other is cell:
-                return Hit(container, cell).place
+        for container, other in walk_entries(self.document.root):
+            if other is entry:
+                return Hit(container, entry).place
         return ()
