@@ -53,9 +53,9 @@ def lost_values(bundle: Reader, files: Sequence[HalfDone]) -> tuple[str, ...]:
                 stamped = stamp is not None and place == stamp.path
                 if stamped or any(_holds(t, text) for t in today):
                     continue
-                origin = next((t for t in taken if _holds(text, t[2])), None)
-                if origin is not None:
-                    at = f"{origin[0].path}: {origin[1]}"
+                source_node = next((t for t in taken if _holds(text, t[2])), None)
+                if source_node is not None:
+                    at = f"{source_node[0].path}: {source_node[1]}"
                     out.append(f"{at} (it belongs to {file.path}: {place} now)")
                 elif text not in written:
                     out.append(f"{file.path}: {place}")

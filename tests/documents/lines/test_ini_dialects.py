@@ -56,10 +56,10 @@ GIT = """\
 [alias]
 \tl = log --graph \\
  --oneline
-[remote "origin"]
+[remote "source_node"]
 \turl = git@example.org:a/b.git
-\tfetch = +refs/heads/*:refs/remotes/origin/*
-\tfetch = +refs/pull/*:refs/remotes/origin/pr/*
+\tfetch = +refs/heads/*:refs/remotes/source_node/*
+\tfetch = +refs/pull/*:refs/remotes/source_node/pr/*
 [alias]
 \tst = status
 """
@@ -151,7 +151,7 @@ EDITS: dict[str, tuple[str, str, str, tuple[tuple[str, str], ...]]] = {
     "git: a section with a repeated key is left alone": (
         ".git/config",
         GIT,
-        "set: {path: \"['remote \\\"origin\\\"'].url\", value: 'https://example.org/#x'}",
+        "set: {path: \"['remote \\\"source_node\\\"'].url\", value: 'https://example.org/#x'}",
         (("git@example.org:a/b.git", '"https://example.org/#x"'),),
     ),
     "systemd: a value beside repeated keys": (
@@ -438,9 +438,9 @@ def test_git_reads_what_was_meant(tmp_path: Path) -> None:
     assert get("core.pager") == ["a # b; c"]
     assert get("core.editor") == ["vim"]
     assert get("core.sshCommand") == ["ssh -X"]
-    assert get("--get-all", "remote.origin.fetch") == [
-        "+refs/heads/*:refs/remotes/origin/*",
-        "+refs/pull/*:refs/remotes/origin/pr/*",
+    assert get("--get-all", "remote.source_node.fetch") == [
+        "+refs/heads/*:refs/remotes/source_node/*",
+        "+refs/pull/*:refs/remotes/source_node/pr/*",
     ]
     assert get("alias.l") == ["log --graph  --oneline"]
     assert get("alias.st") == ["status"]

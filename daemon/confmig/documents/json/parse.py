@@ -14,7 +14,7 @@ from typing import Any
 
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.encoding import decode, newline_of
-from confmig.documents.model.tree import Entry, Mapping, Origin, Sequence
+from confmig.documents.model.tree import Entry, Mapping, Sequence, SourceNode
 from confmig.errors import Refused
 
 COMMENT = r"//[^\n\r\u2028\u2029]*+|/\*(?:[^*]|\*(?!/))*+\*/"
@@ -82,10 +82,10 @@ class _Scanner:
         text, document, caps = self.text, self.document, self.caps
         space, token = _SPACE[self.grammar].match, _TOKEN.match
         loose = self.grammar != "json"
-        stack: list[tuple[Any, Origin | None, tuple[str, Origin] | None]] = []
+        stack: list[tuple[Any, SourceNode | None, tuple[str, SourceNode] | None]] = []
         top: Any = None
-        here: Origin | None = None
-        key: tuple[str, Origin] | None = None
+        here: SourceNode | None = None
+        key: tuple[str, SourceNode] | None = None
         state, nodes, at, size = "value", 0, 0, len(text)
         while True:
             at = space(text, at).end()  # type: ignore[union-attr]
@@ -106,8 +106,8 @@ class _Scanner:
             mark = text[start]
             if state == "key" or state == "key or }":
                 if kind == "string" or kind == "word":
-                    origin = Origin(start, end, start, mark if kind == "string" else None)
-                    key = (self._key(match.group(), kind, start), origin)
+                    source_node = SourceNode(start, end, start, mark if kind == "string" else None)
+                    key = (self._key(match.group(), kind, start), source_node)
                     if key[0] in top.entries:
                         twice = f"the key {key[0]!r} occurs twice"
                         raise self._refuse("duplicate_key", start, twice)
@@ -132,7 +132,7 @@ class _Scanner:
                     raise self._bad(start, f"{mark!r} is not expected here")
                 assert here is not None
                 here.end = end
-                value, origin = top, here
+                value, source_node = top, here
                 top, here, key = stack.pop()
             elif state == "value" or state == "value or ]":
                 nodes += 1
@@ -142,7 +142,7 @@ class _Scanner:
                     if len(stack) >= caps.depth:
                         raise self._refuse("too_deep", start, f"nesting deeper than {caps.depth}")
                     stack.append((top, here, key))
-                    here = Origin(start, -1, start, flow=True)
+                    here = SourceNode(start, -1, start, flow=True)
                     here.entries = []
                     is_map = mark == "{"
                     top = Mapping(document, here) if is_map else Sequence(document, here)
@@ -151,24 +151,28 @@ class _Scanner:
                     continue
                 if kind == "string":
                     value = self._string(match.group(), start)
-                    origin = Origin(start, end, start, mark)
+                    source_node = SourceNode(start, end, start, mark)
                     if "\n" in match.group():
                         document.opaque.append((start, end))
                 else:
                     value = self._word(match.group(), start)
-                    origin = Origin(start, end, start)
+                    source_node = SourceNode(start, end, start)
             else:
                 raise self._bad(start, "a ',' or the end is expected")
             if nodes > caps.nodes:
                 raise Refused("too_many_nodes", f"more than {caps.nodes} values")
             state = "comma"
             if top is None:
-                document.root_entry = origin.entry = Entry(None, value, origin, None, origin)
+                document.root_entry = source_node.entry = Entry(
+                    None, value, source_node, None, source_node
+                )
                 state = "end"
                 continue
             assert here is not None
-            entry = Entry(key[0] if key else None, value, origin, key[1] if key else None, here)
-            origin.entry = entry
+            entry = Entry(
+                key[0] if key else None, value, source_node, key[1] if key else None, here
+            )
+            source_node.entry = entry
             here.entries.append(entry)
             if len(here.entries) > caps.entries:
                 message = f"more than {caps.entries} entries"
@@ -180,7 +184,7 @@ class _Scanner:
             else:
                 top.entries.append(entry)
                 list.append(top, value)
-            if type(origin.entries) is list:
+            if type(source_node.entries) is list:
                 value.up, value.entry = top, entry
         if state != "end":
             raise self._bad(size, "the text ends too early")

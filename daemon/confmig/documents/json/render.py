@@ -14,7 +14,7 @@ from typing import Any
 
 from confmig.documents.json.parse import COMMENT, DIGITS, is_identifier
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import Entry, Mapping, Origin, Sequence, entries_of
+from confmig.documents.model.tree import Entry, Mapping, Sequence, SourceNode, entries_of
 from confmig.documents.text.flow import FlowEditor, joined
 from confmig.documents.text.pieces import Edit, Rope, compose, join_lines
 from confmig.documents.text.slots import Slots
@@ -70,8 +70,8 @@ class _Writer(FlowEditor):
         stack = [(root, "")] if root is not None else []
         seen = 0
         while stack and seen < _SAMPLE:
-            origin, outer = stack.pop()
-            for entry in origin.entries:
+            source_node, outer = stack.pop()
+            for entry in source_node.entries:
                 seen += 1
                 node = entry.source
                 assert node is not None
@@ -146,7 +146,7 @@ class _Writer(FlowEditor):
             return self.flow_edits(value)
         return []
 
-    def _line_indent(self, source: Origin) -> str | None:
+    def _line_indent(self, source: SourceNode) -> str | None:
         """The indentation of the line a value begins on; None if its place is a one-line one."""
         home = source.entry.home if source.entry is not None else None
         nested = home is not None and home is not source
@@ -158,7 +158,7 @@ class _Writer(FlowEditor):
 
     # --- entries that are new here
 
-    def entry_text(self, entry: Entry, home: Origin, indent: str | None) -> Rope:
+    def entry_text(self, entry: Entry, home: SourceNode, indent: str | None) -> Rope:
         """See ``FlowEditor``."""
         if entry.home is not None and not entry.is_root:
             slot = self.slots.slot(entry)
@@ -169,13 +169,13 @@ class _Writer(FlowEditor):
         style = entry.key.style if entry.key is not None else self.style.key
         return [self.key(entry.name, style), self.style.colon, *value]
 
-    def fresh(self, entries: list[Entry], home: Origin) -> Rope:
+    def fresh(self, entries: list[Entry], home: SourceNode) -> Rope:
         """See ``FlowEditor``: on lines of their own, unless the place is a one-line one."""
         one_line = home.entries and not self.slots.has_line_end(home.start, home.end)
         indent = None if one_line else self._line_indent(home)
         return self._inside_of(entries, home, indent)
 
-    def _inside_of(self, entries: list[Entry], home: Origin, indent: str | None) -> Rope:
+    def _inside_of(self, entries: list[Entry], home: SourceNode, indent: str | None) -> Rope:
         if indent is None:
             gap = "," + self._space()
             return joined([self.entry_text(c, home, None) for c in entries], gap)
@@ -185,7 +185,7 @@ class _Writer(FlowEditor):
             lines += self.lines(entry, home, inner, comma=number + 1 < len(entries))
         return [self.newline, *join_lines(lines, self.newline), self.newline, indent]
 
-    def gap(self, home: Origin) -> str:
+    def gap(self, home: SourceNode) -> str:
         """See ``FlowEditor``: as behind the first comma, or as behind colons."""
         slots = list(self.slots.of(home).values())
         if len(slots) > 1:
@@ -197,7 +197,7 @@ class _Writer(FlowEditor):
     def _space(self) -> str:
         return " " if self.style.colon.endswith(" ") else ""
 
-    def deeper(self, home: Origin) -> str | None:
+    def deeper(self, home: SourceNode) -> str | None:
         """See ``FlowEditor``."""
         indent = self._line_indent(home)
         return None if indent is None else indent + self.style.unit
@@ -234,7 +234,7 @@ class _Writer(FlowEditor):
         return json.dumps(value)
 
 
-_NOWHERE = Origin(0, 0, 0)
+_NOWHERE = SourceNode(0, 0, 0)
 
 
 def too_long() -> str:

@@ -12,7 +12,7 @@ from typing import Any
 from confmig.documents.json.parse import parse
 from confmig.documents.model.compare import compare, same_as, verify_failed
 from confmig.documents.model.document import Caps, Document
-from confmig.documents.model.tree import Entry, Origin
+from confmig.documents.model.tree import Entry, SourceNode
 from confmig.documents.text.census import Span, census
 from confmig.documents.text.pieces import Segment
 from confmig.documents.text.slots import Slots
@@ -55,12 +55,12 @@ class _Regions:
     def __init__(self, slots: Slots) -> None:
         self.slots = slots
 
-    def entry_spans(self, entry: Entry, home: Origin) -> list[Span]:
+    def entry_spans(self, entry: Entry, home: SourceNode) -> list[Span]:
         """See ``census.Regions``."""
         slot = self.slots.slot(entry)
         return [(slot.lead, slot.tail)]
 
-    def value_spans(self, entry: Entry, home: Origin) -> list[Span]:
+    def value_spans(self, entry: Entry, home: SourceNode) -> list[Span]:
         """See ``census.Regions``."""
         node = entry.source
         assert node is not None

@@ -19,7 +19,7 @@ from confmig.documents.lines.grammar import SURROGATE, Habits, Spot, Values, uns
 from confmig.documents.lines.parse import STRAY, Builder
 from confmig.documents.model.dialects import Dialect
 from confmig.documents.model.path import Place
-from confmig.documents.model.tree import Origin
+from confmig.documents.model.tree import SourceNode
 
 _SPACE = re.compile(r"\s*+")
 _KEY = re.compile(
@@ -78,11 +78,11 @@ class DotenvGrammar:
         quoted = match["quoted"] is not None
         name = match["quoted"] if quoted else match["bare"]
         start = match.start("quoted") - 1 if quoted else match.start("bare")
-        key = Origin(start, match.end(), at, "'" if quoted else None)
+        key = SourceNode(start, match.end(), at, "'" if quoted else None)
         equals = _EQUALS.match(text, match.end())
         assert equals is not None
         if equals["equals"] is None:
-            value, node = None, Origin(key.end, key.end, key.end)
+            value, node = None, SourceNode(key.end, key.end, key.end)
         else:
             value, node = self._value(build, equals)
         tail = _TAIL.match(text, node.end)
@@ -94,7 +94,7 @@ class DotenvGrammar:
         build.pair(name, value, key, node, line, after)
         return after
 
-    def _value(self, build: Builder, equals: re.Match[str]) -> tuple[str, Origin]:
+    def _value(self, build: Builder, equals: re.Match[str]) -> tuple[str, SourceNode]:
         text, at = build.text, equals.end()
         mark = text[at : at + 1]
         if mark in _QUOTED:
@@ -104,15 +104,15 @@ class DotenvGrammar:
             raw = match.group()[1:-1]
             if "\\" in raw:
                 raw = _UNESCAPE[mark].sub(lambda m: _MEANS.get(m[1], m[1]), raw)
-            return raw, Origin(at, match.end(), at, mark)
+            return raw, SourceNode(at, match.end(), at, mark)
         bare = text[at : build.line_end(at)]
         remark = _REMARK.search(bare)
         bare = bare[: remark.start()] if remark else bare
         if (mark == "#" and equals["space"]) or not bare.rstrip():
             at = equals.end("equals")
-            return "", Origin(at, at, at)
+            return "", SourceNode(at, at, at)
         bare = bare.rstrip()
-        return bare, Origin(at, at + len(bare), at)
+        return bare, SourceNode(at, at + len(bare), at)
 
     def key(self, name: str, quote: str | None, habits: Habits, place: Place) -> str:
         """See ``grammar.Grammar``."""

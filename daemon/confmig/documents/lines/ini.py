@@ -21,7 +21,7 @@ from confmig.documents.lines.parse import Builder
 from confmig.documents.model.dialects import Dialect
 from confmig.documents.model.differences import differences
 from confmig.documents.model.path import Place
-from confmig.documents.model.tree import Entry, Origin
+from confmig.documents.model.tree import Entry, SourceNode
 from confmig.documents.text.pieces import text_of
 from confmig.documents.text.rewording import reworded
 
@@ -63,12 +63,12 @@ class IniGrammar:
         name = match.group().rstrip()
         if not name:
             raise build.bad(at, "a key is expected")
-        key = Origin(at, at + len(name), at)
+        key = SourceNode(at, at + len(name), at)
         if text[stop : stop + 1] not in ("=", ":"):
             self._note(build, stop, end)
             if self._indents:
                 after = self._go_on(build, after, at - line, None)[1]
-            build.pair(name, None, key, Origin(key.end, stop, key.end), line, after)
+            build.pair(name, None, key, SourceNode(key.end, stop, key.end), line, after)
             return after
         cut = self._remark(text, stop + 1, end)
         self._note(build, cut, end)
@@ -83,7 +83,7 @@ class IniGrammar:
         # the last line ends where its text does; a value without any text is the blank behind
         # the delimiter
         close = last or (start + len(first) if first else cut)
-        node = Origin(start, close, start)
+        node = SourceNode(start, close, start)
         value = "\n".join(parts).rstrip()
         if self.dialect.continuation == "backslash":
             value = " ".join(part for part in parts if part)
@@ -167,7 +167,7 @@ class IniGrammar:
                 raise build.bad(at, "readers differ about a ']' behind a section header")
             build.note(*match.span("comment"))
         start, stop = match.span("name")
-        build.header(match["name"], Origin(start, stop, at), line, after)
+        build.header(match["name"], SourceNode(start, stop, at), line, after)
 
     def _go_on(
         self, build: Builder, at: int, level: int, parts: list[str] | None

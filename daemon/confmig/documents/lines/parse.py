@@ -15,7 +15,7 @@ from confmig.documents.lines.statements import Pair, Section, SourceMap
 from confmig.documents.model.dialects import Dialect
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.encoding import decode, newline_of
-from confmig.documents.model.tree import Entry, Mapping, Origin
+from confmig.documents.model.tree import Entry, Mapping, SourceNode
 from confmig.documents.text.comments import Above
 from confmig.errors import Refused
 
@@ -120,9 +120,9 @@ class Builder:
         self.section.end = size
         self._leave_out()
         root = self.map.sections[0].table
-        origin, document = root.origin, self.document
-        assert origin is not None
-        document.root_entry = origin.entry = Entry(None, root, origin, None, origin)
+        source_node, document = root.source_node, self.document
+        assert source_node is not None
+        document.root_entry = source_node.entry = Entry(None, root, source_node, None, source_node)
         document.source_map = self.map
 
     def _comment(self, line: int, at: int) -> int:
@@ -158,14 +158,14 @@ class Builder:
         self.document.comments.append((start, end))
 
     def pair(
-        self, name: str, value: str | None, key: Origin, node: Origin, line: int, end: int
+        self, name: str, value: str | None, key: SourceNode, node: SourceNode, line: int, end: int
     ) -> Entry:
         """There is a key with its value, from the line at ``line`` up to the line at ``end``."""
         lead = self._lead(line, key.outer)
         table = self.section.table
         repeats = self.grammar.dialect.repeated or bool(self.map.separators)
         if repeats and self._came_before(table, name):
-            entry = Entry(name, value, node, key, table.origin)
+            entry = Entry(name, value, node, key, table.source_node)
             self.document.kept.append(entry)
             self.section.again.append(Pair(entry, lead, line, end, value, self._part))
             return entry
@@ -225,22 +225,22 @@ class Builder:
         for section in self.map.sections:
             section.again += [p for p in section.pairs if id(p.entry) in gone]
             section.pairs = [p for p in section.pairs if id(p.entry) not in gone]
-            origin = section.table.origin
-            assert origin is not None
-            origin.entries = [c for c in origin.entries if id(c) not in gone]
+            source_node = section.table.source_node
+            assert source_node is not None
+            source_node.entries = [c for c in source_node.entries if id(c) not in gone]
 
-    def header(self, name: str, key: Origin, line: int, end: int) -> None:
+    def header(self, name: str, key: SourceNode, line: int, end: int) -> None:
         """There is the header of a section."""
         root = self.map.sections[0].table
-        origin = _table(key.start - 1, key.end + 1)
-        table = Mapping(self.document, origin)
+        source_node = _table(key.start - 1, key.end + 1)
+        table = Mapping(self.document, source_node)
         lead = self._lead(line, key.outer)
         self.section.end = lead
         again = self.grammar.dialect.repeated and self._section_came_before(root, name)
         if again:
-            entry = Entry(name, table, origin, key, root.origin)
+            entry = Entry(name, table, source_node, key, root.source_node)
         else:
-            entry = self._hang(root, name, table, key, origin)
+            entry = self._hang(root, name, table, key, source_node)
             table.up, table.entry = root, entry
         self.section = Section(entry, table, lead, line, end, kept=again)
         self.map.sections.append(self.section)
@@ -268,14 +268,19 @@ class Builder:
         return run
 
     def _hang(
-        self, table: Mapping, name: str, value: str | Mapping | None, key: Origin, node: Origin
+        self,
+        table: Mapping,
+        name: str,
+        value: str | Mapping | None,
+        key: SourceNode,
+        node: SourceNode,
     ) -> Entry:
         self.left -= 1
         if self.left < 0:
             raise Refused("too_many_nodes", f"more than {self.document.caps.nodes} values")
         if name in table.entries:
             raise self.refuse("duplicate_key", key.start, f"the key {name!r} occurs twice")
-        home = table.origin
+        home = table.source_node
         assert home is not None
         entry = Entry(name, value, node, key, home)
         node.entry = entry
@@ -300,7 +305,7 @@ class Builder:
         return Refused(code, f"{message} (column {column})", fix=fix, line=line)
 
 
-def _table(start: int, end: int) -> Origin:
-    origin = Origin(start, end, start)
-    origin.entries = []
-    return origin
+def _table(start: int, end: int) -> SourceNode:
+    source_node = SourceNode(start, end, start)
+    source_node.entries = []
+    return source_node

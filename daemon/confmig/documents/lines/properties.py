@@ -21,7 +21,7 @@ from confmig.documents.lines.grammar import Habits, Spot, Values, unsupported
 from confmig.documents.lines.parse import STRAY, Builder
 from confmig.documents.model.dialects import Dialect
 from confmig.documents.model.path import Place
-from confmig.documents.model.tree import Origin
+from confmig.documents.model.tree import SourceNode
 from confmig.documents.text.pieces import text_of
 from confmig.documents.text.rewording import reworded_by_character
 
@@ -80,7 +80,7 @@ class PropertiesGrammar:
         text = build.text
         match = _PAIR.match(text, at)
         assert match is not None
-        key = Origin(at, match.end("key"), at)
+        key = SourceNode(at, match.end("key"), at)
         start, end = match.span("value")
         if start == end:  # then the blanks behind the delimiter are what a new value replaces
             start = key.end if match["delimiter"] is None else match.end("delimiter")
@@ -94,7 +94,7 @@ class PropertiesGrammar:
             build.blank()  # over several lines
             return after
         name, value = (_meaning(build, match[g], match.start(g)) for g in ("key", "value"))
-        build.pair(name, value, key, Origin(start, end, start), line, after)
+        build.pair(name, value, key, SourceNode(start, end, start), line, after)
         return after
 
     def key(self, name: str, quote: str | None, habits: Habits, place: Place) -> str:

@@ -14,7 +14,7 @@ from confmig.documents.lines.statements import Section, SourceMap
 from confmig.documents.model.compare import verify_failed
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.path import Place
-from confmig.documents.model.tree import Entry, Mapping, Origin, entries_of
+from confmig.documents.model.tree import Entry, Mapping, SourceNode, entries_of
 from confmig.documents.text.census import Span, census
 from confmig.documents.text.pieces import Segment
 from confmig.errors import Refused
@@ -87,7 +87,7 @@ def _compare(
             raise verify_failed("a value differs", here)
         elif entry.untouched:
             before, after = _raw(document, entry), _raw(result, have)
-            if table.origin is not entry.home:  # its lines may have another margin there
+            if table.source_node is not entry.home:  # its lines may have another margin there
                 before, after = _bare(before), _bare(after)
             if before != after:
                 raise verify_failed("the text of an unchanged value differs", here)
@@ -116,11 +116,11 @@ class _Regions:
                 self.headers[id(section.entry)] = section
             self.spans.update((id(p.entry), (p.lead, p.end)) for p in section.pairs)
 
-    def entry_spans(self, entry: Entry, home: Origin) -> list[Span]:
+    def entry_spans(self, entry: Entry, home: SourceNode) -> list[Span]:
         """See ``census.Regions``."""
         return [self.spans[id(entry)]]
 
-    def value_spans(self, entry: Entry, home: Origin) -> list[Span]:
+    def value_spans(self, entry: Entry, home: SourceNode) -> list[Span]:
         """See ``census.Regions``. A section's value is all behind its name."""
         node = entry.source
         assert node is not None

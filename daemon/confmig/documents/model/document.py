@@ -24,8 +24,8 @@ from confmig.documents.model.tree import (
     Container,
     Entry,
     Mapping,
-    Origin,
     Sequence,
+    SourceNode,
     build,
     carry,
     entries_of,
@@ -64,7 +64,7 @@ class Document(Lookup):
         self.caps = Caps()
         self.stream = False
         self.aliased: dict[int, int] = {}  # from the identity of an anchored value to its aliases
-        self.alias_of: dict[int, Origin] = {}  # from the identity of an alias to what it names
+        self.alias_of: dict[int, SourceNode] = {}  # from the identity of an alias to what it names
         self.opaque: list[tuple[int, int]] = []
         self.comments: list[tuple[int, int]] = []
         self.source_map: Any = None
@@ -279,7 +279,7 @@ class Document(Lookup):
             else:
                 del self.aliased[id(anchored)]
 
-    def _change_aliases(self, anchored: Origin, value: Any) -> None:
+    def _change_aliases(self, anchored: SourceNode, value: Any) -> None:
         """What points at a changed anchor has its new value."""
         for container, entry in list(walk_entries(self.root)):
             if entry.node is not None and self.alias_of.get(id(entry.node)) is anchored:
@@ -436,22 +436,22 @@ class Document(Lookup):
         """Refuse an edit of anything that other places of the document point at."""
         if self.allow_shared or not self.aliased:
             return
-        origins = [entry.node] if entry is not None else []
+        source_nodes = [entry.node] if entry is not None else []
         here: Container | None = container
         while here is not None:
-            origins.append(here.origin)
+            source_nodes.append(here.source_node)
             here = here.up
-        for origin in origins:
-            if origin is not None and id(origin) in self.aliased:
+        for source_node in source_nodes:
+            if source_node is not None and id(source_node) in self.aliased:
                 raise Refused(
                     "shared_node",
-                    f"the value is anchored as &{origin.anchor} and used elsewhere",
+                    f"the value is anchored as &{source_node.anchor} and used elsewhere",
                     place=shown(container) if entry is None else Hit(container, entry).shown,
                     fix="set `allow_shared: true` if every use is to change",
                 )
 
 
-def _span(node: Origin | None) -> tuple[int, int] | None:
+def _span(node: SourceNode | None) -> tuple[int, int] | None:
     return (node.start, node.end) if node is not None else None
 
 

@@ -26,9 +26,9 @@ def line_numbers(document: Document) -> dict[tuple[str | int, ...], int]:
             continue
         for number, entry in enumerate(entries_of(value)):
             part = entry.name if isinstance(value, Mapping) and entry.name is not None else number
-            origin = entry.key or entry.node
-            if origin is not None:
-                out[(*path, part)] = bisect_right(breaks, origin.start - 1) + 1
+            source_node = entry.key or entry.node
+            if source_node is not None:
+                out[(*path, part)] = bisect_right(breaks, source_node.start - 1) + 1
             if entry.node is None or entry.node.alias is None:
                 stack.append(((*path, part), entry.value))
     return out

@@ -5,7 +5,7 @@ from __future__ import annotations
 from confmig.documents.model.document import Document
 from confmig.documents.model.lookup import Hit
 from confmig.documents.model.path import show
-from confmig.documents.model.tree import Entry, Mapping, Origin, Sequence, walk_entries
+from confmig.documents.model.tree import Entry, Mapping, Sequence, SourceNode, walk_entries
 
 
 def source_path(document: Document, at: int) -> str:
@@ -15,10 +15,10 @@ def source_path(document: Document, at: int) -> str:
     """
     root = document.root_entry.source
     best: tuple[int, tuple[str | int, ...]] = (-1, ())
-    stack: list[tuple[Origin, tuple[str | int, ...]]] = [(root, ())] if root is not None else []
+    stack: list[tuple[SourceNode, tuple[str | int, ...]]] = [(root, ())] if root is not None else []
     while stack:
-        origin, path = stack.pop()
-        for number, entry in enumerate(origin.entries):
+        source_node, path = stack.pop()
+        for number, entry in enumerate(source_node.entries):
             place = (*path, number if entry.parsed is None else entry.parsed)
             node = entry.source
             start = entry.key.start if entry.key is not None else node.outer if node else -1

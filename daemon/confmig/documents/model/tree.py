@@ -4,13 +4,13 @@ A ``Mapping`` is a dict and a ``Sequence`` is a list of plain values and further
 handler reads them as usual and a JSON Schema validator walks them without a copy. Beside each
 value there is an ``Entry``: which source entry it came from and which source value it still holds.
 
-* ``entry.source`` is the value's ``Origin`` in the text as it was parsed; it never changes.
-* ``entry.node`` is the ``Origin`` whose text the value still equals, or None for a new value.
+* ``entry.source`` is the value's ``SourceNode`` in the text as it was parsed; it never changes.
+* ``entry.node`` is the ``SourceNode`` whose text the value still equals, or None for a new value.
 * ``entry.home`` is the source container the entry was parsed in, or None for a new entry. The
-  entry that holds a whole document has its own origin there.
+  entry that holds a whole document has its own source_node there.
 
 The renderer needs nothing else: an entry that is still in its home, with ``node is source``, is
-copied; an entry elsewhere is text that moved; an entry without origin is text to be written.
+copied; an entry elsewhere is text that moved; an entry without source node is text to be written.
 
 Changing a container through its dict or list methods goes through the ``Document`` it belongs
 to, so that every change is journalled.
@@ -26,7 +26,7 @@ from confmig.documents.model.values import described, plain
 from confmig.errors import Refused
 
 
-class Origin:
+class SourceNode:
     """Where a value is in the source text. Spans count characters, BOM excluded.
 
     ``outer`` is ``start`` with the value's tag and anchor included. ``style`` is the quote
@@ -87,9 +87,9 @@ class Entry:
         self,
         name: str | None,
         value: Any,
-        node: Origin | None = None,
-        key: Origin | None = None,
-        home: Origin | None = None,
+        node: SourceNode | None = None,
+        key: SourceNode | None = None,
+        home: SourceNode | None = None,
     ) -> None:
         self.name = name
         self.parsed = name if home is not None else None
@@ -146,12 +146,12 @@ class Owner(Protocol):
 class Mapping(dict[str, Any]):
     """A mapping. Reads like a dict; writes are journalled."""
 
-    __slots__ = ("_order", "changed", "document", "entries", "entry", "origin", "up")
+    __slots__ = ("_order", "changed", "document", "entries", "entry", "source_node", "up")
 
-    def __init__(self, document: Owner, origin: Origin | None = None) -> None:
+    def __init__(self, document: Owner, source_node: SourceNode | None = None) -> None:
         super().__init__()
         self.document = document
-        self.origin = origin
+        self.source_node = source_node
         self.entries: dict[str, Entry] = {}
         self.up: Container | None = None
         self.entry: Entry | None = None
@@ -261,12 +261,12 @@ class Mapping(dict[str, Any]):
 class Sequence(list[Any]):
     """A sequence. Reads like a list; writes are journalled."""
 
-    __slots__ = ("_order", "changed", "document", "entries", "entry", "origin", "up")
+    __slots__ = ("_order", "changed", "document", "entries", "entry", "source_node", "up")
 
-    def __init__(self, document: Owner, origin: Origin | None = None) -> None:
+    def __init__(self, document: Owner, source_node: SourceNode | None = None) -> None:
         super().__init__()
         self.document = document
-        self.origin = origin
+        self.source_node = source_node
         self.entries: list[Entry] = []
         self.up: Container | None = None
         self.entry: Entry | None = None

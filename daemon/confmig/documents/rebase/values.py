@@ -75,8 +75,10 @@ class _Values:
                     self._learn(entry.value)
 
     def _learn(self, container: Container) -> None:
-        if container.origin is not None:
-            self.containers.setdefault((container.origin.start, container.origin.end), container)
+        if container.source_node is not None:
+            self.containers.setdefault(
+                (container.source_node.start, container.source_node.end), container
+            )
 
     def bring(self, have: Any, want: Any, place: tuple[str | int, ...]) -> None:
         """Make ``have`` (of the migrated tree) equal to ``want`` (of today's)."""
@@ -170,8 +172,12 @@ class _Values:
         return container.has(entry)
 
     def _container(self, container: Container) -> Container | None:
-        origin = container.origin
-        return self.containers.get((origin.start, origin.end)) if origin is not None else None
+        source_node = container.source_node
+        return (
+            self.containers.get((source_node.start, source_node.end))
+            if source_node is not None
+            else None
+        )
 
 
 def _key(value: Any) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import Entry, Mapping, Origin, Sequence, walk_entries
+from confmig.documents.model.tree import Entry, Mapping, Sequence, SourceNode, walk_entries
 from confmig.documents.text.slots import Slots, Span
 
 
@@ -48,16 +48,16 @@ class CarriedComments:
             above = sorted([*above, *self.orphans(carried.home)])
         return above, behind
 
-    def is_gone(self, home: Origin) -> bool:
+    def is_gone(self, home: SourceNode) -> bool:
         """Whether a collection of the source is not a collection of the result."""
         if self._living is None:
             root = self.document.root
             entries = walk_entries(root) if isinstance(root, Mapping | Sequence) else ()
             values = [root, *(entry.value for _, entry in entries)]
-            self._living = {id(v.origin) for v in values if isinstance(v, Mapping | Sequence)}
+            self._living = {id(v.source_node) for v in values if isinstance(v, Mapping | Sequence)}
         return id(home) not in self._living
 
-    def orphans(self, home: Origin) -> list[tuple[int, int]]:
+    def orphans(self, home: SourceNode) -> list[tuple[int, int]]:
         """The comments directly in a collection that belong to no entry."""
         out: list[tuple[int, int]] = []
         at = home.start + 1

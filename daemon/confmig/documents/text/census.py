@@ -12,7 +12,7 @@ from typing import Protocol
 
 from confmig.documents.model.document import Document
 from confmig.documents.model.source_path import path_of, source_path
-from confmig.documents.model.tree import Entry, Mapping, Origin, Sequence, walk_entries
+from confmig.documents.model.tree import Entry, Mapping, Sequence, SourceNode, walk_entries
 from confmig.documents.text.pieces import Segment
 from confmig.errors import Refused
 
@@ -22,10 +22,10 @@ Span = tuple[int, int]
 class Regions(Protocol):
     """Where entries and values are in a source, their own comments included."""
 
-    def entry_spans(self, entry: Entry, home: Origin) -> Iterable[Span]:
+    def entry_spans(self, entry: Entry, home: SourceNode) -> Iterable[Span]:
         """The text of an entry."""
 
-    def value_spans(self, entry: Entry, home: Origin) -> Iterable[Span]:
+    def value_spans(self, entry: Entry, home: SourceNode) -> Iterable[Span]:
         """The text of a value without what is on the line of its key or dash."""
 
 
@@ -105,10 +105,10 @@ def _spans(document: Document, regions: Regions) -> list[tuple[int, int, Entry |
     out: list[tuple[int, int, Entry | None]] = []
     if id(root) not in kept:
         out.append((root.start, len(document.text), None))
-    stack: list[Origin] = [root]
+    stack: list[SourceNode] = [root]
     while stack:
-        origin = stack.pop()
-        for entry in origin.entries:
+        source_node = stack.pop()
+        for entry in source_node.entries:
             node = entry.source
             if node is None:
                 continue
@@ -123,7 +123,7 @@ def _spans(document: Document, regions: Regions) -> list[tuple[int, int, Entry |
                 continue
             dead = id(node) not in kept and id(entry) not in alive
             owner = None if dead else entry
-            out += [(*s, owner) for s in regions.entry_spans(entry, origin)]
+            out += [(*s, owner) for s in regions.entry_spans(entry, source_node)]
             if id(node) not in kept and id(entry) in alive:
-                out += [(*s, None) for s in regions.value_spans(entry, origin)]
+                out += [(*s, None) for s in regions.value_spans(entry, source_node)]
     return out

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from bisect import bisect_left
 
 from confmig.documents.model.lookup import shown
-from confmig.documents.model.tree import Container, Entry, Origin, entries_of
+from confmig.documents.model.tree import Container, Entry, SourceNode, entries_of
 from confmig.documents.text.blank_lines import lines_that_go
 from confmig.documents.text.carried import CarriedComments
 from confmig.documents.text.pieces import Edit, Rope, compose, join_lines
@@ -30,27 +30,27 @@ class FlowEditor(CarriedComments, ABC):
         """The edits of an entry that is where its source stands."""
 
     @abstractmethod
-    def entry_text(self, entry: Entry, home: Origin, indent: str | None) -> Rope:
+    def entry_text(self, entry: Entry, home: SourceNode, indent: str | None) -> Rope:
         """An entry that is new in its collection.
 
         ``indent`` is that of its line, None where it shares a line.
         """
 
     @abstractmethod
-    def fresh(self, entries: list[Entry], home: Origin) -> Rope:
+    def fresh(self, entries: list[Entry], home: SourceNode) -> Rope:
         """What is between the brackets of a collection that had no entries."""
 
     @abstractmethod
-    def gap(self, home: Origin) -> str:
+    def gap(self, home: SourceNode) -> str:
         """What is behind a comma on one line."""
 
     @abstractmethod
-    def deeper(self, home: Origin) -> str | None:
+    def deeper(self, home: SourceNode) -> str | None:
         """The indentation of entries on lines of their own; None if the place is one line."""
 
     def flow_edits(self, container: Container) -> list[Edit]:
         """The edits of a collection that is where its source stands."""
-        home = container.origin
+        home = container.source_node
         assert home is not None
         now, source = entries_of(container), home.entries
         rank = {id(c): i for i, c in enumerate(source)}
@@ -94,7 +94,7 @@ class FlowEditor(CarriedComments, ABC):
                 new = True
         return fed
 
-    def _refilled(self, home: Origin, now: list[Entry]) -> list[Edit]:
+    def _refilled(self, home: SourceNode, now: list[Entry]) -> list[Edit]:
         """All entries left; others may have come."""
         inner = self.fresh(now, home) if now else []
         orphans = self.orphans(home)
@@ -115,7 +115,7 @@ class FlowEditor(CarriedComments, ABC):
         return edits
 
     def _cuts(
-        self, home: Origin, slots: list[Slot], staying: set[int], fed: set[int]
+        self, home: SourceNode, slots: list[Slot], staying: set[int], fed: set[int]
     ) -> list[Edit]:
         """Cut the runs of entries that leave. ``fed``: entries before which new ones come."""
         edits: list[Edit] = []
@@ -166,7 +166,7 @@ class FlowEditor(CarriedComments, ABC):
         return bool(behind) and behind[-1][2] == slot.tail and self.is_line_comment(behind[-1][1:])
 
     def _joints(
-        self, home: Origin, slots: list[Slot], now: list[Entry], staying: dict[int, int]
+        self, home: SourceNode, slots: list[Slot], now: list[Entry], staying: dict[int, int]
     ) -> list[Edit]:
         """The commas that must come or go, and the entries that are new.
 
@@ -210,7 +210,7 @@ class FlowEditor(CarriedComments, ABC):
 
     def _between(
         self,
-        home: Origin,
+        home: SourceNode,
         before: Slot | None,
         after: Slot | None,
         new: list[Entry],
@@ -245,7 +245,7 @@ class FlowEditor(CarriedComments, ABC):
         return begin[: len(begin) - len(begin.lstrip())]
 
     def _insert_lines(
-        self, home: Origin, new: list[Entry], at: int, indent: str, *, closed: bool
+        self, home: SourceNode, new: list[Entry], at: int, indent: str, *, closed: bool
     ) -> list[Edit]:
         lines: list[Rope] = []
         for number, entry in enumerate(new):
@@ -253,7 +253,7 @@ class FlowEditor(CarriedComments, ABC):
             lines += self.lines(entry, home, indent, comma=comma)
         return [Edit(at, at, [self.newline, *join_lines(lines, self.newline)])]
 
-    def lines(self, entry: Entry, home: Origin, indent: str, *, comma: bool) -> list[Rope]:
+    def lines(self, entry: Entry, home: SourceNode, indent: str, *, comma: bool) -> list[Rope]:
         """An entry on lines of its own, with the comments it brings along."""
         kept, behind = self.comments_of(entry)
         kept = [*self.of_nobody_before(entry), *kept]

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from confmig.documents.model.tree import Entry, Origin
+from confmig.documents.model.tree import Entry, SourceNode
 from confmig.documents.text.comments import is_value, owned_from
 
 Token = tuple[str, int, int]
@@ -58,7 +58,7 @@ class Slots:
         assert entry.home is not None
         return self.of(entry.home)[id(entry)]
 
-    def end_before(self, home: Origin, entry: Entry) -> int:
+    def end_before(self, home: SourceNode, entry: Entry) -> int:
         """Where the entry before one ends, or the opening bracket."""
         known = self._ends.get(id(home))
         if known is None:
@@ -68,7 +68,7 @@ class Slots:
             }
         return known[id(entry)]
 
-    def of(self, home: Origin) -> dict[int, Slot]:
+    def of(self, home: SourceNode) -> dict[int, Slot]:
         """The slots of a collection, by the identity of their entries."""
         known = self._known.get(id(home))
         if known is None:
@@ -84,7 +84,7 @@ class Slots:
             yield str(match.lastgroup), match.start(), match.end()
             start = match.end()
 
-    def _measure(self, home: Origin) -> dict[int, Slot]:
+    def _measure(self, home: SourceNode) -> dict[int, Slot]:
         out: dict[int, Slot] = {}
         spans = [self._span(c) for c in home.entries]
         floor = home.start + 1

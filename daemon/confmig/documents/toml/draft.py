@@ -66,7 +66,7 @@ class Draft:
         self.blocks = [replace(b) for b in source.blocks]
         self.plans = {id(b): Plan() for b in self.blocks}
         self.block_of = {id(b.table): b for b in self.blocks}
-        self.item_of = {id(b.table.origin): id(b.table) for b in self.blocks}
+        self.item_of = {id(b.table.source_node): id(b.table) for b in self.blocks}
         self.places: dict[int, Place] = {}
         self.alive: set[int] = set()
         self.written: set[int] = set()  # entries whose text is in a pair that stays
@@ -85,7 +85,7 @@ class Draft:
 
     def is_array_of_tables(self, value: Sequence) -> bool:
         """Whether a list is, or will be written as, ``[[...]]``."""
-        if not len(value) or (value.origin is not None and value.origin.flow):
+        if not len(value) or (value.source_node is not None and value.source_node.flow):
             return False
         return all(isinstance(c.value, Mapping) and sectioned(c.value) for c in entries_of(value))
 
@@ -116,7 +116,7 @@ def path_text(names: tuple[str, ...]) -> str:
 
 def sectioned(table: Mapping) -> bool:
     """Whether a table may have a header: it is not an inline one."""
-    return table.origin is None or not table.origin.flow
+    return table.source_node is None or not table.source_node.flow
 
 
 def within(table: Mapping, outer: Mapping) -> bool:

@@ -36,8 +36,8 @@ class Locate:
     def _adopt(self) -> None:
         """A new table in the place of one with a header takes that header over."""
         for block in self.draft.blocks[1:]:
-            origin = block.table.origin
-            entry = origin.entry if origin is not None else None
+            source_node = block.table.source_node
+            entry = source_node.entry if source_node is not None else None
             if (
                 id(block.table) in self.draft.places
                 or entry is None
@@ -45,7 +45,7 @@ class Locate:
             ):
                 continue
             value = entry.value
-            new = id(value) in self.draft.places and value.origin is None
+            new = id(value) in self.draft.places and value.source_node is None
             if new and id(value) not in self.draft.block_of and self.draft.plain_inside(value):
                 block.table = value
                 self.draft.block_of[id(value)] = block

@@ -5,7 +5,7 @@ The blocks of tables that moved into, out of or within an array of tables go alo
 
 from __future__ import annotations
 
-from confmig.documents.model.tree import Container, Entry, Mapping, Origin, Sequence, entries_of
+from confmig.documents.model.tree import Container, Entry, Mapping, Sequence, SourceNode, entries_of
 from confmig.documents.text.pieces import Rope
 from confmig.documents.toml.draft import Draft, within
 from confmig.documents.toml.statements import Block
@@ -65,13 +65,13 @@ class Move:
 
     def _in_order(self, sequence: Container, entry: Entry) -> bool:
         """Whether an item is where the array's headers put it."""
-        origin = sequence.origin
-        if origin is None:
+        source_node = sequence.source_node
+        if source_node is None:
             return entry.home is None  # a new array: its one wrapped table stays where it is
         known = self._ordered.get(id(sequence))
         if known is None:
             known = self._ordered[id(sequence)] = set()
-            order = {id(c): i for i, c in enumerate(origin.entries)}
+            order = {id(c): i for i, c in enumerate(source_node.entries)}
             highest = -1
             for other in entries_of(sequence):
                 rank = order.get(id(other), -1)
@@ -99,32 +99,36 @@ class Move:
         """The identity of the innermost array item a table was in, or was."""
         header = block.header
         assert header is not None
-        origin = block.table.origin
-        return self._origin_owner(origin)
+        source_node = block.table.source_node
+        return self._source_owner(source_node)
 
     def _owner_that_stays(self, owner: int) -> int:
         """The innermost array item that is one still, of those that a table was in."""
         while owner in self.draft.places and not self.draft.places[owner].item:
-            origin = self.draft.block_of[owner].table.origin
-            array = origin.entry.home if origin is not None and origin.entry is not None else None
-            owner = self._origin_owner(array.entry.home if array and array.entry else None)
+            source_node = self.draft.block_of[owner].table.source_node
+            array = (
+                source_node.entry.home
+                if source_node is not None and source_node.entry is not None
+                else None
+            )
+            owner = self._source_owner(array.entry.home if array and array.entry else None)
         return owner
 
     def _owner_before_of(self, sequence: Container) -> int:
-        origin = sequence.origin
-        if origin is None:
+        source_node = sequence.source_node
+        if source_node is None:
             return self._owner_of(sequence)
-        return self._origin_owner(origin.entry.home if origin.entry is not None else None)
+        return self._source_owner(source_node.entry.home if source_node.entry is not None else None)
 
-    def _origin_owner(self, origin: Origin | None) -> int:
+    def _source_owner(self, source_node: SourceNode | None) -> int:
         """Walks up the source: an item is an entry without a name in an array of tables."""
-        while origin is not None and origin.entry is not None:
-            entry = origin.entry
+        while source_node is not None and source_node.entry is not None:
+            entry = source_node.entry
             if entry.parsed is None and entry.home is not None and entry.home.style == "array":
-                return self.draft.item_of.get(id(origin), 0)
-            if entry.home is origin:
+                return self.draft.item_of.get(id(source_node), 0)
+            if entry.home is source_node:
                 return 0
-            origin = entry.home
+            source_node = entry.home
         return 0
 
     def _anchor(self, table: Mapping) -> tuple[Block, bool]:

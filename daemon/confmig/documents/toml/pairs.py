@@ -40,7 +40,7 @@ class PairWriter(ValueWriter):
             above += self.comments_in(pair.lead, pair.start)
             behind = self.comments_in(carried.source.end, pair.tail)
         for block in self.draft.blocks[1:]:
-            if block.table.origin is carried.home and id(block.table) not in self.draft.places:
+            if block.table.source_node is carried.home and id(block.table) not in self.draft.places:
                 above += self._of_nobody(block)
         return sorted(above), behind
 

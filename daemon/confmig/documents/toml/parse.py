@@ -16,7 +16,7 @@ from typing import Any
 from confmig.documents.model.compare import alike
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.encoding import decode, newline_of
-from confmig.documents.model.tree import Entry, Mapping, Origin, Sequence
+from confmig.documents.model.tree import Entry, Mapping, Sequence, SourceNode
 from confmig.documents.model.values import Date
 from confmig.documents.text.comments import Above
 from confmig.documents.toml.statements import FIXED, Block, Part, SourceMap, Statement
@@ -123,10 +123,10 @@ class _Scanner:
             above.end()
         self.block.end = size
         root = self.root
-        assert root.origin is not None
+        assert root.source_node is not None
         document = self.document
-        document.root_entry = Entry(None, root, root.origin, None, root.origin)
-        root.origin.entry = document.root_entry
+        document.root_entry = Entry(None, root, root.source_node, None, root.source_node)
+        root.source_node.entry = document.root_entry
         document.source_map = self.map
 
     def _statement(self, line: int, at: int, lead: int) -> int:
@@ -153,17 +153,17 @@ class _Scanner:
             entry = container.entries.get(name)
             if entry is None:
                 made = Mapping(self.document, _table(start, stop, "dotted"))
-                entry = self._attach(container, name, made, made.origin, start, stop, style)
+                entry = self._attach(container, name, made, made.source_node, start, stop, style)
             inner = self._inner(entry, start)
             pair.parts.append(Part(entry, start, stop, style))
             container = inner
         name, start, stop, style = names[-1]
         if name in container.entries:
             raise self._refuse("duplicate_key", start, f"the key {name!r} occurs twice")
-        value, origin = self._value(after, self.depths[id(container)] + 1)
-        entry = self._attach(container, name, value, origin, start, stop, style)
+        value, source_node = self._value(after, self.depths[id(container)] + 1)
+        entry = self._attach(container, name, value, source_node, start, stop, style)
         pair.parts.append(Part(entry, start, stop, style))
-        pair.end, pair.tail = self._line_end(origin.end)
+        pair.end, pair.tail = self._line_end(source_node.end)
         self.block.pairs.append(pair)
         return pair.end
 
@@ -173,33 +173,33 @@ class _Scanner:
             entry = container.entries.get(name)
             if entry is None:
                 made = Mapping(self.document, _table(start, stop, "implicit"))
-                entry = self._attach(container, name, made, made.origin, start, stop, style)
+                entry = self._attach(container, name, made, made.source_node, start, stop, style)
             header.parts.append(Part(entry, start, stop, style))
             container = self._inner(entry, start)
         name, start, stop, style = names[-1]
         entry = container.entries.get(name)
-        origin = _table(start, stop, "table")
+        source_node = _table(start, stop, "table")
         if header.array:
             if entry is None:
                 items = Sequence(self.document, _table(start, stop, "array"))
-                entry = self._attach(container, name, items, items.origin, start, stop, style)
+                entry = self._attach(container, name, items, items.source_node, start, stop, style)
             sequence = entry.value
             if not isinstance(sequence, Sequence) or _style(sequence) != "array":
                 raise self._refuse(
                     "duplicate_key", start, f"the key {name!r} is not an array of tables"
                 )
-            table = Mapping(self.document, origin)
-            item = Entry(None, table, origin, None, sequence.origin)
-            self._hang(sequence, item, origin)
+            table = Mapping(self.document, source_node)
+            item = Entry(None, table, source_node, None, sequence.source_node)
+            self._hang(sequence, item, source_node)
         elif entry is None:
-            table = Mapping(self.document, origin)
-            entry = self._attach(container, name, table, origin, start, stop, style)
+            table = Mapping(self.document, source_node)
+            entry = self._attach(container, name, table, source_node, start, stop, style)
         else:
             table = entry.value
             if not isinstance(table, Mapping) or _style(table) != "implicit":
                 raise self._refuse("duplicate_key", start, f"the table {name!r} is defined twice")
-            assert table.origin is not None
-            table.origin.style = "table"
+            assert table.source_node is not None
+            table.source_node.style = "table"
         header.parts.append(Part(entry, start, stop, style))
         header.table = table
         self.block.end = header.lead
@@ -211,7 +211,9 @@ class _Scanner:
         value = entry.value
         if isinstance(value, Sequence) and _style(value) == "array":
             value = value.entries[-1].value
-        if not isinstance(value, Mapping) or (value.origin is not None and value.origin.flow):
+        if not isinstance(value, Mapping) or (
+            value.source_node is not None and value.source_node.flow
+        ):
             raise self._bad(at, f"the key {entry.name!r} is not a table to which keys can be added")
         return value
 
@@ -220,27 +222,29 @@ class _Scanner:
         container: Mapping,
         name: str,
         value: Any,
-        origin: Origin | None,
+        source_node: SourceNode | None,
         start: int,
         end: int,
         style: str | None,
     ) -> Entry:
-        assert origin is not None
-        entry = Entry(name, value, origin, Origin(start, end, start, style), container.origin)
-        self._hang(container, entry, origin)
+        assert source_node is not None
+        entry = Entry(
+            name, value, source_node, SourceNode(start, end, start, style), container.source_node
+        )
+        self._hang(container, entry, source_node)
         return entry
 
-    def _hang(self, container: Mapping | Sequence, entry: Entry, origin: Origin) -> None:
+    def _hang(self, container: Mapping | Sequence, entry: Entry, source_node: SourceNode) -> None:
         self.nodes += 1
         if self.nodes > self.caps.nodes:
             raise Refused("too_many_nodes", f"more than {self.caps.nodes} values")
-        home = container.origin
+        home = container.source_node
         assert home is not None
-        origin.entry = entry
+        source_node.entry = entry
         home.entries.append(entry)
         if len(home.entries) > self.caps.entries:
             message = f"more than {self.caps.entries} entries"
-            raise self._refuse("too_many_entries", origin.start, message)
+            raise self._refuse("too_many_entries", source_node.start, message)
         if isinstance(container, Mapping):
             assert entry.name is not None
             container.entries[entry.name] = entry
@@ -248,12 +252,12 @@ class _Scanner:
         else:
             container.entries.append(entry)
             list.append(container, entry.value)
-        if type(origin.entries) is list:
+        if type(source_node.entries) is list:
             entry.value.up, entry.value.entry = container, entry
-            if not origin.flow or origin.tag == FIXED:
+            if not source_node.flow or source_node.tag == FIXED:
                 depth = self.depths[id(container)] + 1
                 if depth > self.caps.depth:
-                    raise self._refuse("too_deep", origin.start, _DEEP.format(self.caps.depth))
+                    raise self._refuse("too_deep", source_node.start, _DEEP.format(self.caps.depth))
                 self.depths.setdefault(id(entry.value), depth)
 
     def _key(self, at: int) -> tuple[list[tuple[str, int, int, str | None]], int]:
@@ -274,7 +278,7 @@ class _Scanner:
                 return out, at
             at += 1
 
-    def _value(self, at: int, depth: int) -> tuple[Any, Origin]:
+    def _value(self, at: int, depth: int) -> tuple[Any, SourceNode]:
         text = self.text
         mark = text[at : at + 1]
         if mark in ("[", "{"):
@@ -288,38 +292,38 @@ class _Scanner:
             token = match.group()
             if "\n" in token:
                 self.document.opaque.append(match.span())
-            return self._string(token, at), Origin(at, match.end(), at, mark)
+            return self._string(token, at), SourceNode(at, match.end(), at, mark)
         date = DATE.match(text, at)
         if date is not None:
-            return Date(date.group()), Origin(at, date.end(), at, "date")
+            return Date(date.group()), SourceNode(at, date.end(), at, "date")
         match = _WORD.match(text, at)
         if match is None:
             raise self._bad(at, "a value is expected")
-        return self._word(match.group(), at), Origin(at, match.end(), at)
+        return self._word(match.group(), at), SourceNode(at, match.end(), at)
 
-    def _array(self, start: int, depth: int) -> tuple[Sequence, Origin]:
+    def _array(self, start: int, depth: int) -> tuple[Sequence, SourceNode]:
         text = self.text
-        origin = Origin(start, -1, start, flow=True)
-        origin.entries = []
-        sequence = Sequence(self.document, origin)
+        source_node = SourceNode(start, -1, start, flow=True)
+        source_node.entries = []
+        sequence = Sequence(self.document, source_node)
         self.depths[id(sequence)] = depth
         at = self._skip(start + 1)
         while text[at : at + 1] != "]":
             value, item = self._value(at, depth + 1)
-            self._hang(sequence, Entry(None, value, item, None, origin), item)
+            self._hang(sequence, Entry(None, value, item, None, source_node), item)
             at = self._skip(item.end)
             if text[at : at + 1] == ",":
                 at = self._skip(at + 1)
             elif text[at : at + 1] != "]":
                 raise self._bad(at, "a ',' or ']' is expected")
-        origin.end = at + 1
-        return sequence, origin
+        source_node.end = at + 1
+        return sequence, source_node
 
-    def _inline(self, start: int, depth: int) -> tuple[Mapping, Origin]:
+    def _inline(self, start: int, depth: int) -> tuple[Mapping, SourceNode]:
         text = self.text
-        origin = Origin(start, -1, start, flow=True)
-        origin.entries = []
-        mapping = Mapping(self.document, origin)
+        source_node = SourceNode(start, -1, start, flow=True)
+        source_node.entries = []
+        mapping = Mapping(self.document, source_node)
         self.depths[id(mapping)] = depth
         at = self._skip(start + 1)
         while text[at : at + 1] != "}":
@@ -339,8 +343,8 @@ class _Scanner:
                 at = self._skip(at + 1)
             elif text[at : at + 1] != "}":
                 raise self._bad(at, "a ',' or '}' is expected")
-        origin.end = at + 1
-        return mapping, origin
+        source_node.end = at + 1
+        return mapping, source_node
 
     def _dotted_inline(
         self, mapping: Mapping, names: list[tuple[str, int, int, str | None]]
@@ -349,17 +353,21 @@ class _Scanner:
 
         Tables made so keep their entries: only values and names in them can be edited.
         """
-        assert mapping.origin is not None
+        assert mapping.source_node is not None
         for name, start, stop, style in names:
-            mapping.origin.tag = FIXED
+            mapping.source_node.tag = FIXED
             entry = mapping.entries.get(name)
             if entry is None:
-                origin = Origin(start, stop, start, tag=FIXED, flow=True)
-                origin.entries = []
-                made = Mapping(self.document, origin)
-                entry = self._attach(mapping, name, made, origin, start, stop, style)
+                source_node = SourceNode(start, stop, start, tag=FIXED, flow=True)
+                source_node.entries = []
+                made = Mapping(self.document, source_node)
+                entry = self._attach(mapping, name, made, source_node, start, stop, style)
             inner = entry.value
-            if not isinstance(inner, Mapping) or inner.origin is None or inner.origin.tag != FIXED:
+            if (
+                not isinstance(inner, Mapping)
+                or inner.source_node is None
+                or inner.source_node.tag != FIXED
+            ):
                 raise self._refuse("duplicate_key", start, f"the key {name!r} occurs twice")
             self.map.inline.setdefault(id(entry), []).append(Part(entry, start, stop, style))
             mapping = inner
@@ -414,17 +422,17 @@ class _Scanner:
         return Refused(code, f"{message} (column {column})", fix=fix, line=line)
 
 
-def _table(start: int, end: int, style: str) -> Origin:
-    """The origin of a table that is not an inline one.
+def _table(start: int, end: int, style: str) -> SourceNode:
+    """The source node of a table that is not an inline one.
 
     ``table`` has a header, ``implicit`` is only named by others, ``dotted`` is made of dotted
     keys, ``array`` is an array of tables.
     """
-    origin = Origin(start, end, start, style)
-    origin.entries = []
-    return origin
+    source_node = SourceNode(start, end, start, style)
+    source_node.entries = []
+    return source_node
 
 
 def _style(container: Mapping | Sequence) -> str | None:
-    origin = container.origin
-    return None if origin is None or origin.flow else origin.style
+    source_node = container.source_node
+    return None if source_node is None or source_node.flow else source_node.style

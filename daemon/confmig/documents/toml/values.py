@@ -10,7 +10,7 @@ from collections import Counter
 from typing import Any
 
 from confmig.documents.model.document import Document
-from confmig.documents.model.tree import Container, Entry, Mapping, Origin, Sequence, entries_of
+from confmig.documents.model.tree import Container, Entry, Mapping, Sequence, SourceNode, entries_of
 from confmig.documents.model.values import Date
 from confmig.documents.text.flow import FlowEditor, joined
 from confmig.documents.text.pieces import Edit, Rope, compose, text_of
@@ -80,7 +80,7 @@ class ValueWriter(FlowEditor):
         kept = self._kept_text(source, entry.value) if entry.node is None else None
         return [Edit(source.start, source.end, kept or self.value(entry))]
 
-    def _kept_text(self, source: Origin, value: Any) -> Rope | None:
+    def _kept_text(self, source: SourceNode, value: Any) -> Rope | None:
         """A text between three quotes with another value; None if that cannot hold it."""
         mark = self.text[source.start : source.start + 3]
         if not isinstance(value, str) or isinstance(value, Date) or mark not in ("'''", '"""'):
@@ -108,12 +108,16 @@ class ValueWriter(FlowEditor):
 
     def _inner(self, entry: Entry) -> list[Edit]:
         value = entry.value
-        if not isinstance(value, Mapping | Sequence) or not value.changed or value.origin is None:
+        if (
+            not isinstance(value, Mapping | Sequence)
+            or not value.changed
+            or value.source_node is None
+        ):
             return []
-        if value.origin.tag != FIXED:
-            return self.flow_edits(value) if value.origin.flow else []
+        if value.source_node.tag != FIXED:
+            return self.flow_edits(value) if value.source_node.flow else []
         if isinstance(value, Mapping) and self._reshaped(value):
-            return [Edit(value.origin.start, value.origin.end, self._braced(value))]
+            return [Edit(value.source_node.start, value.source_node.end, self._braced(value))]
         return [e for c in entries_of(value) for e in self.entry_edits(c)]
 
     def _reshaped(self, table: Mapping) -> bool:
@@ -121,11 +125,11 @@ class ValueWriter(FlowEditor):
 
         It is then written anew, as there is no one place that is an entry's own.
         """
-        origin = table.origin
-        if origin is None or origin.tag != FIXED:
+        source_node = table.source_node
+        if source_node is None or source_node.tag != FIXED:
             return False
         now = entries_of(table)
-        if [id(c) for c in now] != [id(c) for c in origin.entries]:
+        if [id(c) for c in now] != [id(c) for c in source_node.entries]:
             return True
         for entry in now:
             made = entry.source is not None and entry.source.tag == FIXED
@@ -135,15 +139,23 @@ class ValueWriter(FlowEditor):
                 return True
         return False
 
-    def _is_braced(self, origin: Origin | None) -> bool:
-        return origin is not None and self.text[origin.start] in "{["
+    def _is_braced(self, source_node: SourceNode | None) -> bool:
+        return source_node is not None and self.text[source_node.start] in "{["
 
     def _braced(self, table: Mapping) -> Rope:
         if not len(table):
             return ["{}"]
-        origin = table.origin
-        moved = origin is not None and origin.tag == FIXED and not self._is_braced(origin)
-        old = self.text[origin.start : origin.end] if origin is not None and not moved else ""
+        source_node = table.source_node
+        moved = (
+            source_node is not None
+            and source_node.tag == FIXED
+            and not self._is_braced(source_node)
+        )
+        old = (
+            self.text[source_node.start : source_node.end]
+            if source_node is not None and not moved
+            else ""
+        )
         comma = "," if re.search(r",\S", old) and ", " not in old else ", "
         pad = self.pad if not old else " " if old.startswith("{ ") else ""
         return ["{" + pad, *joined(self._items(table, (), moved), comma), pad + "}"]
@@ -160,11 +172,11 @@ class ValueWriter(FlowEditor):
             path = (*names, key_text(str(entry.name), style))
             dotted = node is not None and node.tag == FIXED and not self._is_braced(node)
             if dotted and isinstance(value, Mapping) and len(value):
-                stays = entry.home is table.origin and entry.untouched
+                stays = entry.home is table.source_node and entry.untouched
                 out += self._items(value, path, moved or not stays)
                 continue
             start = self.document.source_map.items.get(id(entry))
-            stays = entry.home is table.origin and entry.untouched and not moved
+            stays = entry.home is table.source_node and entry.untouched and not moved
             if start is not None and stays and source is not None:
                 edits = [*self._renames(table, entry, start), *self.entry_edits(entry)]
                 out.append(compose(start, source.end, edits))
@@ -190,7 +202,7 @@ class ValueWriter(FlowEditor):
 
     # --- values that are new at their place
 
-    def entry_text(self, entry: Entry, home: Origin, indent: str | None) -> Rope:
+    def entry_text(self, entry: Entry, home: SourceNode, indent: str | None) -> Rope:
         """See ``FlowEditor``."""
         if entry.home is not None and entry.home.flow and entry.home.tag != FIXED:
             slot = self.slots.slot(entry)
@@ -200,19 +212,19 @@ class ValueWriter(FlowEditor):
         style = entry.key.style if entry.key is not None else None
         return [key_text(entry.name, style), self.equals, *self.value(entry)]
 
-    def fresh(self, entries: list[Entry], home: Origin) -> Rope:
+    def fresh(self, entries: list[Entry], home: SourceNode) -> Rope:
         """See ``FlowEditor``: on one line."""
         inner = joined([self.entry_text(c, home, None) for c in entries], ", ")
         pad = self.pad if self.text[home.start] == "{" else ""
         return [pad, *inner, pad]
 
-    def gap(self, home: Origin) -> str:
+    def gap(self, home: SourceNode) -> str:
         """See ``FlowEditor``: as behind the first comma, or a space."""
         slots = list(self.slots.of(home).values())
         between = self.text[slots[0].comma + 1 : slots[1].lead] if len(slots) > 1 else " "
         return between if not between.strip(" \t") else " "
 
-    def deeper(self, home: Origin) -> str | None:
+    def deeper(self, home: SourceNode) -> str | None:
         """See ``FlowEditor``: inline tables stay on their line."""
         if self.text[home.start] == "{":
             return None

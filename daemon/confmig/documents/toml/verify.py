@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from confmig.documents.model.compare import compare, verify_failed
 from confmig.documents.model.document import Caps, Document
-from confmig.documents.model.tree import Entry, Origin
+from confmig.documents.model.tree import Entry, SourceNode
 from confmig.documents.text.census import Span, census
 from confmig.documents.text.pieces import Segment
 from confmig.documents.text.slots import Slots
@@ -53,14 +53,14 @@ class _Regions:
             # an array's own entry is named by each of its headers, its item by one
             for entry in {id(p.entry): p.entry for p in block.header.parts}.values():
                 self.named.setdefault(id(entry), []).append((block.start, block.end))
-            origin = block.table.origin
-            if block.header.array and origin is not None and origin.entry is not None:
-                self.named.setdefault(id(origin.entry), []).append((block.start, block.end))
+            source_node = block.table.source_node
+            if block.header.array and source_node is not None and source_node.entry is not None:
+                self.named.setdefault(id(source_node.entry), []).append((block.start, block.end))
         for pair in block.pairs:
             for part in pair.parts:
                 self.named.setdefault(id(part.entry), []).append((pair.lead, pair.end))
 
-    def entry_spans(self, entry: Entry, home: Origin) -> list[Span]:
+    def entry_spans(self, entry: Entry, home: SourceNode) -> list[Span]:
         """See ``census.Regions``."""
         if not home.flow:
             return self.named.get(id(entry), [])
@@ -71,7 +71,7 @@ class _Regions:
         slot = self.slots.slot(entry)
         return [(slot.lead, slot.tail)]
 
-    def value_spans(self, entry: Entry, home: Origin) -> list[Span]:
+    def value_spans(self, entry: Entry, home: SourceNode) -> list[Span]:
         """See ``census.Regions``."""
         node = entry.source
         assert node is not None

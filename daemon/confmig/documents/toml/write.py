@@ -65,8 +65,8 @@ class Write:
             )
 
     def _dotted(self, table: Mapping) -> bool:
-        origin = table.origin
-        return origin is not None and origin.style == "dotted"
+        source_node = table.source_node
+        return source_node is not None and source_node.style == "dotted"
 
     def _new_pair(self, table: Mapping, entry: Entry) -> None:
         """A line behind the last pair of the table."""

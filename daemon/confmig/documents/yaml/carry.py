@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from confmig.documents.model.tree import Entry, Origin
+from confmig.documents.model.tree import Entry, SourceNode
 from confmig.documents.text.pieces import (
     Rope,
 )
@@ -50,7 +50,7 @@ class Carry(Stages):
             return []
         return self.layout.comments_between(node.end, self.layout.region(owner).last)
 
-    def _of_nobody(self, home: Origin) -> list[Span]:
+    def _of_nobody(self, home: SourceNode) -> list[Span]:
         """The comments between the entries of a block collection that belong to none of them.
 
         Those below the last entry are not among them.
@@ -109,7 +109,7 @@ class Carry(Stages):
         start, end = self.layout.region(source).last, self.layout.region(owner).last
         return self._left_over(home, start, end, column)
 
-    def _start_of(self, home: Origin) -> int:
+    def _start_of(self, home: SourceNode) -> int:
         """Where the lines of a collection begin.
 
         What is above the first entry of a document is the document's.
@@ -119,7 +119,7 @@ class Carry(Stages):
             return self.layout.region(home.entries[0]).first
         return self.layout.value_lines_start(owner)
 
-    def _left_over(self, home: Origin, start: int, end: int, column: int) -> list[Rope]:
+    def _left_over(self, home: SourceNode, start: int, end: int, column: int) -> list[Rope]:
         """The blank lines of a part of the source, and its comments if their collection is gone."""
         text = self.text[start:end]
         if start >= end or (text.strip() and not self.is_gone(home)):

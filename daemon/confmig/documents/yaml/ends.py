@@ -5,8 +5,8 @@ from __future__ import annotations
 from confmig.documents.model.tree import (
     Entry,
     Mapping,
-    Origin,
     Sequence,
+    SourceNode,
     entries_of,
     touch,
     walk_entries,
@@ -72,7 +72,7 @@ class Ends(Stages):
         return self._open_texts
 
 
-def _last_of(node: Origin | None) -> Entry | None:
+def _last_of(node: SourceNode | None) -> Entry | None:
     """The entry that ends a source."""
     entry = node.entry if node is not None else None
     while entry is not None and entry.source is not None and entry.source.entries:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 
-from confmig.documents.model.tree import Container, Entry, Mapping, Origin, Sequence, entries_of
+from confmig.documents.model.tree import Container, Entry, Mapping, Sequence, SourceNode, entries_of
 from confmig.documents.text.flow import FlowEditor, joined
 from confmig.documents.text.pieces import Edit, Rope, compose
 from confmig.documents.yaml import scalars
@@ -23,22 +23,22 @@ class FlowWriter(FlowEditor):
     def container_edits(self, container: Container) -> list[Edit]:
         """The edits of a container that is where its source is."""
 
-    def entry_text(self, entry: Entry, home: Origin, indent: str | None) -> Rope:
+    def entry_text(self, entry: Entry, home: SourceNode, indent: str | None) -> Rope:
         """See ``FlowEditor``: an entry in the quoting style of its collection."""
         return self.flow_entry(entry, json=self.is_json(home))
 
-    def fresh(self, entries: list[Entry], home: Origin) -> Rope:
+    def fresh(self, entries: list[Entry], home: SourceNode) -> Rope:
         """See ``FlowEditor``: on one line."""
         json = self.is_json(home)
         return joined([self.flow_entry(c, json=json) for c in entries], ", ")
 
-    def deeper(self, home: Origin) -> str | None:
+    def deeper(self, home: SourceNode) -> str | None:
         """See ``FlowEditor``."""
         line = self.slots.line_start(home.start)
         bare = self.text[line : home.start].lstrip(" ")
         return " " * (home.start - line - len(bare) + self.style.step)
 
-    def gap(self, home: Origin) -> str:
+    def gap(self, home: SourceNode) -> str:
         """See ``FlowEditor``: as behind the first comma, or a space."""
         slots = list(self.slots.of(home).values())
         between = self.text[slots[0].comma + 1 : slots[1].lead] if len(slots) > 1 else " "
@@ -86,10 +86,12 @@ class FlowWriter(FlowEditor):
         key = scalars.write(entry.name, style=style, quote=self.style.quote, flow=True)
         return [key, ": ", *self.flow_value(entry, json=json)]
 
-    def is_json(self, origin: Origin) -> bool:
+    def is_json(self, source_node: SourceNode) -> bool:
         """Whether a flow collection, or the document it is in, quotes as JSON does."""
-        keys = [c.key.style for c in origin.entries if c.key is not None]
+        keys = [c.key.style for c in source_node.entries if c.key is not None]
         if keys:
             return all(style == '"' for style in keys)
-        texts = [c.source.style for c in origin.entries if c.source and isinstance(c.value, str)]
+        texts = [
+            c.source.style for c in source_node.entries if c.source and isinstance(c.value, str)
+        ]
         return bool(texts) and all(style == '"' for style in texts)

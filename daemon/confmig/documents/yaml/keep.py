@@ -5,7 +5,7 @@ Cuts of entries that left, insertions of those that came, and the edits of those
 
 from __future__ import annotations
 
-from confmig.documents.model.tree import Container, Entry, Mapping, Origin, Sequence, entries_of
+from confmig.documents.model.tree import Container, Entry, Mapping, Sequence, SourceNode, entries_of
 from confmig.documents.text.pieces import (
     Edit,
     Rope,
@@ -21,14 +21,14 @@ class Keep(Stages):
 
     def container_edits(self, container: Container) -> list[Edit]:
         """The edits of a container that is where its source stands."""
-        origin = container.origin
-        assert origin is not None
+        source_node = container.source_node
+        assert source_node is not None
         now = entries_of(container)
-        if origin.flow:
+        if source_node.flow:
             return self.flow_edits(container)
         edits: list[Edit] = []
         kept: list[Entry] = []
-        order = {id(c): i for i, c in enumerate(origin.entries)}
+        order = {id(c): i for i, c in enumerate(source_node.entries)}
         highest = -1
         for entry in now:
             rank = order.get(id(entry), -1)
@@ -36,20 +36,20 @@ class Keep(Stages):
                 kept.append(entry)
                 highest = rank
         staying = {id(c) for c in kept}
-        if len(kept) == len(now) == len(origin.entries):
+        if len(kept) == len(now) == len(source_node.entries):
             for entry in kept:
                 edits.extend(self.entry_edits(entry))
             return edits
-        leaving = [c for c in origin.entries if id(c) not in staying]
+        leaving = [c for c in source_node.entries if id(c) not in staying]
         leads = bool(now) and id(now[0]) not in staying
-        edits.extend(self._block_cuts(origin, leaving, kept[0] if kept else None, leads))
+        edits.extend(self._block_cuts(source_node, leaving, kept[0] if kept else None, leads))
         for entry in kept:
             edits.extend(self.entry_edits(entry))
-        edits.extend(self._insertions(origin, now, staying, kept[0] if kept else None))
+        edits.extend(self._insertions(source_node, now, staying, kept[0] if kept else None))
         return edits
 
     def _block_cuts(
-        self, origin: Origin, leaving: list[Entry], first_kept: Entry | None, leads: bool
+        self, source_node: SourceNode, leaving: list[Entry], first_kept: Entry | None, leads: bool
     ) -> list[Edit]:
         """The cuts of entries that leave.
 
@@ -62,9 +62,9 @@ class Keep(Stages):
         first = regions[0]
         cuts = [Edit(r.first, r.last, []) for r in regions]
         if not first.compact:
-            return [*cuts, *self._ends_of(origin, first_kept, leaving)]
+            return [*cuts, *self._ends_of(source_node, first_kept, leaving)]
         if first_kept is not None:
-            run = origin.entries.index(first_kept)
+            run = source_node.entries.index(first_kept)
             stays = self.layout.region(first_kept).first
             ends = [first.first, *(r.last for r in regions[:run])]
             begins = [*(r.first for r in regions[:run]), stays]
@@ -79,26 +79,28 @@ class Keep(Stages):
         return [Edit(start, self.layout.before_newline(first.last), []), *cuts[1:]]
 
     def _ends_of(
-        self, origin: Origin, first_kept: Entry | None, leaving: list[Entry]
+        self, source_node: SourceNode, first_kept: Entry | None, leaving: list[Entry]
     ) -> list[Edit]:
         """Cut blank lines that would remain at either end of a container below a key or dash."""
-        if first_kept is None or (origin.entry is not None and origin.entry.is_root):
+        if first_kept is None or (source_node.entry is not None and source_node.entry.is_root):
             return []
         gone = {id(entry) for entry in leaving}
-        kept = [self.layout.region(c) for c in origin.entries if id(c) not in gone]
+        kept = [self.layout.region(c) for c in source_node.entries if id(c) not in gone]
         edits = []
-        if id(origin.entries[0]) in gone:
-            before = self.layout.region(origin.entries[origin.entries.index(first_kept) - 1])
+        if id(source_node.entries[0]) in gone:
+            before = self.layout.region(
+                source_node.entries[source_node.entries.index(first_kept) - 1]
+            )
             edits.append((before.last, kept[0].first))
-        if id(origin.entries[-1]) in gone:
-            number = max(i for i, c in enumerate(origin.entries) if id(c) not in gone)
-            edits.append((kept[-1].last, self.layout.region(origin.entries[number + 1]).first))
+        if id(source_node.entries[-1]) in gone:
+            number = max(i for i, c in enumerate(source_node.entries) if id(c) not in gone)
+            edits.append((kept[-1].last, self.layout.region(source_node.entries[number + 1]).first))
         return [Edit(a, b, []) for a, b in edits if a < b and not self.text[a:b].strip()]
 
     def _insertions(
-        self, origin: Origin, now: list[Entry], staying: set[int], first: Entry | None
+        self, source_node: SourceNode, now: list[Entry], staying: set[int], first: Entry | None
     ) -> list[Edit]:
-        head = self.layout.region(origin.entries[0])
+        head = self.layout.region(source_node.entries[0])
         column = head.column
         edits: list[Edit] = []
         leading: list[Rope] = []
@@ -144,14 +146,14 @@ class Keep(Stages):
             and not (entry.node and entry.node.alias)
         ):
             if (
-                entry.value.origin is not None
+                entry.value.source_node is not None
                 and not entries_of(entry.value)
-                and entry.value.origin.entries
+                and entry.value.source_node.entries
             ):
                 edits.extend(self._emptied(entry))
             elif (
-                entry.value.origin is not None
-                and not entry.value.origin.entries
+                entry.value.source_node is not None
+                and not entry.value.source_node.entries
                 and len(entry.value)
             ):
                 edits.extend(self.value_edits(entry))
@@ -171,17 +173,17 @@ class Keep(Stages):
     def _emptied(self, entry: Entry) -> list[Edit]:
         """A container that lost all its entries: {} or [] on the line of its key."""
         container = entry.value
-        origin = container.origin
+        source_node = container.source_node
         brackets = "{}" if isinstance(container, Mapping) else "[]"
-        if origin.flow:
+        if source_node.flow:
             return self.flow_edits(container)
-        cuts = self._block_cuts(origin, origin.entries, None, leads=True)
-        first = self.layout.region(origin.entries[0])
+        cuts = self._block_cuts(source_node, source_node.entries, None, leads=True)
+        first = self.layout.region(source_node.entries[0])
         if first.compact:
             return [Edit(first.first, first.first, [brackets]), *cuts]
         if entry.home is None or entry.is_root:
             return [Edit(first.first, first.first, [brackets, self.newline]), *cuts]
         at = self.layout.region(entry).indicator
-        if origin.outer < origin.start and origin.outer <= self.layout.line_end(at):
-            at = self.layout.properties_end(origin)
+        if source_node.outer < source_node.start and source_node.outer <= self.layout.line_end(at):
+            at = self.layout.properties_end(source_node)
         return [Edit(at, at, [" " + brackets]), *cuts]

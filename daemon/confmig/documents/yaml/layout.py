@@ -12,7 +12,7 @@ import re
 from bisect import bisect_left
 from dataclasses import dataclass
 
-from confmig.documents.model.tree import Entry, Origin
+from confmig.documents.model.tree import Entry, SourceNode
 from confmig.documents.text.comments import is_item, owned_from
 from confmig.documents.text.slots import Slots, trivia
 
@@ -85,7 +85,7 @@ class Layout:
             known = self._regions[id(home)] = self._measure(home)
         return known[id(entry)]
 
-    def _measure(self, home: Origin) -> dict[int, Region]:
+    def _measure(self, home: SourceNode) -> dict[int, Region]:
         out: dict[int, Region] = {}
         at = home.start
         floor = self._floor(home)
@@ -118,20 +118,20 @@ class Layout:
             floor = last
         return out
 
-    def _floor(self, home: Origin) -> int:
+    def _floor(self, home: SourceNode) -> int:
         """No entry of the container can own a line before this position."""
         owner = home.entry
         if owner is None or owner.home is home:
             return 0
         return self.next_line(owner.key.end) if owner.key is not None else 0
 
-    def _key_start(self, key: Origin, at: int) -> int:
+    def _key_start(self, key: SourceNode, at: int) -> int:
         """The start of an entry: its '?' if it has one, its anchor or tag, or the key."""
         gap = _GAP.match(self.text, at)
         begin = gap.end() if gap else at
         return begin if self.text[begin : begin + 1] == "?" and begin < key.outer else key.outer
 
-    def _content(self, node: Origin, dash: int) -> int:
+    def _content(self, node: SourceNode, dash: int) -> int:
         """The column of what a dash holds."""
         line = self.line_start(dash)
         on_line = node.end > node.outer and node.outer <= self.line_end(dash)
@@ -149,7 +149,7 @@ class Layout:
             lines.append(bare)
         return starts[len(lines) - owned_from(lines[::-1], is_item if item else None)]
 
-    def _last(self, end: int, column: int, item: Origin | None) -> int:
+    def _last(self, end: int, column: int, item: SourceNode | None) -> int:
         """The line after an entry that ends at ``end``, its deeper comments below included.
 
         Those above the dash of the next item are not included.
@@ -185,15 +185,15 @@ class Layout:
         after = self.line_end(region.indicator)
         return node.outer if node.outer <= after else self.next_line(region.indicator)
 
-    def properties_end(self, origin: Origin) -> int:
+    def properties_end(self, source_node: SourceNode) -> int:
         """Where the anchor and tag of a block value end."""
-        match = _PROPERTIES.match(self.text, origin.outer)
-        end = match.end() if match else origin.outer
-        return origin.outer + len(self.text[origin.outer : end].rstrip(" \t"))
+        match = _PROPERTIES.match(self.text, source_node.outer)
+        end = match.end() if match else source_node.outer
+        return source_node.outer + len(self.text[source_node.outer : end].rstrip(" \t"))
 
     # --- comments
 
-    def entry_spans(self, entry: Entry, home: Origin) -> list[tuple[int, int]]:
+    def entry_spans(self, entry: Entry, home: SourceNode) -> list[tuple[int, int]]:
         """See ``census.Regions``."""
         if home.flow:
             slot = self.slots.slot(entry)
@@ -201,7 +201,7 @@ class Layout:
         region = self.region(entry)
         return [(region.first, region.last)]
 
-    def value_spans(self, entry: Entry, home: Origin) -> list[tuple[int, int]]:
+    def value_spans(self, entry: Entry, home: SourceNode) -> list[tuple[int, int]]:
         """See ``census.Regions``."""
         node = entry.source
         assert node is not None

@@ -20,7 +20,7 @@ from yaml import events as ev
 
 from confmig.documents.model.document import Caps, Document
 from confmig.documents.model.encoding import decode, newline_of
-from confmig.documents.model.tree import Entry, Mapping, Origin, Sequence
+from confmig.documents.model.tree import Entry, Mapping, Sequence, SourceNode
 from confmig.documents.yaml import scalars
 from confmig.errors import Fault, Refused
 
@@ -111,7 +111,7 @@ class _Builder:
         self.document = document
         self.text = document.text
         self.caps = caps
-        self.anchors: dict[str, tuple[Any, int, Origin]] = {}
+        self.anchors: dict[str, tuple[Any, int, SourceNode]] = {}
         self.roots: list[Entry] = []
         self.begun = 0
 
@@ -134,12 +134,12 @@ class _Builder:
         get = parser.get_event
         scalar_event, mapping_event, sequence_event = _EVENTS
         hashes = "#" in text
-        stack: list[tuple[Any, Any, int, tuple[str, Origin] | None]] = []
+        stack: list[tuple[Any, Any, int, tuple[str, SourceNode] | None]] = []
         nodes, most, wide = 0, self.caps.nodes, self.caps.entries
         top: Any = None
         here: Any = None
         is_mapping = False
-        pending: tuple[str, Origin] | None = None
+        pending: tuple[str, SourceNode] | None = None
         while True:
             event: Any = get()
             kind = type(event)
@@ -154,47 +154,60 @@ class _Builder:
                     else:
                         style = None
                         value = resolve(raw, dialect) if not raw or raw[0] in first else raw
-                    origin = Origin(start, event.end_mark.index, start, style)
+                    source_node = SourceNode(start, event.end_mark.index, start, style)
                     if hashes and "#" in raw:
-                        opaque.append((start, origin.end))
+                        opaque.append((start, source_node.end))
                 else:
-                    origin = self._scalar(event)
-                    value = self._value(event, origin)
+                    source_node = self._scalar(event)
+                    value = self._value(event, source_node)
                 if is_mapping and pending is None:
-                    pending = (raw, origin)
+                    pending = (raw, source_node)
                     nodes += 1
                     if raw in top.entries:
-                        raise self._refuse(origin, "duplicate_key", f"the key {raw!r} occurs twice")
+                        raise self._refuse(
+                            source_node, "duplicate_key", f"the key {raw!r} occurs twice"
+                        )
                     continue
-                if origin.anchor is not None:
-                    self._anchor(origin, value, 1)
+                if source_node.anchor is not None:
+                    self._anchor(source_node, value, 1)
             elif kind is mapping_event or kind is sequence_event:
-                origin = self._container(event)
+                source_node = self._container(event)
                 if len(stack) >= self.caps.depth:
-                    raise self._refuse(origin, "too_deep", f"nesting deeper than {self.caps.depth}")
+                    raise self._refuse(
+                        source_node, "too_deep", f"nesting deeper than {self.caps.depth}"
+                    )
                 if is_mapping and pending is None:
-                    raise self._refuse(origin, "complex_key", "a key that is a list or an object")
+                    raise self._refuse(
+                        source_node, "complex_key", "a key that is a list or an object"
+                    )
                 stack.append((top, here, nodes, pending))
                 is_mapping = kind is mapping_event
-                top = Mapping(document, origin) if is_mapping else Sequence(document, origin)
-                if origin.anchor is not None:
-                    self._anchor(origin, top, -1)
-                here, pending = origin, None
+                top = (
+                    Mapping(document, source_node)
+                    if is_mapping
+                    else Sequence(document, source_node)
+                )
+                if source_node.anchor is not None:
+                    self._anchor(source_node, top, -1)
+                here, pending = source_node, None
                 nodes += 1
                 continue
             elif kind is ev.MappingEndEvent or kind is ev.SequenceEndEvent:
-                value, origin = top, here
-                self._close(origin, event.end_mark.index)
+                value, source_node = top, here
+                self._close(source_node, event.end_mark.index)
                 top, here, before, pending = stack.pop()
                 is_mapping = type(top) is Mapping
-                if origin.anchor is not None and self.anchors[origin.anchor][2] is origin:
-                    self.anchors[origin.anchor] = (value, nodes - before, origin)
+                if (
+                    source_node.anchor is not None
+                    and self.anchors[source_node.anchor][2] is source_node
+                ):
+                    self.anchors[source_node.anchor] = (value, nodes - before, source_node)
             elif kind is ev.AliasEvent:
                 start = event.start_mark.index
-                origin = Origin(start, event.end_mark.index, start, alias=event.anchor)
+                source_node = SourceNode(start, event.end_mark.index, start, alias=event.anchor)
                 if is_mapping and pending is None:
-                    raise self._refuse(origin, "complex_key", "a key that is an alias")
-                value, weight = self._aliased(event.anchor, origin)
+                    raise self._refuse(source_node, "complex_key", "a key that is an alias")
+                value, weight = self._aliased(event.anchor, source_node)
                 nodes += weight
             elif kind is ev.DocumentStartEvent:
                 self._begin(event)
@@ -207,25 +220,25 @@ class _Builder:
             if nodes > most:
                 raise Refused("too_many_nodes", f"more than {most} values, aliases counted")
             if top is None:
-                entry = Entry(None, value, origin, None, origin)
+                entry = Entry(None, value, source_node, None, source_node)
                 self.roots.append(entry)
             elif is_mapping:
                 assert pending is not None
                 name = pending[0]
-                entry = Entry(name, value, origin, pending[1], here)
+                entry = Entry(name, value, source_node, pending[1], here)
                 pending = None
                 here.entries.append(entry)
                 top.entries[name] = entry
                 set_item(top, name, value)
             else:
-                entry = Entry(None, value, origin, None, here)
+                entry = Entry(None, value, source_node, None, here)
                 here.entries.append(entry)
                 top.entries.append(entry)
                 append(top, value)
             if here is not None and len(here.entries) > wide:
-                raise self._refuse(origin, "too_many_entries", f"more than {wide} entries")
-            origin.entry = entry
-            if type(origin.entries) is list and top is not None:
+                raise self._refuse(source_node, "too_many_entries", f"more than {wide} entries")
+            source_node.entry = entry
+            if type(source_node.entries) is list and top is not None:
                 value.up, value.entry = top, entry
         self._finish()
 
@@ -233,7 +246,7 @@ class _Builder:
         self._end_document()
         document, end = self.document, len(self.text)
         if document.stream:
-            stream = Origin(0, end, 0)
+            stream = SourceNode(0, end, 0)
             stream.entries = self.roots
             sequence = Sequence(document, stream)
             document.root_entry = stream.entry = Entry(None, sequence, stream, None, stream)
@@ -242,7 +255,7 @@ class _Builder:
         elif self.roots:
             document.root_entry = self.roots[0]
         else:  # nothing but comments, if that
-            empty = Origin(end, end, end)
+            empty = SourceNode(end, end, end)
             document.root_entry = empty.entry = Entry(None, None, empty, None, empty)
 
     def _begin(self, event: Any) -> None:
@@ -260,41 +273,41 @@ class _Builder:
         """Anchors live in one document of a stream."""
         self.anchors.clear()
 
-    def _anchor(self, origin: Origin, value: Any, weight: int) -> None:
-        assert origin.anchor is not None
-        self.anchors[origin.anchor] = (value, weight, origin)
+    def _anchor(self, source_node: SourceNode, value: Any, weight: int) -> None:
+        assert source_node.anchor is not None
+        self.anchors[source_node.anchor] = (value, weight, source_node)
 
-    def _aliased(self, name: str, origin: Origin) -> tuple[Any, int]:
+    def _aliased(self, name: str, source_node: SourceNode) -> tuple[Any, int]:
         if name not in self.anchors:
-            raise self._refuse(origin, "alias_undefined", "an alias has no anchor")
+            raise self._refuse(source_node, "alias_undefined", "an alias has no anchor")
         value, weight, anchored = self.anchors[name]
         if weight < 0:
-            raise self._refuse(origin, "alias_recursive", "an alias within its anchor")
+            raise self._refuse(source_node, "alias_recursive", "an alias within its anchor")
         uses = self.document.aliased
         uses[id(anchored)] = uses.get(id(anchored), 0) + 1
-        self.document.alias_of[id(origin)] = anchored
+        self.document.alias_of[id(source_node)] = anchored
         return value, weight
 
-    def _container(self, event: Any) -> Origin:
+    def _container(self, event: Any) -> SourceNode:
         start = outer = event.start_mark.index
         if (event.anchor or event.tag) and self.text[start] in "&!":
             match = PROPERTIES.match(self.text, start)
             start = match.end() if match else start
-        origin = Origin(
+        source_node = SourceNode(
             start, -1, outer, None, event.tag, event.anchor, None, bool(event.flow_style)
         )
-        origin.entries = []
-        return origin
+        source_node.entries = []
+        return source_node
 
-    def _value(self, event: Any, origin: Origin) -> Any:
+    def _value(self, event: Any, source_node: SourceNode) -> Any:
         tag, raw = event.tag, event.value
         if tag and tag != "!":
             return tagged(tag, raw, self.document.dialect)
-        if origin.style is None and not tag:
+        if source_node.style is None and not tag:
             return scalars.resolve(raw, self.document.dialect)
         return raw
 
-    def _scalar(self, event: Any) -> Origin:
+    def _scalar(self, event: Any) -> SourceNode:
         """A scalar with a tag or an anchor, or a block scalar."""
         text = self.text
         outer = start = event.start_mark.index
@@ -312,21 +325,21 @@ class _Builder:
             self.document.opaque.append((header, end))
         elif "#" in text[start:end]:
             self.document.opaque.append((start, end))
-        return Origin(start, end, outer, style, event.tag, event.anchor)
+        return SourceNode(start, end, outer, style, event.tag, event.anchor)
 
-    def _close(self, origin: Origin, mark: int) -> None:
-        if origin.flow:
-            origin.end = mark
-        elif origin.entries:
-            last = origin.entries[-1]
+    def _close(self, source_node: SourceNode, mark: int) -> None:
+        if source_node.flow:
+            source_node.end = mark
+        elif source_node.entries:
+            last = source_node.entries[-1]
             source = last.source
             assert source is not None
-            origin.end = max(source.end, last.key.end if last.key is not None else 0)
+            source_node.end = max(source.end, last.key.end if last.key is not None else 0)
         else:
-            origin.end = origin.start
+            source_node.end = source_node.start
 
-    def _refuse(self, origin: Origin, code: str, message: str) -> Refused:
-        line = self.text.count("\n", 0, origin.start) + 1
+    def _refuse(self, source_node: SourceNode, code: str, message: str) -> Refused:
+        line = self.text.count("\n", 0, source_node.start) + 1
         return Refused(code, message, line=line)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from confmig.documents.model.tree import Entry, Origin
+from confmig.documents.model.tree import Entry, SourceNode
 from confmig.documents.text.pieces import (
     Edit,
     Rope,
@@ -165,7 +165,7 @@ class Replace(Stages):
         edits = [] if head == new.header else [Edit(source.start, block.head, [new.header])]
         return [*edits, Edit(block.begin, source.end, new.content)]
 
-    def _header_comment(self, source: Origin) -> int | None:
+    def _header_comment(self, source: SourceNode) -> int | None:
         """Where a block scalar's header ends if a comment follows it, which stays on the line."""
         if source.style not in texts.BLOCK:
             return None
@@ -211,7 +211,7 @@ class Replace(Stages):
             last = self._below_entries(carried_by(entry), source, last)
         return self.layout.value_lines_start(entry), self.layout.before_newline(last)
 
-    def _below_entries(self, carried: list[Entry], home: Origin, last: int) -> int:
+    def _below_entries(self, carried: list[Entry], home: SourceNode, last: int) -> int:
         """Where the comments below the last entry of a block collection begin.
 
         They stay where they are if the value of one of its entries took its place. ``last``

@@ -16,7 +16,7 @@ import yaml
 from yaml import events as ev
 
 from confmig.documents.model.differences import differences
-from confmig.documents.model.tree import Origin
+from confmig.documents.model.tree import SourceNode
 from confmig.documents.text.pieces import Rope, join_lines, text_of
 from confmig.documents.text.rewording import reworded
 from confmig.documents.yaml.parse import CParser
@@ -46,7 +46,7 @@ class Block:
     head: int
 
 
-def block_of(text: str, node: Origin, value: str) -> Block | None:
+def block_of(text: str, node: SourceNode, value: str) -> Block | None:
     """The block text that is at ``node`` and means ``value``; None if it has no content."""
     match = _HEADER.match(text, node.start)
     begin = text.find("\n", node.start, node.end) + 1
@@ -74,7 +74,7 @@ def keeps(text: str, header: int) -> bool:
     return _KEEPS.search(line) is not None
 
 
-def read(text: str, node: Origin, column: int) -> str | None:
+def read(text: str, node: SourceNode, column: int) -> str | None:
     """The value of the text that is at ``node`` in an entry at ``column``."""
     ending = "\n" if node.end < len(text) else ""
     return _read(f"{' ' * column}k: {text[node.start : node.end]}{ending}")
@@ -143,7 +143,7 @@ def changed(
     return None
 
 
-def continued(text: str, node: Origin, old: str, new: str, column: int) -> Rope | None:
+def continued(text: str, node: SourceNode, old: str, new: str, column: int) -> Rope | None:
     """A plain or quoted text of several lines, in an entry at ``column``, with other words.
 
     None if its lines cannot stay.

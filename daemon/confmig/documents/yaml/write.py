@@ -130,7 +130,9 @@ class Write(Stages):
             return False
         if node is not None and (node.alias or (node.flow and node.entries)):
             return False
-        return not (value.origin is not None and value.origin.flow and value.origin.entries)
+        return not (
+            value.source_node is not None and value.source_node.flow and value.source_node.entries
+        )
 
     def is_text_block(self, entry: Entry) -> bool:
         """Whether a value that moved here is a block text."""
@@ -148,8 +150,8 @@ class Write(Stages):
         ``bare``: its anchor and tag are written elsewhere.
         """
         container, node = entry.value, entry.node
-        origin = container.origin
-        if node is None or origin is None or not origin.entries or node.entry is None:
+        source_node = container.source_node
+        if node is None or source_node is None or not source_node.entries or node.entry is None:
             lines: list[Rope] = []
             before: Entry | None = None
             for inner in entries_of(container):
@@ -165,9 +167,9 @@ class Write(Stages):
                 fix="move the whole entry, or edit this file by hand",
             )
         owner = node.entry
-        first = self.layout.region(origin.entries[0])
+        first = self.layout.region(source_node.entries[0])
         if owner.is_root:
-            start, end = first.first, self.layout.region(origin.entries[-1]).last
+            start, end = first.first, self.layout.region(source_node.entries[-1]).last
         else:
             start, end = self.layout.value_lines_start(owner), self.layout.region(owner).last
             if node.outer != node.start:
