@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from confmig.documents.text.pieces import (
     Edit,
-    Rope,
+    Pieces,
     Segment,
     compose,
     indent,
@@ -24,13 +24,13 @@ SOURCE = "one two three"
 
 
 def test_edits_are_made_in_the_order_of_the_source() -> None:
-    rope = compose(0, len(SOURCE), [Edit(8, 13, ["3"]), Edit(0, 3, ["1"])])
-    assert text_of(SOURCE, rope) == "1 two 3"
+    pieces = compose(0, len(SOURCE), [Edit(8, 13, ["3"]), Edit(0, 3, ["1"])])
+    assert text_of(SOURCE, pieces) == "1 two 3"
 
 
 def test_insertions_at_one_place_keep_their_order() -> None:
-    rope = compose(0, 3, [Edit(3, 3, ["a"]), Edit(3, 3, ["b"])])
-    assert text_of(SOURCE, rope) == "oneab"
+    pieces = compose(0, 3, [Edit(3, 3, ["a"]), Edit(3, 3, ["b"])])
+    assert text_of(SOURCE, pieces) == "oneab"
 
 
 def test_edits_that_overlap_are_refused() -> None:
@@ -66,18 +66,18 @@ _TEXT = "a\n  b\n\nc d\n."
 
 @given(_ROPES)
 @settings(derandomize=True)
-def test_every_segment_is_a_copy_of_the_source(rope: Rope) -> None:
-    text = text_of(_TEXT, rope)
-    for s in segments_of(rope):
+def test_every_segment_is_a_copy_of_the_source(pieces: Pieces) -> None:
+    text = text_of(_TEXT, pieces)
+    for s in segments_of(pieces):
         assert _TEXT[s.old : s.old + s.length] == text[s.new : s.new + s.length]
         assert s.length > 0
 
 
 @given(_ROPES)
 @settings(derandomize=True)
-def test_lines_put_together_again_are_the_text_without_its_final_newline(rope: Rope) -> None:
-    text = text_of(_TEXT, rope)
-    joined = text_of(_TEXT, join_lines(split_lines(_TEXT, rope), "\n"))
+def test_lines_put_together_again_are_the_text_without_its_final_newline(pieces: Pieces) -> None:
+    text = text_of(_TEXT, pieces)
+    joined = text_of(_TEXT, join_lines(split_lines(_TEXT, pieces), "\n"))
     assert joined == text.removesuffix("\n")
 
 

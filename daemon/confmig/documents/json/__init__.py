@@ -33,9 +33,9 @@ class Grammar:
     def render(self, document: Document) -> Rendered:
         """See ``formats.Format``."""
         slots = Slots(document.text, _TRIVIA)
-        rope = _render(document, slots)
-        text = text_of(document.text, rope)
-        segments = segments_of(rope)
+        pieces = _render(document, slots)
+        text = text_of(document.text, pieces)
+        segments = segments_of(pieces)
         data = (("\ufeff" if document.bom else "") + text).encode("utf-8")
         if text == document.text and not document.changes:
             return Rendered(data, tuple(segments), ())

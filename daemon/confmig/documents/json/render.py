@@ -16,7 +16,7 @@ from confmig.documents.json.parse import COMMENT, DIGITS, is_identifier
 from confmig.documents.model.document import Document
 from confmig.documents.model.tree import Entry, Mapping, Sequence, SourceNode, entries_of
 from confmig.documents.text.flow import FlowEditor, joined
-from confmig.documents.text.pieces import Edit, Rope, compose, join_lines
+from confmig.documents.text.pieces import Edit, Pieces, compose, join_lines
 from confmig.documents.text.slots import Slots
 from confmig.errors import Refused
 
@@ -25,8 +25,8 @@ _SAMPLE = 300  # entries tell what a document looks like
 _AWKWARD = re.compile("[\x7f-\x9f\u2028\u2029\ufeff\ud800-\udfff]")
 
 
-def render(document: Document, slots: Slots) -> Rope:
-    """The rope of the finished text (BOM excluded)."""
+def render(document: Document, slots: Slots) -> Pieces:
+    """The pieces of the finished text (BOM excluded)."""
     writer = _Writer(document, slots)
     return compose(0, len(document.text), writer.root_edits(document.root_entry))
 
@@ -158,7 +158,7 @@ class _Writer(FlowEditor):
 
     # --- entries that are new here
 
-    def entry_text(self, entry: Entry, home: SourceNode, indent: str | None) -> Rope:
+    def entry_text(self, entry: Entry, home: SourceNode, indent: str | None) -> Pieces:
         """See ``FlowEditor``."""
         if entry.home is not None and not entry.is_root:
             slot = self.slots.slot(entry)
@@ -169,18 +169,18 @@ class _Writer(FlowEditor):
         style = entry.key.style if entry.key is not None else self.style.key
         return [self.key(entry.name, style), self.style.colon, *value]
 
-    def fresh(self, entries: list[Entry], home: SourceNode) -> Rope:
+    def fresh(self, entries: list[Entry], home: SourceNode) -> Pieces:
         """See ``FlowEditor``: on lines of their own, unless the place is a one-line one."""
         one_line = home.entries and not self.slots.has_line_end(home.start, home.end)
         indent = None if one_line else self._line_indent(home)
         return self._inside_of(entries, home, indent)
 
-    def _inside_of(self, entries: list[Entry], home: SourceNode, indent: str | None) -> Rope:
+    def _inside_of(self, entries: list[Entry], home: SourceNode, indent: str | None) -> Pieces:
         if indent is None:
             gap = "," + self._space()
             return joined([self.entry_text(c, home, None) for c in entries], gap)
         inner = indent + self.style.unit
-        lines: list[Rope] = []
+        lines: list[Pieces] = []
         for number, entry in enumerate(entries):
             lines += self.lines(entry, home, inner, comma=number + 1 < len(entries))
         return [self.newline, *join_lines(lines, self.newline), self.newline, indent]
@@ -202,7 +202,7 @@ class _Writer(FlowEditor):
         indent = self._line_indent(home)
         return None if indent is None else indent + self.style.unit
 
-    def value(self, entry: Entry, indent: str | None) -> Rope:
+    def value(self, entry: Entry, indent: str | None) -> Pieces:
         """A value whose first line has the indentation ``indent``; None for a one-line place."""
         value, node = entry.value, entry.node
         if node is not None:

@@ -19,7 +19,7 @@ from confmig.documents.lines.render import render as _render
 from confmig.documents.lines.verify import verify
 from confmig.documents.model.dialects import UNKNOWN, Dialect
 from confmig.documents.model.document import Caps, Document
-from confmig.documents.text.pieces import Rope, segments_of, text_of
+from confmig.documents.text.pieces import Pieces, segments_of, text_of
 
 
 class LineFormat:
@@ -54,9 +54,9 @@ class LineFormat:
         """See ``formats.Format``."""
         changed = bool(document.changes)
         grammar: Grammar = document.source_map.grammar
-        rope: Rope = _render(document, grammar) if changed else [(0, len(document.text))]
-        text = text_of(document.text, rope)
-        segments = segments_of(rope)
+        pieces: Pieces = _render(document, grammar) if changed else [(0, len(document.text))]
+        text = text_of(document.text, pieces)
+        segments = segments_of(pieces)
         lost = verify(document, grammar, text, segments) if changed else []
         data = (("\ufeff" if document.bom else "") + text).encode(document.encoding)
         return Rendered(data, tuple(segments), tuple(lost))

@@ -259,8 +259,8 @@ class IniGrammar:
         The comments between them stay, too. None if that is not possible.
         """
         if not self._indents:
-            rope = reworded(spot.old, (0, len(spot.old)), spot.was, value, gap=_JOINS)
-            text = text_of(spot.old, rope) if rope is not None else ""
+            pieces = reworded(spot.old, (0, len(spot.old)), spot.was, value, gap=_JOINS)
+            text = text_of(spot.old, pieces) if pieces is not None else ""
             whole = bool(text) and all(line.strip(" \t\\") for line in text.splitlines())
             return text if whole and not self._needs_quotes(value, spot.was) else None
         old, new = spot.was.split("\n"), value.split("\n")

@@ -128,10 +128,10 @@ class PropertiesGrammar:
         characters = _characters(spot.old)
         if len(characters) != len(spot.was):
             return None
-        rope = reworded_by_character(
+        pieces = reworded_by_character(
             spot.old, characters, spot.was, value, lambda text: self._escaped(text, habits)
         )
-        text = _without_blank_lines(text_of(spot.old, rope))
+        text = _without_blank_lines(text_of(spot.old, pieces))
         if text[:1] in (" ", "\t", "\f"):
             text = "\\" + text  # it would belong to what is before the value
         return text if _plain(text) == value else None

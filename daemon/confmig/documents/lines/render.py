@@ -16,12 +16,12 @@ from confmig.documents.model.lookup import unclear
 from confmig.documents.model.path import Place, show
 from confmig.documents.model.tree import Entry, Mapping, Sequence, entries_of
 from confmig.documents.text.blank_lines import tidied
-from confmig.documents.text.pieces import Edit, Rope, compose
+from confmig.documents.text.pieces import Edit, Pieces, compose
 from confmig.errors import Refused
 
 
-def render(document: Document, grammar: Grammar) -> Rope:
-    """The rope of the finished text (BOM excluded)."""
+def render(document: Document, grammar: Grammar) -> Pieces:
+    """The pieces of the finished text (BOM excluded)."""
     return _Writer(document, grammar).run()
 
 
@@ -56,16 +56,16 @@ class _Writer:
             self._unit = unit_of(self.text, self.sections)
         return self._unit
 
-    def run(self) -> Rope:
+    def run(self) -> Pieces:
         """The finished text."""
         root = self._root()
         for number, section in enumerate(self.sections):
             self._section(number, section, root)
-        rope = compose(0, len(self.text), tidied(self.text, self.edits))
+        pieces = compose(0, len(self.text), tidied(self.text, self.edits))
         for entry in entries_of(root):
             if isinstance(entry.value, Mapping) and id(entry) not in self.headers:
-                append(self.text, rope, self._new_section(entry), self.newline)
-        return ended(self.text, rope)
+                append(self.text, pieces, self._new_section(entry), self.newline)
+        return ended(self.text, pieces)
 
     def _root(self) -> Mapping:
         """The root, if its shape is one that the format can hold."""
@@ -142,7 +142,7 @@ class _Writer:
         known = {id(p.entry): p for p in staying}
         anchor: Pair | None = None
         first: tuple[int, str] | None = None
-        lines: dict[int, Rope] = {}
+        lines: dict[int, Pieces] = {}
         entries = entries_of(table)
         behind = max((i for i, c in enumerate(entries) if id(c) in known), default=-1)
         for index, entry in enumerate(entries):
@@ -162,14 +162,14 @@ class _Writer:
                     at, margin = first
                 lines.setdefault(at, []).extend(self._line(entry, margin))
                 self.margins[margin] = None
-        for at, rope in lines.items():
+        for at, pieces in lines.items():
             if (
                 number == 0
                 and not self.sections[0].pairs
                 and any(map(self._stays, self.sections[1:]))
             ):
-                rope.append(self.newline)  # the first pairs above a section
-            self.edits.append(Edit(at, at, self._inserted(at, rope)))
+                pieces.append(self.newline)  # the first pairs above a section
+            self.edits.append(Edit(at, at, self._inserted(at, pieces)))
 
     def _last(self, number: int, anchor: Pair | None) -> Pair | None:
         """The last pair of a section whose key occurs twice, if it comes behind the others."""
@@ -205,13 +205,13 @@ class _Writer:
             return section.body, margin
         return section.pairs[0].lead if section.pairs else self.map.roof, margin
 
-    def _inserted(self, at: int, rope: Rope) -> Rope:
+    def _inserted(self, at: int, pieces: Pieces) -> Pieces:
         """Lines put in at the start of a line, or behind a last line without a terminator."""
         if at > 0 and self.text[at - 1] not in "\r\n":
-            rope = [self.newline, *rope[:-1]]
+            pieces = [self.newline, *pieces[:-1]]
         if self.map.dangling and at == len(self.text):
-            rope = [self.newline, *rope]
-        return rope
+            pieces = [self.newline, *pieces]
+        return pieces
 
     # --- pairs
 
@@ -242,10 +242,10 @@ class _Writer:
         spot = Spot(place, self.newline, margin, between + pad, old, was, node.style)
         text = self.grammar.value(value, self.habits, spot)
         pad = pad if _first_line(text) else pad.rstrip()
-        rope: Rope = [pad + text]
+        pieces: Pieces = [pad + text]
         if "\n" in old and "\n" in text:  # what stays, comments too, is a copy
-            rope = [pad, *copied(old, node.start, text)]
-        return [*edits, Edit(node.start, node.end, rope)]
+            pieces = [pad, *copied(old, node.start, text)]
+        return [*edits, Edit(node.start, node.end, pieces)]
 
     def _pad(self, between: str, old: str) -> str:
         """What a value without text on its line lacks before a new one.
@@ -260,12 +260,12 @@ class _Writer:
             return blanks or usual[len(between) :]
         return blanks or (" " if between[-2:-1] in (" ", "\t") else "")
 
-    def _line(self, entry: Entry, margin: str) -> Rope:
+    def _line(self, entry: Entry, margin: str) -> Pieces:
         """A pair on lines of its own, with the comments it brings along."""
         pair = self.pairs.get(id(entry))
         if pair is not None and not isinstance(entry.value, Mapping):
-            rope = compose(pair.lead, pair.end, self._pair_edits(pair))
-            return shifted(self.text, rope, len(margin_of(self.text, pair)), margin, self.newline)
+            pieces = compose(pair.lead, pair.end, self._pair_edits(pair))
+            return shifted(self.text, pieces, len(margin_of(self.text, pair)), margin, self.newline)
         place = self.places[id(entry)]
         value = text_of_value(entry.value, place)
         line = margin + self.habits.prefix + self._name(entry)
@@ -280,15 +280,15 @@ class _Writer:
             line += delimiter + text
         return [*self._comments(entry, margin), line, self.newline]
 
-    def _comments(self, entry: Entry, margin: str) -> Rope:
+    def _comments(self, entry: Entry, margin: str) -> Pieces:
         """The comments above what an entry was and what its value was, on lines of their own."""
         held = entry.node.entry if entry.node is not None else None
-        out: Rope = []
+        out: Pieces = []
         for one in {id(c): c for c in (entry, held) if c is not None}:
             statement = self.pairs.get(one) or self.headers.get(one)
             if statement is not None and statement.lead < statement.start:
                 width = len(margin_of(self.text, statement))
-                above: Rope = [(statement.lead, statement.start)]
+                above: Pieces = [(statement.lead, statement.start)]
                 out += shifted(self.text, above, width, margin, self.newline)
         return out
 
@@ -307,7 +307,7 @@ class _Writer:
 
     # --- new sections
 
-    def _new_section(self, entry: Entry) -> Rope:
+    def _new_section(self, entry: Entry) -> Pieces:
         """A section at the end.
 
         It must not be deeper than the pair before it, whose value it would else go on with.
@@ -316,14 +316,14 @@ class _Writer:
         last += [p for s in self.sections for p in s.pairs[-1:]]
         margins = [margin_of(self.text, s) for s in last]
         margin = min((*margins, *self.margins), key=len)
-        rope: Rope = [
+        pieces: Pieces = [
             *self._comments(entry, margin),
             f"{margin}[{self._name(entry)}]",
             self.newline,
         ]
         for inner in entries_of(entry.value):
-            rope += self._line(inner, margin + self.unit)
-        return rope
+            pieces += self._line(inner, margin + self.unit)
+        return pieces
 
 
 def _first_line(text: str) -> str:

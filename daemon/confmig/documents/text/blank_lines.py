@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from itertools import pairwise
 
-from confmig.documents.text.pieces import Edit, Piece, Rope, text_of
+from confmig.documents.text.pieces import Edit, Piece, Pieces, text_of
 
 Span = tuple[int, int]
 
@@ -58,9 +58,9 @@ def lines_that_go(text: str, start: int, end: int, *, leads: bool, ends: bool) -
     return [Edit(start, high, [])] if keep_above else [Edit(low, end, [])]
 
 
-def without_blank_ends(text: str, rope: Rope) -> Rope:
-    """A rope without blank lines at its start or end, unless the text has such there, too."""
-    out = list(rope)
+def without_blank_ends(text: str, pieces: Pieces) -> Pieces:
+    """Pieces without blank lines at their start or end, unless the text has such there, too."""
+    out = list(pieces)
     while out and not _blank_start(text):
         first = text_of(text, out[:1])
         cut = _blank_start(first)
@@ -90,9 +90,9 @@ def _blank_end(text: str) -> int:
     return len(text) - end if end and end < len(text) else 0
 
 
-def _shorter(rope: Rope, at: int, size: int) -> Rope:
-    """A rope with its first (0) or last (-1) piece shortened from outside."""
-    piece = rope[at]
+def _shorter(pieces: Pieces, at: int, size: int) -> Pieces:
+    """Pieces with their first (0) or last (-1) piece shortened from outside."""
+    piece = pieces[at]
     rest: Piece
     if isinstance(piece, str):
         rest = piece[size:] if at == 0 else piece[: len(piece) - size]
@@ -101,13 +101,13 @@ def _shorter(rope: Rope, at: int, size: int) -> Rope:
         rest = (piece[0] + size, piece[1]) if at == 0 else (piece[0], piece[1] - size)
         empty = rest[0] >= rest[1]
     if empty:
-        return rope[1:] if at == 0 else rope[:-1]
-    return [rest, *rope[1:]] if at == 0 else [*rope[:-1], rest]
+        return pieces[1:] if at == 0 else pieces[:-1]
+    return [rest, *pieces[1:]] if at == 0 else [*pieces[:-1], rest]
 
 
 def _is_cut(text: str, edit: Edit) -> bool:
     """Whether an edit takes whole lines out."""
-    if edit.rope or edit.start == edit.end:
+    if edit.pieces or edit.start == edit.end:
         return False
     begins = edit.start == 0 or text[edit.start - 1] == "\n"
     return begins and (edit.end == len(text) or text[edit.end - 1] == "\n")

@@ -14,7 +14,7 @@ from confmig.documents.model.lookup import shown
 from confmig.documents.model.tree import Container, Entry, SourceNode, entries_of
 from confmig.documents.text.blank_lines import lines_that_go
 from confmig.documents.text.carried import CarriedComments
-from confmig.documents.text.pieces import Edit, Rope, compose, join_lines
+from confmig.documents.text.pieces import Edit, Pieces, compose, join_lines
 from confmig.documents.text.slots import Slot, Span
 from confmig.errors import Refused
 
@@ -30,14 +30,14 @@ class FlowEditor(CarriedComments, ABC):
         """The edits of an entry that is where its source stands."""
 
     @abstractmethod
-    def entry_text(self, entry: Entry, home: SourceNode, indent: str | None) -> Rope:
+    def entry_text(self, entry: Entry, home: SourceNode, indent: str | None) -> Pieces:
         """An entry that is new in its collection.
 
         ``indent`` is that of its line, None where it shares a line.
         """
 
     @abstractmethod
-    def fresh(self, entries: list[Entry], home: SourceNode) -> Rope:
+    def fresh(self, entries: list[Entry], home: SourceNode) -> Pieces:
         """What is between the brackets of a collection that had no entries."""
 
     @abstractmethod
@@ -226,7 +226,7 @@ class FlowEditor(CarriedComments, ABC):
                 indent = self._indent(before)
                 return self._insert_lines(home, new, before.tail, indent, closed=closed)
             gap = self.gap(home)
-            inner: Rope = []
+            inner: Pieces = []
             for number, entry in enumerate(new):
                 comma = "," if closed or number + 1 < len(new) else ""
                 inner += [gap, *self.entry_text(entry, home, None), comma]
@@ -247,18 +247,18 @@ class FlowEditor(CarriedComments, ABC):
     def _insert_lines(
         self, home: SourceNode, new: list[Entry], at: int, indent: str, *, closed: bool
     ) -> list[Edit]:
-        lines: list[Rope] = []
+        lines: list[Pieces] = []
         for number, entry in enumerate(new):
             comma = closed or number + 1 < len(new)
             lines += self.lines(entry, home, indent, comma=comma)
         return [Edit(at, at, [self.newline, *join_lines(lines, self.newline)])]
 
-    def lines(self, entry: Entry, home: SourceNode, indent: str, *, comma: bool) -> list[Rope]:
+    def lines(self, entry: Entry, home: SourceNode, indent: str, *, comma: bool) -> list[Pieces]:
         """An entry on lines of its own, with the comments it brings along."""
         kept, behind = self.comments_of(entry)
         kept = [*self.of_nobody_before(entry), *kept]
-        above: list[Rope] = [[indent, span] for span in kept]
-        trailing: Rope = [p for span in behind for p in (" ", span)]
+        above: list[Pieces] = [[indent, span] for span in kept]
+        trailing: Pieces = [p for span in behind for p in (" ", span)]
         line = [indent, *self.entry_text(entry, home, indent), "," if comma else "", *trailing]
         return [*above, line]
 
@@ -287,19 +287,19 @@ class FlowEditor(CarriedComments, ABC):
             edits.append(Edit(slot.tail, slot.tail, [p for s in behind for p in (" ", s)]))
         return edits
 
-    def moved(self, edits: list[Edit], start: int, end: int, indent: str | None) -> Rope:
+    def moved(self, edits: list[Edit], start: int, end: int, indent: str | None) -> Pieces:
         """Source text from elsewhere with edits made, and its lines shifted to another indentation.
 
         ``indent`` is that of its new line (None: the lines stay as they are).
         """
-        rope = compose(start, end, edits)
+        pieces = compose(start, end, edits)
         begin = self.text[self.slots.line_start(start) : start]
         old = begin[: len(begin) - len(begin.lstrip())]
         if indent is None or old == indent:
-            return rope
-        out: Rope = []
+            return pieces
+        out: Pieces = []
         fresh = False  # whether the next piece begins a line
-        for piece in rope:
+        for piece in pieces:
             if isinstance(piece, str):
                 if fresh and piece.startswith(old):
                     piece = indent + piece[len(old) :]
@@ -332,11 +332,11 @@ class FlowEditor(CarriedComments, ABC):
         return number > 0 and self.opaque[number - 1][1] > at
 
 
-def joined(ropes: list[Rope], separator: str) -> Rope:
+def joined(texts: list[Pieces], separator: str) -> Pieces:
     """Ropes one after the other with a separator between."""
-    out: Rope = []
-    for number, rope in enumerate(ropes):
+    out: Pieces = []
+    for number, pieces in enumerate(texts):
         if number:
             out.append(separator)
-        out.extend(rope)
+        out.extend(pieces)
     return out

@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from confmig.errors import Refused
 
 Piece = str | tuple[int, int]
-Rope = list[Piece]
+Pieces = list[Piece]
 
 
 @dataclass(frozen=True, slots=True)
 class Edit:
-    """Replace the source span [start, end) by a rope."""
+    """Replace the source span [start, end) by pieces."""
 
     start: int
     end: int
-    rope: Rope
+    pieces: Pieces
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,34 +42,34 @@ class Overlap(Refused):
         self.at = at
 
 
-def compose(start: int, end: int, edits: Iterable[Edit]) -> Rope:
+def compose(start: int, end: int, edits: Iterable[Edit]) -> Pieces:
     """The source span [start, end) with the edits made. Edits at one place keep their order.
 
     Raises ``Overlap``."""
-    rope: Rope = []
+    pieces: Pieces = []
     at = start
     for edit in sorted(edits, key=lambda e: (e.start, e.end)):
         if edit.start < at or edit.end > end:
             raise Overlap(edit.start)
         if edit.start > at:
-            rope.append((at, edit.start))
-        rope.extend(edit.rope)
+            pieces.append((at, edit.start))
+        pieces.extend(edit.pieces)
         at = edit.end
     if at < end:
-        rope.append((at, end))
-    return rope
+        pieces.append((at, end))
+    return pieces
 
 
-def text_of(source: str, rope: Rope) -> str:
-    """The text of a rope."""
-    return "".join(p if isinstance(p, str) else source[p[0] : p[1]] for p in rope)
+def text_of(source: str, pieces: Pieces) -> str:
+    """The text of pieces."""
+    return "".join(p if isinstance(p, str) else source[p[0] : p[1]] for p in pieces)
 
 
-def segments_of(rope: Rope) -> list[Segment]:
+def segments_of(pieces: Pieces) -> list[Segment]:
     """The copied spans in the order of the result; neighbours are joined."""
     out: list[Segment] = []
     at = 0
-    for piece in rope:
+    for piece in pieces:
         if isinstance(piece, str):
             at += len(piece)
             continue
@@ -82,10 +82,10 @@ def segments_of(rope: Rope) -> list[Segment]:
     return out
 
 
-def split_lines(source: str, rope: Rope) -> list[Rope]:
-    """The lines of a rope without their terminators; a final terminator ends the last line."""
-    lines: list[Rope] = [[]]
-    for piece in rope:
+def split_lines(source: str, pieces: Pieces) -> list[Pieces]:
+    """The lines of pieces without their terminators; a final terminator ends the last line."""
+    lines: list[Pieces] = [[]]
+    for piece in pieces:
         if isinstance(piece, str):
             parts = piece.split("\n")
             for number, part in enumerate(parts):
@@ -113,7 +113,7 @@ def split_lines(source: str, rope: Rope) -> list[Rope]:
     return [_without_return(source, line) for line in lines]
 
 
-def _without_return(source: str, line: Rope) -> Rope:
+def _without_return(source: str, line: Pieces) -> Pieces:
     """A line without the carriage return that a newline in another piece left behind."""
     if not line:
         return line
@@ -123,9 +123,9 @@ def _without_return(source: str, line: Rope) -> Rope:
     return [*line[:-1], last[:-1] if isinstance(last, str) else (last[0], last[1] - 1)]
 
 
-def join_lines(lines: list[Rope], newline: str) -> Rope:
+def join_lines(lines: list[Pieces], newline: str) -> Pieces:
     """Lines put together again, without a final terminator."""
-    out: Rope = []
+    out: Pieces = []
     for number, line in enumerate(lines):
         if number:
             out.append(newline)
@@ -133,9 +133,9 @@ def join_lines(lines: list[Rope], newline: str) -> Rope:
     return out
 
 
-def strip_start(source: str, rope: Rope) -> Rope:
-    """The rope without its leading spaces."""
-    out = list(rope)
+def strip_start(source: str, pieces: Pieces) -> Pieces:
+    """The pieces without its leading spaces."""
+    out = list(pieces)
     while out:
         text = text_of(source, out[:1])
         bare = text.lstrip(" ")
@@ -148,14 +148,16 @@ def strip_start(source: str, rope: Rope) -> Rope:
     return out
 
 
-def indent(source: str, lines: list[Rope], by: int, *, first_has_none: bool = False) -> list[Rope]:
+def indent(
+    source: str, lines: list[Pieces], by: int, *, first_has_none: bool = False
+) -> list[Pieces]:
     """Shift lines to the right or left. Blank lines stay as they are.
 
     ``first_has_none``: the first line began in the middle of a source line, so it carries no
     indentation of its own and is left alone. Raises ``Refused`` (``cannot_unindent``) where a
     line has less indentation than must go.
     """
-    out: list[Rope] = []
+    out: list[Pieces] = []
     for number, line in enumerate(lines):
         text = text_of(source, line)
         if (number == 0 and first_has_none) or not text.strip() or by == 0:
@@ -169,8 +171,8 @@ def indent(source: str, lines: list[Rope], by: int, *, first_has_none: bool = Fa
     return out
 
 
-def _drop(line: Rope, count: int) -> Rope:
-    out: Rope = []
+def _drop(line: Pieces, count: int) -> Pieces:
+    out: Pieces = []
     for piece in line:
         size = len(piece) if isinstance(piece, str) else piece[1] - piece[0]
         if count >= size:

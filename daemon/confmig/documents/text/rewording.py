@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable
 
 from confmig.documents.model.differences import differences
-from confmig.documents.text.pieces import Rope
+from confmig.documents.text.pieces import Pieces
 
 GAP = r"\s+"
 Span = tuple[int, int]
@@ -25,7 +25,7 @@ def reworded(
     *,
     gap: str = GAP,
     write: Callable[[str], str] = str,
-) -> Rope | None:
+) -> Pieces | None:
     """The source span, whose lines fold to ``old``, with the words of ``new``.
 
     ``gap`` matches what is between words in the source; ``write`` gives the source text of a
@@ -41,7 +41,7 @@ def reworded(
 
 def reworded_by_character(
     text: str, characters: list[Span], old: str, new: str, write: Callable[[str], str]
-) -> Rope:
+) -> Pieces:
     """A source text with the words of ``new``.
 
     ``characters`` says where each character of its value ``old`` stands, so that words may hold
@@ -63,17 +63,17 @@ def _with_words(
     before: list[str],
     after: list[str],
     write: Callable[[str], str],
-) -> Rope:
+) -> Pieces:
     """A source span with the words ``after`` for those ``before``, which are at ``places``."""
-    rope: Rope = []
+    pieces: Pieces = []
     at = span[0]
     for a, b, c, d in differences(before, after):
         begin = places[a][0] if a < len(places) else places[-1][1] if places else span[1]
         end = places[b - 1][1] if b > a else begin
-        rope += [(at, begin), write("".join(after[c:d]))]
+        pieces += [(at, begin), write("".join(after[c:d]))]
         at = end
-    rope.append((at, span[1]))
-    return [p for p in rope if (p if isinstance(p, str) else p[0] < p[1])]
+    pieces.append((at, span[1]))
+    return [p for p in pieces if (p if isinstance(p, str) else p[0] < p[1])]
 
 
 def _tokens(value: str) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from confmig.documents.formats import Rendered
 from confmig.documents.model.document import Caps, Document
-from confmig.documents.text.pieces import Rope, segments_of, text_of
+from confmig.documents.text.pieces import Pieces, segments_of, text_of
 from confmig.documents.text.slots import Slots, trivia
 from confmig.documents.toml.parse import parse as _parse
 from confmig.documents.toml.render import render as _render
@@ -27,9 +27,9 @@ def comments(document: Document) -> list[tuple[int, int]]:
 def render(document: Document) -> Rendered:
     """See ``formats.Format``."""
     slots = Slots(document.text, _TRIVIA)
-    rope: Rope = _render(document, slots) if document.changes else [(0, len(document.text))]
-    text = text_of(document.text, rope)
-    segments = segments_of(rope)
+    pieces: Pieces = _render(document, slots) if document.changes else [(0, len(document.text))]
+    text = text_of(document.text, pieces)
+    segments = segments_of(pieces)
     data = (("\ufeff" if document.bom else "") + text).encode("utf-8")
     if text == document.text and not document.changes:
         return Rendered(data, tuple(segments), ())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from confmig.documents.model.document import Document
 from confmig.documents.text.blank_lines import tidied, without_blank_ends
-from confmig.documents.text.pieces import Piece, Rope, compose, text_of
+from confmig.documents.text.pieces import Piece, Pieces, compose, text_of
 from confmig.documents.toml.draft import Draft
 from confmig.documents.toml.statements import Block
 
@@ -22,9 +22,9 @@ class Assemble:
         self._open = False  # whether what comes next is apart from what was written
         self._airy: bool | None = None
 
-    def run(self) -> Rope:
+    def run(self) -> Pieces:
         """The finished text."""
-        out: Rope = []
+        out: Pieces = []
         for block in self.draft.blocks:
             plan = self.draft.plan_of(block)
             if not plan.moved:
@@ -35,7 +35,7 @@ class Assemble:
             out = self._without_last_newline(out)
         return out
 
-    def _emit(self, out: Rope, block: Block) -> None:
+    def _emit(self, out: Pieces, block: Block) -> None:
         plan = self.draft.plan_of(block)
         for text in plan.before:
             self._emit_new(out, text)
@@ -48,7 +48,7 @@ class Assemble:
         for text in plan.after:
             self._emit_new(out, text)
 
-    def _emit_new(self, out: Rope, text: Rope | Block) -> None:
+    def _emit_new(self, out: Pieces, text: Pieces | Block) -> None:
         self._open = True
         if isinstance(text, Block):
             self._emit(out, text)
@@ -56,21 +56,21 @@ class Assemble:
             self._append(out, text, apart=True)
         self._open = True
 
-    def _append(self, out: Rope, rope: Rope, *, apart: bool) -> None:
-        """Add a rope on a new line; behind a blank line, where sections are set apart."""
-        if not rope:
+    def _append(self, out: Pieces, pieces: Pieces, *, apart: bool) -> None:
+        """Add pieces on a new line; behind a blank line, where sections are set apart."""
+        if not pieces:
             return
         before = text_of(self.text, out[-2:])
         if before and not before.endswith("\n"):
             out.append(self.newline)
             before += "\n"
         apart = (apart or self._open) and self.airy
-        blank = before.endswith(BLANK_LINE) or text_of(self.text, rope[:1]).startswith(
+        blank = before.endswith(BLANK_LINE) or text_of(self.text, pieces[:1]).startswith(
             ("\n", "\r\n")
         )
         if apart and before.strip() and not blank:
             out.append(self.newline)
-        out.extend(rope)
+        out.extend(pieces)
         self._open = False
 
     @property
@@ -82,11 +82,11 @@ class Assemble:
             self._airy = not blank or any(blank)
         return self._airy
 
-    def _without_last_newline(self, rope: Rope) -> Rope:
-        tail = text_of(self.text, rope[-1:])
+    def _without_last_newline(self, pieces: Pieces) -> Pieces:
+        tail = text_of(self.text, pieces[-1:])
         if not tail.endswith("\n"):
-            return rope
+            return pieces
         cut = 2 if tail.endswith("\r\n") else 1
-        last = rope[-1]
+        last = pieces[-1]
         short: Piece = last[:-cut] if isinstance(last, str) else (last[0], last[1] - cut)
-        return [*rope[:-1], short]
+        return [*pieces[:-1], short]

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 
 from confmig.documents.model.document import Document
 from confmig.documents.model.tree import Container, Mapping, Sequence, entries_of
-from confmig.documents.text.pieces import Edit, Rope
+from confmig.documents.text.pieces import Edit, Pieces
 from confmig.documents.toml.statements import Block, SourceMap, Statement
 from confmig.documents.toml.values import key_text
 
@@ -47,8 +47,8 @@ class Plan:
     """
 
     edits: list[Edit] = field(default_factory=list)
-    before: list[Rope | Block] = field(default_factory=list)
-    after: list[Rope | Block] = field(default_factory=list)
+    before: list[Pieces | Block] = field(default_factory=list)
+    after: list[Pieces | Block] = field(default_factory=list)
     opened: bool = False
     moved: bool = False
     dead: bool = False
@@ -73,11 +73,11 @@ class Draft:
         self.last_pair: dict[int, Statement] = {}  # by table
         self.pair_block: dict[int, Block] = {}
         self.blocks_of: dict[int, list[Block]] = {}  # by table: its own and those below it
-        self.headers: dict[int, Rope] = {}  # by table: those that are new
+        self.headers: dict[int, Pieces] = {}  # by table: those that are new
         # what is new at the top where the root is another table
-        self.opening: Rope = []
-        self.root_pairs: Rope = []
-        self.root_header: Rope = []
+        self.opening: Pieces = []
+        self.root_pairs: Pieces = []
+        self.root_header: Pieces = []
 
     def plan_of(self, block: Block) -> Plan:
         """What happens to a block."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from confmig.documents.model.path import show
 from confmig.documents.model.tree import Mapping, Sequence, entries_of, place_of
-from confmig.documents.text.pieces import Edit, Rope
+from confmig.documents.text.pieces import Edit, Pieces
 from confmig.documents.toml.draft import Draft, Place, path_text
 from confmig.documents.toml.pairs import PairWriter
 from confmig.documents.toml.statements import Block, Statement
@@ -56,8 +56,8 @@ class Keep:
         margin = self.pairs.margin(pair)
         edits = []
         if above:
-            rope: Rope = [p for span in above for p in (margin, span, self.newline)]
-            edits.append(Edit(pair.start, pair.start, rope))
+            pieces: Pieces = [p for span in above for p in (margin, span, self.newline)]
+            edits.append(Edit(pair.start, pair.start, pieces))
         if behind:
             edits.append(Edit(pair.tail, pair.tail, [p for span in behind for p in (" ", span)]))
         return edits
@@ -100,8 +100,8 @@ class Keep:
         if entry is not None and entry.carries is not None:
             above, behind = self.pairs.inherited(entry)
             margin = self.pairs.margin(header)
-            rope: Rope = [p for s in (*above, *behind) for p in (margin, s, self.newline)]
-            plan.edits.append(Edit(header.start, header.start, rope))
+            pieces: Pieces = [p for s in (*above, *behind) for p in (margin, s, self.newline)]
+            plan.edits.append(Edit(header.start, header.start, pieces))
         names = [p.entry.parsed for p in header.parts]
         if place.item == header.array and len(place.names) == len(names):
             for part, name in zip(header.parts, place.names, strict=True):
@@ -140,5 +140,5 @@ class Keep:
                 )
         close = self.text.index("]", header.parts[-1].end) + (2 if header.array else 1)
         remarks = [t for t in self.slots.tokens(close, header.tail) if t[0] == "comment"]
-        kept: Rope = [p for _, a, b in remarks for p in ((a, b), self.newline)]
+        kept: Pieces = [p for _, a, b in remarks for p in ((a, b), self.newline)]
         self.draft.plan_of(block).edits.append(Edit(header.start, header.end, kept))

@@ -6,7 +6,7 @@ The blocks of tables that moved into, out of or within an array of tables go alo
 from __future__ import annotations
 
 from confmig.documents.model.tree import Container, Entry, Mapping, Sequence, SourceNode, entries_of
-from confmig.documents.text.pieces import Rope
+from confmig.documents.text.pieces import Pieces
 from confmig.documents.toml.draft import Draft, within
 from confmig.documents.toml.statements import Block
 
@@ -42,7 +42,7 @@ class Move:
             if self.draft.plan_of(block).moved:
                 self.put(block.table, block)
 
-    def put(self, table: Mapping, text: Rope | Block) -> None:
+    def put(self, table: Mapping, text: Pieces | Block) -> None:
         """Place a block behind what must precede it, or before what must follow it."""
         anchor, follows = self._anchor(table)
         plan = self.draft.plan_of(anchor)

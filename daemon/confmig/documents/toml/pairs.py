@@ -6,7 +6,7 @@ from collections import Counter
 
 from confmig.documents.model.document import Document
 from confmig.documents.model.tree import Entry
-from confmig.documents.text.pieces import Piece, Rope, join_lines
+from confmig.documents.text.pieces import Piece, Pieces, join_lines
 from confmig.documents.text.slots import Slots, Span
 from confmig.documents.toml.draft import Draft
 from confmig.documents.toml.statements import Block, Statement
@@ -56,11 +56,11 @@ class PairWriter(ValueWriter):
             at = pair.end
         return [*spans, *self.comments_in(at, block.end)]
 
-    def line(self, entry: Entry, prefix: list[str], indent: str) -> Rope:
+    def line(self, entry: Entry, prefix: list[str], indent: str) -> Pieces:
         """A pair on a line of its own, with the comments it brings along."""
         above: list[Piece] = []
-        behind: Rope = []
-        equals: Rope = [self.equals]
+        behind: Pieces = []
+        equals: Pieces = [self.equals]
         pair = self.pair_of(entry)
         if pair is not None and entry.source is not None:
             above, behind = self._around(entry, pair)
@@ -76,12 +76,12 @@ class PairWriter(ValueWriter):
         lines = [*([indent, span] for span in above), [*line, *behind]]
         return [*join_lines(lines, self.newline), self.newline]
 
-    def _around(self, entry: Entry, pair: Statement) -> tuple[list[Piece], Rope]:
+    def _around(self, entry: Entry, pair: Statement) -> tuple[list[Piece], Pieces]:
         """The comments above and behind the pair an entry was parsed in."""
         source = entry.source
         assert source is not None
         above = self.slots.tokens(pair.lead, pair.start)
-        behind: Rope = [(source.end, pair.tail)] if pair.tail > source.end else []
+        behind: Pieces = [(source.end, pair.tail)] if pair.tail > source.end else []
         return [(a, b) for kind, a, b in above if kind == "comment"], behind
 
     def margin(self, statement: Statement) -> str:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from confmig.documents.model.document import Document
 from confmig.documents.model.tree import Mapping
-from confmig.documents.text.pieces import Rope
+from confmig.documents.text.pieces import Pieces
 from confmig.documents.text.slots import Slots
 from confmig.documents.toml.assemble import Assemble
 from confmig.documents.toml.draft import Draft
@@ -22,8 +22,8 @@ from confmig.documents.toml.write import Write
 from confmig.errors import Refused
 
 
-def render(document: Document, slots: Slots) -> Rope:
-    """The rope of the finished text (BOM excluded)."""
+def render(document: Document, slots: Slots) -> Pieces:
+    """The pieces of the finished text (BOM excluded)."""
     root = document.root
     if not isinstance(root, Mapping):
         raise Refused("wrong_type", "a TOML document is a table, nothing else")

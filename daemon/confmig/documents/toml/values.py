@@ -13,7 +13,7 @@ from confmig.documents.model.document import Document
 from confmig.documents.model.tree import Container, Entry, Mapping, Sequence, SourceNode, entries_of
 from confmig.documents.model.values import Date
 from confmig.documents.text.flow import FlowEditor, joined
-from confmig.documents.text.pieces import Edit, Rope, compose, text_of
+from confmig.documents.text.pieces import Edit, Pieces, compose, text_of
 from confmig.documents.text.rewording import reworded
 from confmig.documents.text.slots import Slots
 from confmig.documents.toml.statements import FIXED
@@ -80,7 +80,7 @@ class ValueWriter(FlowEditor):
         kept = self._kept_text(source, entry.value) if entry.node is None else None
         return [Edit(source.start, source.end, kept or self.value(entry))]
 
-    def _kept_text(self, source: SourceNode, value: Any) -> Rope | None:
+    def _kept_text(self, source: SourceNode, value: Any) -> Pieces | None:
         """A text between three quotes with another value; None if that cannot hold it."""
         mark = self.text[source.start : source.start + 3]
         if not isinstance(value, str) or isinstance(value, Date) or mark not in ("'''", '"""'):
@@ -92,16 +92,16 @@ class ValueWriter(FlowEditor):
         write = _in_three_quotes if mark == '"""' else str
         inner = (source.start + 3, source.end - 3)
         words = reworded(self.text, inner, old, value, gap=_GAP, write=write)
-        candidates: list[Rope] = []
+        candidates: list[Pieces] = []
         if words is not None:
             candidates.append([mark, *words, mark])
         first = re.match(r"\r?\n", raw[3:])
         whole = write(value).replace("\n", self.newline)
         candidates.append([mark, first[0] if first else "", whole, mark])
-        for rope in candidates:
+        for pieces in candidates:
             try:
-                if tomllib.loads(f"v = {text_of(self.text, rope)}")["v"] == value:
-                    return rope
+                if tomllib.loads(f"v = {text_of(self.text, pieces)}")["v"] == value:
+                    return pieces
             except ValueError:
                 continue
         return None
@@ -142,7 +142,7 @@ class ValueWriter(FlowEditor):
     def _is_braced(self, source_node: SourceNode | None) -> bool:
         return source_node is not None and self.text[source_node.start] in "{["
 
-    def _braced(self, table: Mapping) -> Rope:
+    def _braced(self, table: Mapping) -> Pieces:
         if not len(table):
             return ["{}"]
         source_node = table.source_node
@@ -160,12 +160,12 @@ class ValueWriter(FlowEditor):
         pad = self.pad if not old else " " if old.startswith("{ ") else ""
         return ["{" + pad, *joined(self._items(table, (), moved), comma), pad + "}"]
 
-    def _items(self, table: Mapping, names: tuple[str, ...], moved: bool) -> list[Rope]:
+    def _items(self, table: Mapping, names: tuple[str, ...], moved: bool) -> list[Pieces]:
         """The items of an inline table; dotted keys stay as they are written.
 
         ``moved``: the table is elsewhere now, so that its keys need other names in front.
         """
-        out: list[Rope] = []
+        out: list[Pieces] = []
         for entry in entries_of(table):
             value, node, source = entry.value, entry.node, entry.source
             style = entry.key.style if entry.key is not None else None
@@ -202,7 +202,7 @@ class ValueWriter(FlowEditor):
 
     # --- values that are new at their place
 
-    def entry_text(self, entry: Entry, home: SourceNode, indent: str | None) -> Rope:
+    def entry_text(self, entry: Entry, home: SourceNode, indent: str | None) -> Pieces:
         """See ``FlowEditor``."""
         if entry.home is not None and entry.home.flow and entry.home.tag != FIXED:
             slot = self.slots.slot(entry)
@@ -212,7 +212,7 @@ class ValueWriter(FlowEditor):
         style = entry.key.style if entry.key is not None else None
         return [key_text(entry.name, style), self.equals, *self.value(entry)]
 
-    def fresh(self, entries: list[Entry], home: SourceNode) -> Rope:
+    def fresh(self, entries: list[Entry], home: SourceNode) -> Pieces:
         """See ``FlowEditor``: on one line."""
         inner = joined([self.entry_text(c, home, None) for c in entries], ", ")
         pad = self.pad if self.text[home.start] == "{" else ""
@@ -231,7 +231,7 @@ class ValueWriter(FlowEditor):
         line = self.text[self.slots.line_start(home.start) : home.start]
         return line[: len(line) - len(line.lstrip())] + "  "
 
-    def value(self, entry: Entry) -> Rope:
+    def value(self, entry: Entry) -> Pieces:
         """The text of a value that is new at its place, or came from elsewhere."""
         value, node = entry.value, entry.node
         container = isinstance(value, Mapping | Sequence)

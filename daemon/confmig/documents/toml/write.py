@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from confmig.documents.model.path import show
 from confmig.documents.model.tree import Entry, Mapping, Sequence, entries_of, place_of
-from confmig.documents.text.pieces import Edit, Rope
+from confmig.documents.text.pieces import Edit, Pieces
 from confmig.documents.toml.draft import Draft, path_text
 from confmig.documents.toml.move import Move
 from confmig.documents.toml.pairs import PairWriter
@@ -75,8 +75,8 @@ class Write:
             block = self.draft.pair_block[id(last)]
             prefix = self._prefix(last, table)
             indent = self.pairs.margin(last)
-            rope = self.pairs.line(entry, prefix, indent)
-            self.draft.plan_of(block).edits.append(self._insertion(last.end, rope))
+            pieces = self.pairs.line(entry, prefix, indent)
+            self.draft.plan_of(block).edits.append(self._insertion(last.end, pieces))
             return
         own = self.draft.block_of.get(id(table))
         if own is not None and not self.draft.plan_of(own).dead:
@@ -85,23 +85,23 @@ class Write:
                 return
             at = own.header.end
             indent = self.pairs.margin(own.header) + self.pairs.unit
-            rope = self.pairs.line(entry, [], indent)
-            self.draft.plan_of(own).edits.append(self._insertion(at, rope))
+            pieces = self.pairs.line(entry, [], indent)
+            self.draft.plan_of(own).edits.append(self._insertion(at, pieces))
             return
         self._headless(table, entry)
 
     def _first_pair(self, block: Block, entry: Entry) -> None:
         """The first pair of the document: behind the file's comments, before the first header."""
         at = self.draft.below_file_header(block)
-        rope = self.pairs.line(entry, [], "")
+        pieces = self.pairs.line(entry, [], "")
         self.draft.plan_of(block).opened = at == block.end
-        self.draft.plan_of(block).edits.append(self._insertion(at, rope))
+        self.draft.plan_of(block).edits.append(self._insertion(at, pieces))
 
-    def _insertion(self, at: int, rope: Rope) -> Edit:
+    def _insertion(self, at: int, pieces: Pieces) -> Edit:
         """Lines put in at the start of a line, or behind a last line without a terminator."""
         if at > 0 and self.text[at - 1] != "\n":
-            rope = [self.newline, *rope[:-1]]
-        return Edit(at, at, rope)
+            pieces = [self.newline, *pieces[:-1]]
+        return Edit(at, at, pieces)
 
     def _headless(self, table: Mapping, entry: Entry) -> None:
         """A table that only others name gets a header of its own, before the first of them."""
@@ -159,10 +159,10 @@ class Write:
             return ""
         return self.pairs.margin(own.header) + self.pairs.unit
 
-    def _block(self, table: Mapping, indent: str) -> Rope:
+    def _block(self, table: Mapping, indent: str) -> Pieces:
         place = self.draft.places[id(table)]
         left, right = ("[[", "]]") if place.item else ("[", "]")
-        rope: Rope = []
+        pieces: Pieces = []
         later: list[Mapping] = []
         for entry in entries_of(table):
             value = entry.value
@@ -171,17 +171,17 @@ class Write:
             elif isinstance(value, Sequence) and self.draft.is_array_of_tables(value):
                 later.extend(c.value for c in entries_of(value))
             else:
-                rope += self.pairs.line(entry, [], indent + self.pairs.unit)
-        if rope or place.item or not later:  # else the headers of its sub-tables name it
-            rope = [f"{indent}{left}{path_text(place.names)}{right}{self.newline}", *rope]
-        inside = indent + self.pairs.unit if rope else indent
+                pieces += self.pairs.line(entry, [], indent + self.pairs.unit)
+        if pieces or place.item or not later:  # else the headers of its sub-tables name it
+            pieces = [f"{indent}{left}{path_text(place.names)}{right}{self.newline}", *pieces]
+        inside = indent + self.pairs.unit if pieces else indent
         for inner in later:
             if not self.draft.present(inner):
-                rope += [*([self.newline] if rope else []), *self._block(inner, inside)]
-        return rope
+                pieces += [*([self.newline] if pieces else []), *self._block(inner, inside)]
+        return pieces
 
 
-def made_indent(rope: Rope) -> str:
+def made_indent(pieces: Pieces) -> str:
     """The indentation of a header that was written anew."""
-    text = str(rope[0])
+    text = str(pieces[0])
     return text[: len(text) - len(text.lstrip(" \t"))]

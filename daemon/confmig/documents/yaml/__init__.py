@@ -31,9 +31,9 @@ def comments(document: Document) -> list[tuple[int, int]]:
 def render(document: Document) -> Rendered:
     """See ``formats.Format``."""
     layout = Layout(document.text, document.opaque)
-    rope = _render(document, layout)
-    text = text_of(document.text, rope)
-    segments = segments_of(rope)
+    pieces = _render(document, layout)
+    text = text_of(document.text, pieces)
+    segments = segments_of(pieces)
     data = (("\ufeff" if document.bom else "") + text).encode("utf-8")
     if text == document.text and not document.changes:
         return Rendered(data, tuple(segments), ())

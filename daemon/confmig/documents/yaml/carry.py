@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from confmig.documents.model.tree import Entry, SourceNode
 from confmig.documents.text.pieces import (
-    Rope,
+    Pieces,
 )
 from confmig.documents.text.slots import Span
 from confmig.documents.yaml import texts
@@ -76,7 +76,7 @@ class Carry(Stages):
         end = node.end if node.flow or not node.entries else max(first, node.end) + 1
         return above, [(a, b) for a, b in spans if not node.outer <= a < end]
 
-    def lines_between(self, before: Entry | None, entry: Entry, column: int) -> list[Rope]:
+    def lines_between(self, before: Entry | None, entry: Entry, column: int) -> list[Pieces]:
         """What was between two entries that were neighbours in the source.
 
         Blank lines, and the comments of a collection that was taken apart.
@@ -95,7 +95,7 @@ class Carry(Stages):
             start = self.layout.region(first).last
         return self._left_over(home, start, self.layout.region(second).first, column)
 
-    def lines_behind(self, last: Entry | None, column: int) -> list[Rope]:
+    def lines_behind(self, last: Entry | None, column: int) -> list[Pieces]:
         """The comments below the last entry of a collection that was taken apart."""
         source = _source_of(last)
         home = source.home if source is not None else None
@@ -119,12 +119,12 @@ class Carry(Stages):
             return self.layout.region(home.entries[0]).first
         return self.layout.value_lines_start(owner)
 
-    def _left_over(self, home: SourceNode, start: int, end: int, column: int) -> list[Rope]:
+    def _left_over(self, home: SourceNode, start: int, end: int, column: int) -> list[Pieces]:
         """The blank lines of a part of the source, and its comments if their collection is gone."""
         text = self.text[start:end]
         if start >= end or (text.strip() and not self.is_gone(home)):
             return []
-        out: list[Rope] = []
+        out: list[Pieces] = []
         at = start
         for line in text.splitlines(keepends=True):
             bare = line.strip()

@@ -6,7 +6,7 @@ from abc import abstractmethod
 
 from confmig.documents.model.tree import Container, Entry, Mapping, Sequence, SourceNode, entries_of
 from confmig.documents.text.flow import FlowEditor, joined
-from confmig.documents.text.pieces import Edit, Rope, compose
+from confmig.documents.text.pieces import Edit, Pieces, compose
 from confmig.documents.yaml import scalars
 from confmig.documents.yaml.style import Style
 
@@ -23,11 +23,11 @@ class FlowWriter(FlowEditor):
     def container_edits(self, container: Container) -> list[Edit]:
         """The edits of a container that is where its source is."""
 
-    def entry_text(self, entry: Entry, home: SourceNode, indent: str | None) -> Rope:
+    def entry_text(self, entry: Entry, home: SourceNode, indent: str | None) -> Pieces:
         """See ``FlowEditor``: an entry in the quoting style of its collection."""
         return self.flow_entry(entry, json=self.is_json(home))
 
-    def fresh(self, entries: list[Entry], home: SourceNode) -> Rope:
+    def fresh(self, entries: list[Entry], home: SourceNode) -> Pieces:
         """See ``FlowEditor``: on one line."""
         json = self.is_json(home)
         return joined([self.flow_entry(c, json=json) for c in entries], ", ")
@@ -44,7 +44,7 @@ class FlowWriter(FlowEditor):
         between = self.text[slots[0].comma + 1 : slots[1].lead] if len(slots) > 1 else " "
         return between if not between.strip(" ") else " "
 
-    def flow_value(self, entry: Entry, *, json: bool = False) -> Rope:
+    def flow_value(self, entry: Entry, *, json: bool = False) -> Pieces:
         """A value in flow context. ``json``: everything around it is quoted, so strings are."""
         value, node = entry.value, entry.node
         if node is not None:
@@ -65,7 +65,7 @@ class FlowWriter(FlowEditor):
         written = scalars.write(value, style=style, quote=self.style.quote, flow=True)
         return [*self.kept_tag(entry), written]
 
-    def kept_tag(self, entry: Entry) -> Rope:
+    def kept_tag(self, entry: Entry) -> Pieces:
         """The tag that a new text keeps, as it is written before the text."""
         return [] if entry.tag is None else [f"{entry.tag} "]
 
@@ -78,7 +78,7 @@ class FlowWriter(FlowEditor):
         fits = node.style is None and not any(c in token for c in ",[]{}:#\n")
         return fits and not (json and isinstance(entry.value, str))
 
-    def flow_entry(self, entry: Entry, *, json: bool = False) -> Rope:
+    def flow_entry(self, entry: Entry, *, json: bool = False) -> Pieces:
         """An entry in flow context: its key, if it has one, and its value."""
         if entry.name is None:
             return self.flow_value(entry, json=json)

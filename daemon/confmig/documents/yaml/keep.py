@@ -8,7 +8,7 @@ from __future__ import annotations
 from confmig.documents.model.tree import Container, Entry, Mapping, Sequence, SourceNode, entries_of
 from confmig.documents.text.pieces import (
     Edit,
-    Rope,
+    Pieces,
     join_lines,
     strip_start,
 )
@@ -103,7 +103,7 @@ class Keep(Stages):
         head = self.layout.region(source_node.entries[0])
         column = head.column
         edits: list[Edit] = []
-        leading: list[Rope] = []
+        leading: list[Pieces] = []
         previous: Entry | None = None
         for entry in now:
             if id(entry) in staying:
@@ -120,13 +120,13 @@ class Keep(Stages):
                 edits.append(Edit(at, at, [*join_lines(lines, self.newline), self.newline]))
         if not leading:
             return edits
-        rope = join_lines(leading, self.newline)
+        pieces = join_lines(leading, self.newline)
         if head.compact:
-            rope = strip_start(self.text, rope)
-            rope = [*rope, self.newline, " " * column] if first is not None else rope
-            return [Edit(head.first, head.first, rope), *edits]
+            pieces = strip_start(self.text, pieces)
+            pieces = [*pieces, self.newline, " " * column] if first is not None else pieces
+            return [Edit(head.first, head.first, pieces), *edits]
         at = head.first if first is None else self.layout.region(first).first
-        return [Edit(at, at, [*rope, self.newline]), *edits]
+        return [Edit(at, at, [*pieces, self.newline]), *edits]
 
     def entry_edits(self, entry: Entry) -> list[Edit]:
         """The edits of an entry that is where its source stands."""

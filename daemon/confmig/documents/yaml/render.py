@@ -10,7 +10,7 @@ from __future__ import annotations
 from confmig.documents.model.document import Document
 from confmig.documents.model.tree import entries_of
 from confmig.documents.text.blank_lines import tidied
-from confmig.documents.text.pieces import Edit, Piece, Rope, compose, text_of
+from confmig.documents.text.pieces import Edit, Piece, Pieces, compose, text_of
 from confmig.documents.yaml.carry import Carry
 from confmig.documents.yaml.ends import Ends
 from confmig.documents.yaml.keep import Keep
@@ -24,8 +24,8 @@ class _Writer(Keep, Replace, Carry, Write, Ends):
     """All stages on one document."""
 
 
-def render(document: Document, layout: Layout) -> Rope:
-    """The rope of the finished text (BOM excluded).
+def render(document: Document, layout: Layout) -> Pieces:
+    """The pieces of the finished text (BOM excluded).
 
     Raises ``Refused`` where the change cannot be expressed in this text.
     """
@@ -45,16 +45,16 @@ def render(document: Document, layout: Layout) -> Rope:
     else:
         edits = writer.entry_edits(document.root_entry)
     edits = _joined_at_end(text, tidied(text, edits, writer.open_texts))
-    rope = compose(0, len(text), edits)
+    pieces = compose(0, len(text), edits)
     if text and not text.endswith("\n"):
         needed = writer.newlines_at_end()
         if not needed:
-            return _without_final_newline(text, rope)
+            return _without_final_newline(text, pieces)
         # without them readers would differ about the text
-        end = text_of(text, rope[-3:])
+        end = text_of(text, pieces[-3:])
         missing = needed - (len(end) - len(end.rstrip("\r\n"))) // len(document.newline)
-        rope += [document.newline] * missing
-    return rope
+        pieces += [document.newline] * missing
+    return pieces
 
 
 def _joined_at_end(text: str, edits: list[Edit]) -> list[Edit]:
@@ -63,22 +63,22 @@ def _joined_at_end(text: str, edits: list[Edit]) -> list[Edit]:
     What is put behind a last line without a line end needs none before it if that line is cut.
     """
     size = len(text)
-    cut = any(e.end == size and not e.rope and text[e.start - 1 : e.start] == "\n" for e in edits)
+    cut = any(e.end == size and not e.pieces and text[e.start - 1 : e.start] == "\n" for e in edits)
     if not cut or text.endswith("\n"):
         return edits
     return [
-        Edit(e.start, e.end, e.rope[1:])
-        if e.start == e.end == size and e.rope and e.rope[0] in ("\n", "\r\n")
+        Edit(e.start, e.end, e.pieces[1:])
+        if e.start == e.end == size and e.pieces and e.pieces[0] in ("\n", "\r\n")
         else e
         for e in edits
     ]
 
 
-def _without_final_newline(source: str, rope: Rope) -> Rope:
-    tail = text_of(source, rope[-1:])
+def _without_final_newline(source: str, pieces: Pieces) -> Pieces:
+    tail = text_of(source, pieces[-1:])
     if not tail.endswith("\n"):
-        return rope
+        return pieces
     cut = 2 if tail.endswith("\r\n") else 1
-    last = rope[-1]
+    last = pieces[-1]
     short: Piece = last[:-cut] if isinstance(last, str) else (last[0], last[1] - cut)
-    return [*rope[:-1], short]
+    return [*pieces[:-1], short]

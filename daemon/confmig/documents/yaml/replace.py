@@ -7,7 +7,7 @@ import re
 from confmig.documents.model.tree import Entry, SourceNode
 from confmig.documents.text.pieces import (
     Edit,
-    Rope,
+    Pieces,
     join_lines,
     strip_start,
 )
@@ -68,34 +68,36 @@ class Replace(Stages):
             if kept is not None:
                 return kept
             lines = self.deepened(entry, self.inline_lines(entry, region.column), region.column)
-            rope = lines[0]
+            pieces = lines[0]
             # the lines of a block text go below a comment on the line of its key
             below = [p for line in lines[1:] for p in (self.newline, *line)]
             text = self.is_text_block(entry)
             if not text:
-                rope, below = [*rope, *below], []
+                pieces, below = [*pieces, *below], []
             if not block_source:
                 lead = " " if source.outer == source.end or source.outer <= region.indicator else ""
                 start = source.outer if source.end > source.outer else region.indicator
                 if id(source) in self.document.aliased:
                     start = source.start  # others point at the anchor: it stays
-                    rope = rope[1:] if entry.tag is not None and entry.tag == source.tag else rope
+                    pieces = (
+                        pieces[1:] if entry.tag is not None and entry.tag == source.tag else pieces
+                    )
                 header = self._header_comment(source)
                 if header is not None:
                     stop = self.layout.line_end(source.start)
-                    return [Edit(start, header, rope), Edit(stop, max(stop, source.end), below)]
+                    return [Edit(start, header, pieces), Edit(stop, max(stop, source.end), below)]
                 end = max(start, source.end)
-                edits = [Edit(start, end, [lead, *rope] if lead else rope)]
+                edits = [Edit(start, end, [lead, *pieces] if lead else pieces)]
                 if below:
                     stop = self.layout.line_end(end)
                     edits.append(Edit(stop, stop, below))
                 return edits
             start, end = self._block_span(entry)
             if self.layout.line_start(start) < start:
-                return [Edit(start, end, [*rope, *below])]
+                return [Edit(start, end, [*pieces, *below])]
             at = region.indicator
             cut_from = max(at, self.layout.line_end(at))
-            return [Edit(at, at, [" ", *rope]), Edit(cut_from, end, below)]
+            return [Edit(at, at, [" ", *pieces]), Edit(cut_from, end, below)]
         column = region.column + self.offset(entry)
         lines = self.value_lines(entry, column)
         if block_source:
@@ -119,8 +121,8 @@ class Replace(Stages):
             if start != region.indicator:
                 column = self.layout.column(start)
                 lines = self.value_lines(entry, column)
-            rope = strip_start(self.text, join_lines(lines, self.newline))
-            return [Edit(start, max(start, source.end), [lead, *rope])]
+            pieces = strip_start(self.text, join_lines(lines, self.newline))
+            return [Edit(start, max(start, source.end), [lead, *pieces])]
         end = max(region.indicator, source.end)
         if source.outer > self.layout.line_end(region.indicator):  # it began on a later line
             return [
@@ -153,8 +155,8 @@ class Replace(Stages):
         if old is None or ("\n" in old and "\n" not in entry.value):
             return None
         if not block_text:
-            rope = texts.continued(self.text, source, old, entry.value, region.column)
-            return None if rope is None else [Edit(source.start, source.end, rope)]
+            pieces = texts.continued(self.text, source, old, entry.value, region.column)
+            return None if pieces is None else [Edit(source.start, source.end, pieces)]
         block = texts.block_of(self.text, source, old)
         if block is None:
             return None
@@ -187,20 +189,20 @@ class Replace(Stages):
         lines = self.value_lines(entry, 0) if self.is_block(entry) else self.inline_lines(entry, 0)
         if entry.carries is not None:  # the comments of an entry whose value is the document now
             above, behind = self.inherited(entry)
-            own: list[Rope] = [[span] for span in (*above, *behind)]
+            own: list[Pieces] = [[span] for span in (*above, *behind)]
             lines = [*own, *lines]
-        rope = join_lines(lines, self.newline)
+        pieces = join_lines(lines, self.newline)
         if self.text[last - 1 : last] == "\n":
-            rope = [*rope, self.newline]
-        return [Edit(first, last, rope)]
+            pieces = [*pieces, self.newline]
+        return [Edit(first, last, pieces)]
 
     def _fill_empty(self, entry: Entry, at: int) -> list[Edit]:
         """Write a value into a document that has none, after what comments it has."""
         lines = self.value_lines(entry, 0) if self.is_block(entry) else self.inline_lines(entry, 0)
-        rope = join_lines(lines, self.newline)
+        pieces = join_lines(lines, self.newline)
         if at > 0 and self.text[at - 1] != "\n":
-            return [Edit(at, at, [self.newline, *rope])]
-        return [Edit(at, at, [*rope, self.newline])]
+            return [Edit(at, at, [self.newline, *pieces])]
+        return [Edit(at, at, [*pieces, self.newline])]
 
     def _block_span(self, entry: Entry) -> tuple[int, int]:
         """The source span of a block value: whole lines, the last terminator excluded."""

@@ -22,7 +22,7 @@ from abc import abstractmethod
 
 from confmig.documents.model.document import Document
 from confmig.documents.model.tree import Entry
-from confmig.documents.text.pieces import Edit, Rope
+from confmig.documents.text.pieces import Edit, Pieces
 from confmig.documents.text.slots import Span
 from confmig.documents.yaml.flow import FlowWriter
 from confmig.documents.yaml.layout import Layout
@@ -59,29 +59,29 @@ class Stages(FlowWriter):
     # --- carry
 
     @abstractmethod
-    def lines_between(self, before: Entry | None, entry: Entry, column: int) -> list[Rope]:
+    def lines_between(self, before: Entry | None, entry: Entry, column: int) -> list[Pieces]:
         """What was between two entries that were neighbours in the source."""
 
     @abstractmethod
-    def lines_behind(self, last: Entry | None, column: int) -> list[Rope]:
+    def lines_behind(self, last: Entry | None, column: int) -> list[Pieces]:
         """The comments below the last entry of a collection that was taken apart."""
 
     # --- write
 
     @abstractmethod
-    def entry_lines(self, entry: Entry, column: int) -> list[Rope]:
+    def entry_lines(self, entry: Entry, column: int) -> list[Pieces]:
         """The lines of an entry at a column of a block container."""
 
     @abstractmethod
-    def value_lines(self, entry: Entry, column: int, *, bare: bool = False) -> list[Rope]:
+    def value_lines(self, entry: Entry, column: int, *, bare: bool = False) -> list[Pieces]:
         """The lines of a non-empty block container at a column."""
 
     @abstractmethod
-    def inline_lines(self, entry: Entry, column: int) -> list[Rope]:
+    def inline_lines(self, entry: Entry, column: int) -> list[Pieces]:
         """The lines of a value that begins on the line of its key or dash."""
 
     @abstractmethod
-    def deepened(self, entry: Entry, lines: list[Rope], column: int) -> list[Rope]:
+    def deepened(self, entry: Entry, lines: list[Pieces], column: int) -> list[Pieces]:
         """The lines of an entry, with those that must be deeper than the entry moved there."""
 
     @abstractmethod

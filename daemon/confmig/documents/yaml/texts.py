@@ -17,7 +17,7 @@ from yaml import events as ev
 
 from confmig.documents.model.differences import differences
 from confmig.documents.model.tree import SourceNode
-from confmig.documents.text.pieces import Rope, join_lines, text_of
+from confmig.documents.text.pieces import Pieces, join_lines, text_of
 from confmig.documents.text.rewording import reworded
 from confmig.documents.yaml.parse import CParser
 from confmig.documents.yaml.scalars import plain_is_safe
@@ -80,14 +80,14 @@ def read(text: str, node: SourceNode, column: int) -> str | None:
     return _read(f"{' ' * column}k: {text[node.start : node.end]}{ending}")
 
 
-def moved(block: Block, sign: str, column: int, step: int) -> list[Rope]:
+def moved(block: Block, sign: str, column: int, step: int) -> list[Pieces]:
     """The header and the lines of a block text below another entry.
 
     They are indented by ``step`` from ``column``.
     """
     header = f"{block.style}{step if block.digit else ''}{sign}"
     pad = " " * (column + step)
-    lines: list[Rope] = []
+    lines: list[Pieces] = []
     for a, b in block.lines:
         start = a + block.column
         lines.append([pad, (start, b)] if start < b else [])
@@ -99,7 +99,7 @@ class Changed:
     """A header and the content below it, which begins with the first line's indentation."""
 
     header: str
-    content: Rope
+    content: Pieces
 
 
 def changed(
@@ -120,7 +120,7 @@ def changed(
         return None
     pad = " " * block.column
     step = block.column - column
-    candidates: list[tuple[str, Rope]] = []
+    candidates: list[tuple[str, Pieces]] = []
     if block.style == ">":
         end = block.lines[-1][1]
         words = reworded(text, (block.begin, end), old.rstrip("\n"), body)
@@ -131,19 +131,19 @@ def changed(
         candidates.append((">", join_lines(_new_lines(unfolded, pad), newline)))
     literal = _by_lines(block, old, body, pad) if block.style == "|" else _new_lines(body, pad)
     candidates.append(("|", join_lines(literal, newline)))
-    for style, rope in candidates:
+    for style, pieces in candidates:
         digit = block.digit or body.lstrip("\n").startswith(" ")
         if digit and not 0 < step < 10:
             return None
         header = f"{style}{step if digit else ''}{sign}"
-        content = [*rope, *[newline] * blanks]
+        content = [*pieces, *[newline] * blanks]
         written = f"{' ' * column}k: {header}\n{text_of(text, content)}\n" + "\n" * following
         if _read(written) == new:
             return Changed(header, content)
     return None
 
 
-def continued(text: str, node: SourceNode, old: str, new: str, column: int) -> Rope | None:
+def continued(text: str, node: SourceNode, old: str, new: str, column: int) -> Pieces | None:
     """A plain or quoted text of several lines, in an entry at ``column``, with other words.
 
     None if its lines cannot stay.
@@ -153,11 +153,11 @@ def continued(text: str, node: SourceNode, old: str, new: str, column: int) -> R
         return None
     quoted = len(node.style or "")
     inner = (node.start + quoted, node.end - quoted)
-    rope = reworded(text, inner, old, new)
-    if rope is None:
+    pieces = reworded(text, inner, old, new)
+    if pieces is None:
         return None
-    rope = [(node.start, inner[0]), *rope, (inner[1], node.end)]
-    return rope if _read(f"{' ' * column}k: {text_of(text, rope)}\n") == new else None
+    pieces = [(node.start, inner[0]), *pieces, (inner[1], node.end)]
+    return pieces if _read(f"{' ' * column}k: {text_of(text, pieces)}\n") == new else None
 
 
 def _reads_as_text(value: str) -> bool:
@@ -166,14 +166,14 @@ def _reads_as_text(value: str) -> bool:
     return len(words) > 1 and "\t" not in value and plain_is_safe(words[0])
 
 
-def _by_lines(block: Block, old: str, new: str, pad: str) -> list[Rope]:
+def _by_lines(block: Block, old: str, new: str, pad: str) -> list[Pieces]:
     """The lines of a literal text: those that are equal are those of the source."""
     before, after = old.split("\n"), new.split("\n")
     new_lines = _new_lines(new, pad)
     if len(before) > len(block.lines):
         return new_lines
-    kept: list[Rope] = [[line] if line[0] < line[1] else [] for line in block.lines]
-    out: list[Rope] = []
+    kept: list[Pieces] = [[line] if line[0] < line[1] else [] for line in block.lines]
+    out: list[Pieces] = []
     at = 0
     for a, b, c, d in differences(before, after):
         out += [*kept[at:a], *new_lines[c:d]]
@@ -181,7 +181,7 @@ def _by_lines(block: Block, old: str, new: str, pad: str) -> list[Rope]:
     return [*out, *kept[at : len(before)]]
 
 
-def _new_lines(body: str, pad: str) -> list[Rope]:
+def _new_lines(body: str, pad: str) -> list[Pieces]:
     return [[pad, line] if line else [] for line in body.split("\n")]
 
 

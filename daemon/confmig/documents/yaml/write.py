@@ -13,7 +13,7 @@ from confmig.documents.model.source_path import path_of
 from confmig.documents.model.tree import Entry, Mapping, Sequence, entries_of
 from confmig.documents.text.blank_lines import tidied
 from confmig.documents.text.pieces import (
-    Rope,
+    Pieces,
     compose,
     indent,
     split_lines,
@@ -28,13 +28,13 @@ from confmig.errors import Refused
 class Write(Stages):
     """Writes entries at a column."""
 
-    def entry_lines(self, entry: Entry, column: int) -> list[Rope]:
+    def entry_lines(self, entry: Entry, column: int) -> list[Pieces]:
         """The lines of an entry at a column of a block container."""
         if entry.home is not None and not entry.home.flow and not entry.is_root:
             region = self.layout.region(entry)
             edits = tidied(self.text, self.entry_edits(entry), self.open_texts)
-            rope = compose(region.first, region.last, edits)
-            lines = split_lines(self.text, rope)
+            pieces = compose(region.first, region.last, edits)
+            lines = split_lines(self.text, pieces)
             return indent(
                 self.text,
                 [[" " * column, *lines[0]], *lines[1:]] if region.compact else lines,
@@ -44,14 +44,14 @@ class Write(Stages):
         above, behind = self.comments_of(entry)
         lines = self._bare_lines(entry, column)
         if behind and (len(lines) == 1 or (entry.name is not None and self.is_block(entry))):
-            trailing: Rope = [p for span in behind for p in (" ", span)]
+            trailing: Pieces = [p for span in behind for p in (" ", span)]
             lines = [[*lines[0], *trailing], *lines[1:]]
         elif behind:
             above = [*above, *behind]
-        own: list[Rope] = [[" " * column, span] for span in above]
+        own: list[Pieces] = [[" " * column, span] for span in above]
         return [*own, *lines]
 
-    def _bare_lines(self, entry: Entry, column: int) -> list[Rope]:
+    def _bare_lines(self, entry: Entry, column: int) -> list[Pieces]:
         """The lines of an entry that is written anew."""
         pad = " " * column
         if entry.name is not None:
@@ -95,7 +95,7 @@ class Write(Stages):
         rest = text[found.end() :] if found is not None else text
         return f" {found[0]}" if found is not None and not rest.strip() else ""
 
-    def deepened(self, entry: Entry, lines: list[Rope], column: int) -> list[Rope]:
+    def deepened(self, entry: Entry, lines: list[Pieces], column: int) -> list[Pieces]:
         """The lines of an entry.
 
         Those of a flow collection, and those on which a text goes on, must be deeper than
@@ -138,13 +138,13 @@ class Write(Stages):
         """Whether a value that moved here is a block text."""
         return entry.node is not None and entry.node.style in texts.BLOCK
 
-    def inline_lines(self, entry: Entry, column: int) -> list[Rope]:
+    def inline_lines(self, entry: Entry, column: int) -> list[Pieces]:
         """The lines of a value on the line of its key or dash, in an entry at a column."""
         if self.is_text_block(entry):
             return self._moved_text(entry, column)
         return split_lines(self.text, self.inline_value(entry))
 
-    def value_lines(self, entry: Entry, column: int, *, bare: bool = False) -> list[Rope]:
+    def value_lines(self, entry: Entry, column: int, *, bare: bool = False) -> list[Pieces]:
         """The lines of a non-empty block container at a column.
 
         ``bare``: its anchor and tag are written elsewhere.
@@ -152,7 +152,7 @@ class Write(Stages):
         container, node = entry.value, entry.node
         source_node = container.source_node
         if node is None or source_node is None or not source_node.entries or node.entry is None:
-            lines: list[Rope] = []
+            lines: list[Pieces] = []
             before: Entry | None = None
             for inner in entries_of(container):
                 lines.extend(self.lines_between(before, inner, column))
@@ -175,13 +175,13 @@ class Write(Stages):
             if node.outer != node.start:
                 start = first.first  # below the line of the anchor or tag
         edits = tidied(self.text, self.container_edits(container), self.open_texts)
-        rope = compose(start, end, edits)
-        lines = split_lines(self.text, rope)
+        pieces = compose(start, end, edits)
+        lines = split_lines(self.text, pieces)
         if first.compact:
             lines = [[" " * column, *lines[0]], *lines[1:]]
         return indent(self.text, lines, column - first.column, first_has_none=first.compact)
 
-    def inline_value(self, entry: Entry) -> Rope:
+    def inline_value(self, entry: Entry) -> Pieces:
         """A value that follows its key or dash on the same line, in block context."""
         value, node = entry.value, entry.node
         if node is not None:
@@ -202,7 +202,7 @@ class Write(Stages):
         style = style if style in ("'", '"') else None
         return [*self.kept_tag(entry), scalars.write(value, style=style, quote=self.style.quote)]
 
-    def _moved_text(self, entry: Entry, column: int) -> list[Rope]:
+    def _moved_text(self, entry: Entry, column: int) -> list[Pieces]:
         """A block text that moved below another entry, its anchor and tag included."""
         node = entry.node
         assert node is not None
