@@ -94,11 +94,11 @@ def run(
     context: Context,
     validate: Validate,
 ) -> list[Step]:
-    """Run the programs in order on the tree; see ``run_together``."""
-    return run_together({config.name: document}, [config], programs, context, validate)[config.name]
+    """Run the programs in order on the tree; see ``run_set``."""
+    return run_set({config.name: document}, [config], programs, context, validate)[config.name]
 
 
-def run_together(
+def run_set(
     documents: Mapping[str, Document],
     configs: Iterable[Config],
     programs: Iterable[Program],

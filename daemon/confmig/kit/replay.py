@@ -91,7 +91,7 @@ def _cases(
         if not dot:
             continue
         config = next(iter(migration.sets))
-        if migration.together:
+        if migration.joint:
             fitting = [c for c in migration.sets if case.endswith(f".{c}")]
             if not fitting:
                 strangers.append(name)

@@ -151,7 +151,7 @@ def open_file(
 
 def bound(bundle: Bundle) -> frozenset[str]:
     """The configurations that some migration sets together with others."""
-    return frozenset(c for m in bundle.manifest.migrations if m.together for c in m.sets)
+    return frozenset(c for m in bundle.manifest.migrations if m.joint for c in m.sets)
 
 
 def components(inputs: Iterable[Input]) -> list[list[Input]]:
@@ -170,13 +170,13 @@ def components(inputs: Iterable[Input]) -> list[list[Input]]:
 
 
 def _joined(a: Input, b: Input) -> bool:
-    shared = [m for m in {*a.steps, *b.steps} if m.together]
+    shared = [m for m in {*a.steps, *b.steps} if m.joint]
     return any(a.config.name in m.sets and b.config.name in m.sets for m in shared)
 
 
 def transform(bundle: Bundle, inputs: list[Input], journal: Journal | None) -> list[Result]:
     """What becomes of the files of one component, in memory."""
-    together = [m for one in inputs for m in one.steps if m.together]
+    together = [m for one in inputs for m in one.steps if m.joint]
     if not together:
         return [_alone(bundle, one, journal) for one in inputs]
     for migration in dict.fromkeys(together):

@@ -83,7 +83,7 @@ def _late(
     if snapshot.digest == file.new or not quiet(snapshot):
         return None
     steps = [bundle.manifest.by_id[m] for m in file.migrations if m in bundle.manifest.by_id]
-    if len(steps) != len(file.migrations) or any(m.together for m in steps):
+    if len(steps) != len(file.migrations) or any(m.joint for m in steps):
         return None
     new = checkpoints.image(file.new)
     if not snapshot.data.startswith(new):

@@ -114,7 +114,7 @@ def _walk(view: View, size_cap: int, key: bytes) -> dict[str, dict[str, dict[str
     for migration in view.bundle.manifest.migrations:
         mine = [w for w in walks if w.document.config in migration.sets]
         unfit = misfit(migration, view.observation)
-        if not migration.together:
+        if not migration.joint:
             for walk in mine:
                 _take(view, migration, [walk], key)
         elif unfit is None:

@@ -20,7 +20,7 @@ from confmig.core.bundle.checksums import file_of
 from confmig.core.bundle.contract import Contract
 from confmig.core.bundle.manifest import Config, Files, Manifest
 from confmig.documents import chain, formats
-from confmig.documents.chain import Program, run_together, version_of
+from confmig.documents.chain import Program, run_set, version_of
 from confmig.documents.formats import Rendered
 from confmig.documents.model.dialects import dialect_of
 from confmig.documents.model.document import Caps, Document
@@ -178,7 +178,7 @@ class LoadedBundle:
         self._trees.clear()
         before = {name: _version(documents[name], configs[name]) for name in sources}
         try:
-            steps = run_together(
+            steps = run_set(
                 documents,
                 configs.values(),
                 [self.programs[m] for m in migrations],
@@ -241,7 +241,7 @@ class LoadedBundle:
         nothing would tell that the first one was.
         """
         steps = self.manifest.chain(config.name)
-        if any(m.together for m in steps):
+        if any(m.joint for m in steps):
             raise Refused(
                 "unstamped_together",
                 f"{config.name} carries no stamp, and a migration changes it with others",

@@ -706,7 +706,7 @@ def test_a_migration_may_set_several_configurations() -> None:
     got, found = read(files, NONE)
     assert found == []
     assert got is not None
-    assert [m.together for m in got.migrations] == [False, True, False, True]
+    assert [m.joint for m in got.migrations] == [False, True, False, True]
     assert got.migrations[1].sets == {"app": 2, "web": 7}
     assert [m.order for m in got.chain("app")] == [1, 2, 4]
     assert [m.order for m in got.chain("web")] == [2, 3, 4]

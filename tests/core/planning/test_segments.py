@@ -604,7 +604,7 @@ def test_a_common_step_is_taken_by_one_document_of_each_or_by_none(
         for one in segment.migrations:
             takers = [p for p, mine in segment.steps.items() if one in mine]
             assert one.order not in no
-            if one.together:
+            if one.joint:
                 assert sorted(here[p][0] for p in takers) == sorted(one.sets)
                 assert sum(c in one.sets for c, _ in here.values()) == len(one.sets)
                 assert any(set(takers) <= set(g) for g in segment.groups)

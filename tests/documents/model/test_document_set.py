@@ -87,7 +87,7 @@ def perform(
         programs.append(chain.Program(one, tuple(loaded)))
     made = documents(sources)
     configs = [Config(name, (name,), format, None) for name, (format, _) in sources.items()]
-    steps = chain.run_together(made, configs, programs, CONTEXT, lambda *_: None)
+    steps = chain.run_set(made, configs, programs, CONTEXT, lambda *_: None)
     return made, steps
 
 

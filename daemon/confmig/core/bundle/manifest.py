@@ -73,7 +73,7 @@ class Migration:
     requires: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
-    def together(self) -> bool:
+    def joint(self) -> bool:
         """Whether it changes documents of several configurations as one."""
         return len(self.sets) > 1
 

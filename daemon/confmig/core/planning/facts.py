@@ -119,7 +119,7 @@ class Observer:
     def __init__(self, manifest: Manifest, *, everything: bool = False) -> None:
         self._manifest = manifest
         self._everything = everything
-        self._bound = {c for m in manifest.migrations if m.together for c in m.sets}
+        self._bound = {c for m in manifest.migrations if m.joint for c in m.sets}
         self._newest = {name: manifest.newest(name) for name in manifest.configs}
         self._hashes: dict[str, hashlib._Hash] = {}
         self._counts: dict[tuple[str, str], int] = {}

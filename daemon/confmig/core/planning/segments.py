@@ -71,7 +71,7 @@ def bound(steps: Mapping[str, Sequence[Migration]]) -> dict[str, tuple[str, ...]
     By path, itself included. ``steps`` are the migrations of each.
     """
     groups: dict[str, tuple[str, ...]] = {path: (path,) for path in steps}
-    for migration in dict.fromkeys(m for own in steps.values() for m in own if m.together):
+    for migration in dict.fromkeys(m for own in steps.values() for m in own if m.joint):
         meant = [p for p, own in steps.items() if migration in own]
         merged = tuple(dict.fromkeys(q for p in meant for q in groups[p]))
         groups |= dict.fromkeys(merged, merged)
@@ -115,7 +115,7 @@ def next_segment(
         takers = [p for p, names in ahead.items() if names and names[0] == migration.id]
         if not takers or not allowed(migration):
             continue
-        if migration.together and (len(takers) < len(migration.sets) or misfit(migration, seen)):
+        if migration.joint and (len(takers) < len(migration.sets) or misfit(migration, seen)):
             continue
         if any(waiting[name] for name in migration.depends_on):
             continue
@@ -139,7 +139,7 @@ def misfit(migration: Migration, seen: Observation) -> str | None:
     Each configuration must have exactly one document (``config_ambiguous``), and they must take
     the step together (``documents_out_of_step``).
     """
-    if not migration.together:
+    if not migration.joint:
         return None
     mine = [d for d in seen.facts if d.config in migration.sets]
     if sorted(d.config for d in mine) != sorted(migration.sets):
@@ -193,7 +193,7 @@ def forecast(
         chain = [o for o in held if o.standing.migration.sets.keys() & migration.sets.keys()]
         behind = {path for o in chain for path in o.standing.pending}
         # a document that is not behind a held migration may go on alone, unless it is bound
-        alone = not migration.together and not behind.issuperset(standing.pending)
+        alone = not migration.joint and not behind.issuperset(standing.pending)
         waits = [] if alone else chain
         why = misfit(migration, seen)
         inherited = [why] if why is not None else []

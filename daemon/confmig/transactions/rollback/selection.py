@@ -278,7 +278,7 @@ def _part_way(
     known = bundle.manifest.by_id
     files = job.store.transactions.files(plan)
     together = [file]
-    if any(known[m].together for m in file.migrations if m in known):
+    if any(known[m].joint for m in file.migrations if m in known):
         steps = {f.path: [known[m] for m in f.migrations if m in known] for f in files}
         mine = bound(steps)[file.path]
         together = [f for f in files if f.path in mine]
