@@ -27,7 +27,7 @@ from confmig.documents.model.path import show
 from confmig.documents.model.values import kind_of
 from confmig.documents.text.unified import unified
 from confmig.errors import BUG, INVALID, REFUSED, Bug, ConfmigError, Usage, worst
-from confmig.offline import migrate as stateless
+from confmig.offline import migrate as offline
 from confmig.reports.messages import error_json
 from confmig.writer import escaped
 
@@ -114,11 +114,11 @@ class _Run:
 
     def all(self) -> tuple[list[dict[str, Any]], list[int]]:
         """Every file; those whose configurations are bound to others come last."""
-        bound = stateless.bound(self.bundle)
+        bound = offline.bound(self.bundle)
         later: list[tuple[int, Path, Config]] = []
         for number, file in enumerate(self.args.files):
             try:
-                config = stateless.config_of(self.bundle, self.args.config, file)
+                config = offline.config_of(self.bundle, self.args.config, file)
                 if config.name in bound:
                     later.append((number, file, config))
                     continue
@@ -130,7 +130,7 @@ class _Run:
             except Exception as error:  # noqa: BLE001 - a bug with one file must not end the others
                 self._refused([number], Bug.of(error))
         with ExitStack() as stack:
-            inputs: dict[int, stateless.Input] = {}
+            inputs: dict[int, offline.Input] = {}
             for number, file, config in later:
                 self.progress.step(file.name)
                 try:
@@ -139,7 +139,7 @@ class _Run:
                     self._refused([number], error)
                 except Exception as error:  # noqa: BLE001 - as above
                     self._refused([number], Bug.of(error))
-            for group in stateless.components(inputs.values()):
+            for group in offline.components(inputs.values()):
                 numbers = [n for n, one in inputs.items() if one in group]
                 try:
                     self._component({n: inputs[n] for n in numbers})
@@ -149,17 +149,17 @@ class _Run:
                     self._refused(numbers, Bug.of(error))
         return [self.answers[number] for number in sorted(self.answers)], self.codes
 
-    def _open(self, file: Path, config: Config, stack: ExitStack) -> stateless.Input:
+    def _open(self, file: Path, config: Config, stack: ExitStack) -> offline.Input:
         back = self.args.journal is not None
-        return stateless.open_file(
+        return offline.open_file(
             self.bundle, file, config, self.args.to, back=back, write=self.args.write, stack=stack
         )
 
-    def _component(self, inputs: dict[int, stateless.Input]) -> None:
+    def _component(self, inputs: dict[int, offline.Input]) -> None:
         files = list(inputs.values())
-        results = stateless.transform(self.bundle, files, self.journal)
+        results = offline.transform(self.bundle, files, self.journal)
         if self.args.write:
-            stateless.write(files, results)
+            offline.write(files, results)
             if any(r.changed for r in results):
                 output.changed()
         self.progress.clear()
@@ -169,7 +169,7 @@ class _Run:
             together = [str(other.file) for other in files if other is not one]
             self.answers[number] = _answer(self.args, one, result, self.key, together)
 
-    def _diffs(self, files: list[stateless.Input], results: list[stateless.Result]) -> list[str]:
+    def _diffs(self, files: list[offline.Input], results: list[offline.Result]) -> list[str]:
         """The diff of each file; secrets may move between files, so all are masked together."""
         if not self.args.diff or self.args.json:
             return [""] * len(files)
@@ -192,7 +192,7 @@ class _Run:
         for number, file in zip(numbers, files, strict=True):
             self.answers[number] = {"path": file, "error": error_json(error)}
 
-    def _say(self, one: stateless.Input, result: stateless.Result, diff: str) -> None:
+    def _say(self, one: offline.Input, result: offline.Result, diff: str) -> None:
         args = self.args
         if args.json:
             return
@@ -242,15 +242,15 @@ def _journal(file: Path | None) -> dict[str, Any] | None:
         ) from None
 
 
-def _unmasked(one: stateless.Input, new: bytes) -> str:
+def _unmasked(one: offline.Input, new: bytes) -> str:
     old, encoding = one.snapshot.data, one.config.encoding
     return unified(str(one.file), old.decode(encoding), new.decode(encoding))
 
 
 def _answer(
     args: argparse.Namespace,
-    one: stateless.Input,
-    result: stateless.Result,
+    one: offline.Input,
+    result: offline.Result,
     key: bytes,
     together: list[str],
 ) -> dict[str, Any]:

@@ -341,7 +341,7 @@ def give_back(disk: FileSystem, temporary: str, path: str, placed: str) -> None:
 
 
 def replace_file(disk: FileSystem, snapshot: Snapshot, data: bytes, temporary: str) -> None:
-    """Replace one file without any state, for the stateless ``migrate --write``.
+    """Replace one file without any state, for the offline ``migrate --write``.
 
     An edit that comes in between stands (``Drifted``); bytes that are neither the old nor the
     new image are never unlinked: the message names the file that keeps them.
