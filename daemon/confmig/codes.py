@@ -27,7 +27,7 @@ _MANIFEST = "correct manifest.json; `confmig check` finds all problems at once"
 _MIGRATION = "correct the value in the file, or the migration"
 _SETTINGS = "correct the settings; `confmig schema settings` describes them"
 _STATE = "restore the state directory from a backup, or see docs/state.md"
-_AGAIN = "repair the disk, then run again; the transaction is settled first"
+_AGAIN = "repair the disk, then run again; that finishes or undoes the transaction first"
 
 SECTIONS: Mapping[str, Mapping[str, Code]] = {
     "Why a migration does not run now": {
@@ -328,7 +328,8 @@ SECTIONS: Mapping[str, Mapping[str, Code]] = {
             "`confmig resolve TX --dry-run` shows each choice",
         ),
         "unfinished_transaction": Code(
-            "an earlier transaction is not settled yet", "`confmig run --once` settles it"
+            "an earlier transaction is not finished yet",
+            "`confmig run --once` finishes or undoes it",
         ),
         "rewrite_failed": Code("a file may be half-written", _AGAIN),
         "undo_failed": Code("undoing a transaction failed", _AGAIN),

@@ -24,7 +24,7 @@ from pydantic import (
 
 from confmig.adapters.files import trust
 from confmig.adapters.files.plain_file import read_plain
-from confmig.adapters.files.snapshot import Ways
+from confmig.adapters.files.snapshot import ExchangeOptions
 from confmig.adapters.telemetry.endpoint import url_problem
 from confmig.adapters.workers.protocol import Worker
 from confmig.core.input_errors import problems_of
@@ -78,9 +78,9 @@ class Target(_Model):
             raise ValueError("commit: directory changes documents together, atomic: document alone")
         return self
 
-    def ways(self) -> Ways:
+    def exchange_options(self) -> ExchangeOptions:
         """What it allows beyond the exchange of single files."""
-        return Ways(
+        return ExchangeOptions(
             weak=self.cas == "weak",
             mounted=self.mounted_files == "rewrite",
             directory=self.commit == "directory",

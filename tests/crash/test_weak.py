@@ -35,7 +35,7 @@ from confmig.adapters.files import disk as disk_module
 from confmig.adapters.files.disk import Disk
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.metadata import Metadata
-from confmig.adapters.files.snapshot import PREFIX, Ways
+from confmig.adapters.files.snapshot import PREFIX, ExchangeOptions
 from confmig.adapters.state.records import FilePlan
 from confmig.core.transaction.phases import Phase
 from confmig.errors import Refused
@@ -424,7 +424,9 @@ def _memory_worlds(directory: Path, names: tuple[str, ...] = (race.NAME,)) -> It
     """A world of `race` whose target is weak. The exchange is refused by the caller's patch."""
     with ExitStack() as stack:
         world = stack.enter_context(race_worlds(directory, names))
-        world.disk = stack.enter_context(Disk(str(world.config), ways=Ways(weak=True)))
+        world.disk = stack.enter_context(
+            Disk(str(world.config), options=ExchangeOptions(weak=True))
+        )
         yield world
 
 
@@ -465,7 +467,7 @@ def _fuse_worlds(directory: Path, names: tuple[str, ...] = (race.NAME,)) -> Iter
     with ExitStack() as stack:
         made = stack.enter_context(race_worlds(directory, names))
         at = stack.enter_context(bound(made.config, directory / "mnt"))
-        weak = stack.enter_context(Disk(str(at), ways=Ways(weak=True)))
+        weak = stack.enter_context(Disk(str(at), options=ExchangeOptions(weak=True)))
         world = FuseWorld(at, made.store, made.checkpoints, weak, names)
         world.below = made.config
         yield world

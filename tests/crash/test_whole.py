@@ -27,7 +27,7 @@ from typing import Any, Self
 import pytest
 
 from confmig.adapters.files.disk import Disk
-from confmig.adapters.files.snapshot import Ways
+from confmig.adapters.files.snapshot import ExchangeOptions
 from confmig.adapters.state.checkpoints import Checkpoints
 from confmig.adapters.state.store import Store
 from confmig.core.transaction.phases import Phase
@@ -135,7 +135,10 @@ def _worlds(
         (config / name).write_bytes(data)
     checkpoints = Checkpoints(state)
     checkpoints.prepare()
-    with Store.open(state) as store, Disk(str(config), ways=Ways(directory=whole)) as disk:
+    with (
+        Store.open(state) as store,
+        Disk(str(config), options=ExchangeOptions(directory=whole)) as disk,
+    ):
         yield Whole(config, store, checkpoints, disk, names)
 
 

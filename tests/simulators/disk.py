@@ -11,7 +11,7 @@ from confmig.adapters.files.content import digest_of
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.metadata import Metadata
 from confmig.adapters.files.patterns import pattern
-from confmig.adapters.files.snapshot import PREFIX, Signature, Snapshot, Ways, is_ours
+from confmig.adapters.files.snapshot import PREFIX, ExchangeOptions, Signature, Snapshot, is_ours
 from confmig.errors import Refused
 from tests.simulators.steps import Steps
 
@@ -61,7 +61,7 @@ class MemoryDisk:
     """Files by path. ``open_for_writing`` are paths that another process has open."""
 
     steps: Steps = field(default_factory=Steps)
-    ways: Ways = field(default_factory=Ways)
+    options: ExchangeOptions = field(default_factory=ExchangeOptions)
     replaced: bool = False
     nodes: dict[str, Node] = field(default_factory=dict)
     folders: dict[str, Metadata] = field(default_factory=dict)

@@ -12,7 +12,7 @@ from confmig.errors import Usage
 from confmig.reports.text import edit_text
 from confmig.writer import escaped
 
-_WAYS = {
+_CHOICES = {
     "restore": "undo it: every file is old; later edits of new files are placed in the old text",
     "resume": "finish it: every file is new; later edits stay or are migrated",
     "verify_and_clear": "end it if every file is the old one, or every file is the new one",
@@ -30,7 +30,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
         "migrations of the bundle as they are now in place of those that were applied",
     )
     how = parser.add_mutually_exclusive_group()
-    for mode, text in _WAYS.items():
+    for mode, text in _CHOICES.items():
         how.add_argument(
             f"--{mode.replace('_', '-')}", dest="mode", action="store_const", const=mode, help=text
         )
@@ -54,8 +54,9 @@ def run(args: argparse.Namespace) -> int:
     """Resolve, and say how the transaction ended."""
     mode = args.mode or ("accept_changed" if args.discard and not args.dry_run else None)
     if mode is None and not args.dry_run:
-        ways = ", ".join(f"--{m.replace('_', '-')}" for m in _WAYS)
-        raise Usage("usage", "say how", fix=f"one of {ways}; --dry-run shows what each does")
+        options = ", ".join(f"--{m.replace('_', '-')}" for m in _CHOICES)
+        fix = f"add one of {options}; --dry-run shows what each does"
+        raise Usage("usage", "an option is missing", fix=fix)
     if (mode == "accept_changed" or args.discard) and not args.reason and not args.dry_run:
         raise Usage("usage", f"--{(mode or 'discard').replace('_', '-')} needs --reason TEXT")
     if args.transaction is None and (mode != "accept_changed" or args.dry_run):

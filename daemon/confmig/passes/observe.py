@@ -34,7 +34,7 @@ class Remembered:
     """
 
     recorded: Mapping[str, Recorded] = field(default_factory=dict)
-    settled: Mapping[str, str] = field(default_factory=dict)
+    finished: Mapping[str, str] = field(default_factory=dict)
     regressions: Mapping[str, tuple[Regression, ...]] = field(default_factory=dict)
     failures: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
@@ -45,7 +45,7 @@ class Remembered:
             return cls()
         return cls(
             store.documents.all(target),
-            store.reported.settled(target),
+            store.reported.finished(target),
             store.reported.regressions(target),
             store.reported.failures(target, late=True),
         )
@@ -91,7 +91,7 @@ def observe(
     for path in sorted(owners):
         recorded = known.recorded.get(path)
         config = owners[path][-1]
-        fact = _read(disk, bundle, config, path, recorded, known.settled.get(path), unquiet)
+        fact = _read(disk, bundle, config, path, recorded, known.finished.get(path), unquiet)
         if len(owners[path]) > 1:
             names = " and ".join(c.name for c in owners[path])
             fact = DocumentFact(
@@ -115,7 +115,7 @@ def _changed(
 ) -> bool:
     """Whether a document is not as it was recorded, or settled for the first time."""
     if fact.due is not None and fact.healthy:
-        return known.settled.get(fact.path) != settled_key(bundle, fact.config, fact.digest)
+        return known.finished.get(fact.path) != finished_key(bundle, fact.config, fact.digest)
     if recorded is None:
         return False
     return fact.digest != recorded.digest or fact.version != recorded.version
@@ -127,7 +127,7 @@ def _read(
     config: Config,
     path: str,
     recorded: Recorded | None,
-    settled: str | None,
+    finished: str | None,
     unquiet: Look,
 ) -> DocumentFact:
     """One document, with its problem if it has one."""
@@ -137,7 +137,7 @@ def _read(
         snapshot = disk.read(path)
         digest = snapshot.digest
         busy = unquiet(snapshot, recorded)
-        fact = _fact(bundle, config, snapshot, settled, busy=bool(busy))
+        fact = _fact(bundle, config, snapshot, finished, busy=bool(busy))
         if fact.healthy and fact.empty and recorded is not None:
             raise emptied()  # it had content
     except ConfmigError as error:
@@ -154,7 +154,7 @@ def _read(
 
 
 def _fact(
-    bundle: Bundle, config: Config, snapshot: Snapshot, settled: str | None, *, busy: bool
+    bundle: Bundle, config: Config, snapshot: Snapshot, finished: str | None, *, busy: bool
 ) -> DocumentFact:
     """One document. Raises ``ConfmigError`` if it cannot say its version or what is due."""
     digest, path = snapshot.digest, snapshot.path
@@ -162,12 +162,12 @@ def _fact(
         stamp = bundle.stamp(config.name, snapshot.data, digest)
         fact = DocumentFact(config.name, path, stamp.version, digest, empty=stamp.empty)
         return placed(bundle.manifest, fact)
-    if settled == settled_key(bundle, config.name, digest):
+    if finished == finished_key(bundle, config.name, digest):
         return DocumentFact(config.name, path, None, digest, due=())
     if busy:  # the chain need not run on what is half-written
         raise emptied()
     stamp = bundle.stamp(config.name, snapshot.data, digest)
-    if stamp.empty and (stamp.due or settled is not None):
+    if stamp.empty and (stamp.due or finished is not None):
         raise emptied()
     return DocumentFact(config.name, path, None, digest, due=stamp.due, empty=stamp.empty)
 
@@ -185,7 +185,7 @@ def _busy(config: Config, path: str, digest: str, why: str) -> DocumentFact:
     )
 
 
-def settled_key(bundle: Bundle, config: str, digest: str) -> str:
+def finished_key(bundle: Bundle, config: str, digest: str) -> str:
     """Names a document's content and the chain that it went through to its end."""
     chain = [m.checksum for m in bundle.manifest.chain(config)]
     return digest_of(json.dumps([digest, chain]).encode())

@@ -23,7 +23,7 @@ from confmig.passes import late_append
 from confmig.passes.exit_codes import exit_code
 from confmig.passes.load_policy import load_policy
 from confmig.passes.looks import Looks
-from confmig.passes.remember import remember_failure, remember_regressions, remember_settled
+from confmig.passes.remember import remember_failure, remember_finished, remember_regressions
 from confmig.passes.result import Pass
 from confmig.passes.view import View, check_history
 from confmig.passes.workspace import Workspace
@@ -189,7 +189,7 @@ class _Run:
     def _finished(self, seen: View) -> Pass:
         space, outcomes = self.space, self.outcomes
         space.last_reported(self.target.name).view(seen)
-        remember_settled(space, seen)
+        remember_finished(space, seen)
         if outcomes:
             said = space.settings.retention
             prune(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from confmig.adapters.state.connection import stamp
 from confmig.core.planning.holds import Hold, document_key, holds_after
 from confmig.core.planning.regressions import noted
-from confmig.passes.observe import settled_key
+from confmig.passes.observe import finished_key
 from confmig.passes.view import View
 from confmig.passes.workspace import Workspace
 from confmig.transactions.migrate import Outcome, failure
@@ -35,19 +35,19 @@ def remember_regressions(space: Workspace, seen: View) -> None:
             space.store.events.add([event], now)
 
 
-def remember_settled(space: Workspace, seen: View) -> None:
+def remember_finished(space: Workspace, seen: View) -> None:
     """Record the content with which nothing is due in a document without a stamp."""
     target, reported = seen.target.name, space.store.reported
     keys = {
-        d.path: settled_key(seen.bundle, d.config, d.digest)
+        d.path: finished_key(seen.bundle, d.config, d.digest)
         for d in seen.documents
         if d.healthy and d.due == ()
     }
-    known = reported.settled(target) if keys else {}
+    known = reported.finished(target) if keys else {}
     changed = {path: key for path, key in keys.items() if known.get(path) != key}
     if changed:
         with space.store.commit():
-            reported.remember_settled(target, changed)
+            reported.remember_finished(target, changed)
 
 
 def remember_failure(space: Workspace, seen: View, outcome: Outcome) -> None:

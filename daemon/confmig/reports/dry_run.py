@@ -109,7 +109,9 @@ class _Walk:
 
 def _walk(view: View, size_cap: int, key: bytes) -> dict[str, dict[str, dict[str, Any]]]:
     """path -> migration id -> what it would do; each step starts from the last one's bytes."""
-    with Disk(str(view.target.root), size_cap=size_cap, ways=view.target.ways()) as disk:
+    with Disk(
+        str(view.target.root), size_cap=size_cap, options=view.target.exchange_options()
+    ) as disk:
         walks = [_Walk(document, disk) for document in view.documents]
     for migration in view.bundle.manifest.migrations:
         mine = [w for w in walks if w.document.config in migration.sets]

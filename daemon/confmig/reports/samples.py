@@ -33,7 +33,7 @@ def sample_views(bundle: Bundle, size_cap: int, now: datetime) -> Iterator[View]
             fix='add example files and name them: "samples": ["samples/*.yaml"]',
         )
     target = Target(name="samples", root=bundle.root, bundle=bundle.root)
-    with Disk(str(bundle.root), size_cap=size_cap, ways=target.ways()) as disk:
+    with Disk(str(bundle.root), size_cap=size_cap, options=target.exchange_options()) as disk:
         folders: dict[str, dict[str, list[str]]] = {}
         for config, patterns in named.items():
             for pattern in patterns:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from confmig.adapters.files.mounts import is_remote
-from confmig.adapters.files.snapshot import Ways
+from confmig.adapters.files.snapshot import ExchangeOptions
 from confmig.adapters.host import signals
 from confmig.adapters.host.console import Console
 from confmig.adapters.host.control import ControlServer
@@ -24,7 +24,7 @@ from confmig.adapters.host.timer import Timer
 from confmig.adapters.host.watch import Watcher
 from confmig.adapters.http.probes import Measured
 from confmig.adapters.state.opened import State
-from confmig.adapters.telemetry.providers import Telemetry, instance_id, plan, settle
+from confmig.adapters.telemetry.providers import Telemetry, instance_id, plan, record_delivery
 from confmig.adapters.workers.protocol import Worker
 from confmig.errors import (
     DONE,
@@ -211,7 +211,11 @@ class Daemon:
             ],
             self._settings.state_dir,
             lambda: self._inbox.put(Wake("file event", settle=True)),
-            polled=[t.root for t in self._targets if t.ways() != Ways() or is_remote(t.root)],
+            polled=[
+                t.root
+                for t in self._targets
+                if t.exchange_options() != ExchangeOptions() or is_remote(t.root)
+            ],
             trees=[t.bundle / "migrations" for t in self._targets],
             say=self._log,
         )
@@ -233,7 +237,7 @@ class Daemon:
             if self._relay is not None:
                 self._relay.stop()
                 self._relay.join(min(3.0, budget))
-            self._settle_reports(space)
+            self._record_reports(space)
             self._probes.stop()  # before the lock is free: the next one needs the port
             telemetry.drain(space.store, max(0.0, budget - (time.monotonic() - ending)), _clock)
 
@@ -396,7 +400,7 @@ class Daemon:
             self._relay.start()
 
     def _delivered(self, space: Workspace, result: Delivery) -> None:
-        if settle(space.store, result, _clock()):
+        if record_delivery(space.store, result, _clock()):
             self._log(
                 f"events are not delivered: {result.advice}"
                 if result.advice
@@ -410,11 +414,11 @@ class Daemon:
         self._relay_busy = False
         self._after(space)
 
-    def _settle_reports(self, space: Workspace) -> None:
+    def _record_reports(self, space: Workspace) -> None:
         """At the end: what the relay had proved by then."""
         for message in self._inbox.rest():
             if isinstance(message, Delivered):
-                settle(space.store, message.result, _clock())
+                record_delivery(space.store, message.result, _clock())
             if isinstance(message, Request):
                 gone = LockHeld("daemon_gone", "the daemon is stopping", fix="ask again")
                 error = error_json(gone)

@@ -101,7 +101,7 @@ class Narrator:
                 f"[blocked_by_partial_failure] {files}",
                 f"  help: `confmig resolve {name} --dry-run` shows the outcome of each choice",
             ]
-        lines += [f"unblocked: {name} is settled" for name in last.conflicts - now.keys()]
+        lines += [f"unblocked: {name} is resolved" for name in last.conflicts - now.keys()]
         last.conflicts = frozenset(now)
         return lines
 

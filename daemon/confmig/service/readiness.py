@@ -47,10 +47,10 @@ def readiness(
         else:
             blocks = _blocks(result)
             ready += [f"{name}: {code}" for code in blocks]
-            unsettled = _unsettled(result)
-            if not (blocks or unsettled) and result.exit_code not in (DONE, DEFERRED):
-                unsettled = [f"exit_code_{result.exit_code}"]  # a no always has a reason
-            started += [f"{name}: {why}" for why in unsettled]
+            reasons = _reasons(result)
+            if not (blocks or reasons) and result.exit_code not in (DONE, DEFERRED):
+                reasons = [f"exit_code_{result.exit_code}"]  # a no always has a reason
+            started += [f"{name}: {why}" for why in reasons]
     return Readiness(tuple(ready), (*ready, *([] if was_started else started)))
 
 
@@ -63,7 +63,7 @@ def _blocks(result: Pass) -> list[str]:
     return out
 
 
-def _unsettled(result: Pass) -> list[str]:
+def _reasons(result: Pass) -> list[str]:
     """Why a pass does not count as the first good one."""
     out = [f"{d.path}: {d.problem}" for d in result.view.documents if d.path in result.waiting]
     if result.exit_code in (DONE, DEFERRED):

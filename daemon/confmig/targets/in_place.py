@@ -20,7 +20,9 @@ class InPlace:
 
     def look(self, settings: Settings, target: Target) -> Disk:
         """Open the root."""
-        return Disk(str(target.root), size_cap=settings.limits.size, ways=target.ways())
+        return Disk(
+            str(target.root), size_cap=settings.limits.size, options=target.exchange_options()
+        )
 
     @contextmanager
     def open(
@@ -31,8 +33,10 @@ class InPlace:
         say: Callable[[str], None],
     ) -> Iterator[FileSystem]:
         """Open the root and lock it."""
-        ways = replace(target.ways(), open_files=settings.watch.busy.then == "migrate")
-        with Disk(str(target.root), size_cap=settings.limits.size, ways=ways) as disk:
+        options = replace(
+            target.exchange_options(), open_files=settings.watch.busy.then == "migrate"
+        )
+        with Disk(str(target.root), size_cap=settings.limits.size, options=options) as disk:
             lock = RootLock(str(target.root), settings.state_dir, environment, say)
             try:
                 yield disk

@@ -276,7 +276,7 @@ def held(disk: FileSystem, path: str) -> Iterator[HeldFile]:
     """
     try:
         with disk.hold(path) as target:
-            if target.lease.writers is Writers.OPEN and not disk.ways.open_files:
+            if target.lease.writers is Writers.OPEN and not disk.options.open_files:
                 raise busy(path)
             yield target
     except (FileNotFoundError, NotADirectoryError):

@@ -20,7 +20,7 @@ def lay_out(
     One beside each, or, for several files where the target says ``commit: directory``, a
     directory beside the one they are in.
     """
-    if disk.ways.directory and len(files) > 1:
+    if disk.options.directory and len(files) > 1:
         return _whole(disk, transaction, files)
     out = []
     for number, file in enumerate(files):

@@ -19,7 +19,7 @@ from confmig.adapters.state.records import FilePlan, Transaction
 from confmig.adapters.workers.protocol import Bundle
 from confmig.adapters.workers.records import HalfDone
 from confmig.core.planning.segments import Segment, bound
-from confmig.core.transaction.phases import Image, Phase, settled
+from confmig.core.transaction.phases import Image, Phase, agreed_phase
 from confmig.errors import ConfmigError, Refused
 from confmig.transactions import migrate as forward
 from confmig.transactions.kinds import records_of
@@ -128,7 +128,7 @@ class Resolution:
         return Outcome(out)
 
     def _cleared(self) -> Outcome:
-        if settled(list(self._held.values())) is None:
+        if agreed_phase(list(self._held.values())) is None:
             raise Refused("files_mixed", "the files are neither all old nor all new")
         return Outcome({})
 
@@ -231,14 +231,14 @@ class Resolution:
 
 def resolve(resolution: Resolution, mode: str) -> Phase:
     """Take a choice. Raises ``ConfmigError`` with what is in the way."""
-    ways: dict[str, Callable[[], Phase]] = {
+    choices: dict[str, Callable[[], Phase]] = {
         "restore": resolution.restore,
         "resume": resolution.resume,
         "verify_and_clear": resolution.verify_and_clear,
         "accept_changed": resolution.accept,
     }
     try:
-        return ways[mode]()
+        return choices[mode]()
     except Refused as error:
         if error.code == "rollback_conflict":
             error.fix = (

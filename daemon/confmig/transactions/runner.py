@@ -29,9 +29,9 @@ from confmig.core.transaction.phases import (
     Phase,
     Recovery,
     after_undo,
+    agreed_phase,
     check_move,
     recovery,
-    settled,
 )
 from confmig.errors import LATE_FAILURE, ConfmigError, Fault, PartialFailure, Unfinished
 from confmig.transactions.directory_exchange import DirectoryExchange
@@ -260,7 +260,7 @@ class Transactor:
         """
         plan = row.plan
         exchange = self._after_conflict(plan)
-        phase = settled(image for _, image in self._images(plan, exchange))
+        phase = agreed_phase(image for _, image in self._images(plan, exchange))
         if phase is None:
             raise self._mixed(row, "the files are neither all old nor all new")
         if phase is Phase.COMMITTED:

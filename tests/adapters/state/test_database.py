@@ -141,7 +141,7 @@ def test_what_an_older_format_reported_is_not_reported_again(tmp_path: Path) -> 
         assert reported.deferred("app", "online") == {"outside_window": ["0001_listen"]}
         [regression] = reported.regressions("app")["sub/a.yaml"]
         assert (regression.transaction, regression.at.isoformat()) == ("t1", at)
-        assert reported.settled("app") == {"b.yaml": "key"}
+        assert reported.finished("app") == {"b.yaml": "key"}
         assert reported.failures("app", late=False) == {("0001_listen", "a:b.yaml"): "k1"}
         assert reported.failures("app", late=True) == {("0002_feature", "c.yaml"): "k2"}
         with store.commit():

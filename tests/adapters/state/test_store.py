@@ -181,7 +181,7 @@ def test_what_was_reported_is_remembered(store: Store) -> None:
         reported.remember("other", Subject.POLICY, "b")
         reported.remember_deferred("app", "online", {"x": ["m1", "m2"], "a": ["m3"]})
         reported.remember_deferred("app", "online", {"x": ["m2"]})
-        reported.remember_settled("app", {"f": "key"})
+        reported.remember_finished("app", {"f": "key"})
         assert reported.remember_failure("app", "m", "f", "k", late=True)
         assert not reported.remember_failure("app", "m", "f", "k", late=True)
         assert reported.remember_failure("app", "m", "f", "k", late=False)
@@ -191,7 +191,7 @@ def test_what_was_reported_is_remembered(store: Store) -> None:
     assert reported.state("app", Subject.POLICY) == "a"
     assert reported.deferred("app", "online") == {"x": ["m2"]}
     assert reported.deferred("app", "post_deploy") == {}
-    assert reported.settled("app") == {"f": "key"}
+    assert reported.finished("app") == {"f": "key"}
     assert reported.failures("app", late=True) == {("m", "f"): "other"}
 
 

@@ -13,9 +13,9 @@ from confmig.core.transaction.phases import (
     Phase,
     Recovery,
     after_undo,
+    agreed_phase,
     check_move,
     recovery,
-    settled,
 )
 
 ALLOWED = {
@@ -112,15 +112,15 @@ def test_an_undo_ends_where_a_prepared_transaction_may_go() -> None:
 def test_a_conflict_settles_only_if_all_files_agree_on_one_image() -> None:
     for images in SETS:
         if set(images) == {Image.OLD}:
-            assert settled(images) is Phase.ABORTED
+            assert agreed_phase(images) is Phase.ABORTED
         elif set(images) == {Image.NEW}:
-            assert settled(images) is Phase.COMMITTED
+            assert agreed_phase(images) is Phase.COMMITTED
         else:
-            assert settled(images) is None, images
+            assert agreed_phase(images) is None, images
 
 
 def test_a_settled_conflict_goes_where_the_table_lets_it() -> None:
     for images in ([Image.OLD], [Image.NEW, Image.NEW]):
-        phase = settled(images)
+        phase = agreed_phase(images)
         assert phase is not None
         check_move(Phase.CONFLICT, phase)

@@ -884,7 +884,7 @@ def _write(op: Op) -> Write:
 
 
 def _torn(op: Write, chance: random.Random) -> list[Torn]:
-    """Ways to tear a write: zeros in its place, a prefix, and sectors in no order."""
+    """ExchangeOptions to tear a write: zeros in its place, a prefix, and sectors in no order."""
     end = len(op.data)
     first = SECTOR - op.offset % SECTOR
     edges = [0, *range(first, end, SECTOR), end]

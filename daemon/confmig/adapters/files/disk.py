@@ -17,8 +17,8 @@ from confmig.adapters.files import rewrite
 from confmig.adapters.files.beneath import open_beneath
 from confmig.adapters.files.durable import fsync, sync_filesystem
 from confmig.adapters.files.metadata import Metadata, dress
-from confmig.adapters.files.odd import is_mount
 from confmig.adapters.files.reader import Reader
+from confmig.adapters.files.refusals import is_mount
 from confmig.adapters.files.root import inode_of, is_there
 from confmig.adapters.files.snapshot import is_ours
 from confmig.errors import Busy, Refused
@@ -93,7 +93,7 @@ class Disk(Reader):
         Raises ``Refused`` where the filesystem cannot, or where the target is a mount of
         its own.
 
-        With ``ways.weak`` a filesystem that cannot gets the next best: see ``_replace``.
+        With ``options.weak`` a filesystem that cannot gets the next best: see ``_replace``.
         """
         first, second = os.fsencode(os.path.basename(a)), os.fsencode(os.path.basename(b))
         with self._folder_of(a) as folder:
@@ -105,16 +105,16 @@ class Disk(Reader):
                 raise is_mount(b)
             if code not in (errno.EINVAL, errno.ENOSYS, errno.ENOTSUP):
                 raise OSError(code, os.strerror(code), b)
-            if not self.ways.weak or not self._replace(folder, a, b):
+            if not self.options.weak or not self._replace(folder, a, b):
                 raise Refused(
                     "no_exchange",
                     "this filesystem cannot exchange two files"
-                    + (", and has no hard links either" if self.ways.weak else ""),
+                    + (", and has no hard links either" if self.options.weak else ""),
                     place=b,
                     fix="put the configuration on ext4, xfs, btrfs, tmpfs or overlay"
                     + (
                         ""
-                        if self.ways.weak
+                        if self.options.weak
                         else ", or allow `cas: weak` in the settings of the target"
                     ),
                 )

@@ -12,7 +12,7 @@ from typing import Protocol
 
 from confmig.adapters.files.lease import Writers
 from confmig.adapters.files.metadata import Metadata
-from confmig.adapters.files.snapshot import Snapshot, Ways
+from confmig.adapters.files.snapshot import ExchangeOptions, Snapshot
 
 
 class Lease(Protocol):
@@ -50,7 +50,7 @@ class FileSystem(Protocol):
     The docstrings of ``reader.Reader`` and ``disk.Disk`` say what each method promises.
     """
 
-    ways: Ways
+    options: ExchangeOptions
     replaced: bool
     """Whether a file was replaced without an exchange."""
 

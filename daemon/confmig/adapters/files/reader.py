@@ -22,8 +22,8 @@ from confmig.adapters.files.content import digest_of, digest_of_file, read_all
 from confmig.adapters.files.lease import ReadLease, Writers, writer_of
 from confmig.adapters.files.metadata import Metadata, has_capabilities, may_chown, metadata_of
 from confmig.adapters.files.mounts import filesystem_of, is_network
-from confmig.adapters.files.odd import is_mount, odd, too_large
 from confmig.adapters.files.patterns import pattern, way
+from confmig.adapters.files.refusals import is_mount, refusal_of, too_large
 from confmig.adapters.files.root import Root
 from confmig.adapters.files.snapshot import PREFIX, Signature, Snapshot
 from confmig.errors import Refused
@@ -124,11 +124,11 @@ class Reader(Root):
         except FileNotFoundError:
             raise Refused("document_missing", "the file does not exist", place=path) from None
         except OSError as error:
-            raise odd(path, error) from None
+            raise refusal_of(path, error) from None
         try:
             facts = os.fstat(fd)
             self._plain_file(path, facts, has_capabilities(fd))
-            if mounted and not self.ways.mounted:
+            if mounted and not self.options.mounted:
                 raise is_mount(path)
             with self._lease(fd) as lease:
                 data = self._capped(fd, path)
@@ -139,7 +139,7 @@ class Reader(Root):
                     writers = Writers.OPEN
             writer = writer_of(fd) if writers is Writers.OPEN else None
         except OSError as error:
-            raise odd(path, error) from None
+            raise refusal_of(path, error) from None
         finally:
             os.close(fd)
         return Snapshot(
@@ -186,7 +186,7 @@ class Reader(Root):
     def _linked_by_us(self, path: str, facts: os.stat_result) -> bool:
         """Whether the only other name of a file is in a directory that we build for an exchange.
 
-        A report must not take that for something odd.
+        A report must not take that for a defect.
         """
         parts = path.split("/")
         for depth in range(len(parts) - 1):
@@ -324,7 +324,7 @@ class Reader(Root):
 
     def _refresh(self, fd: int) -> None:
         """Make such a filesystem ask for the size again: another name may have changed it."""
-        if self.ways.weak:
+        if self.options.weak:
             _libc.statx(fd, b"", _FORCE_SYNC, _BASIC_STATS, ctypes.create_string_buffer(256))
 
     def _open_document(self, path: str) -> tuple[int, bool]:

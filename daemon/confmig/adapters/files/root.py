@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from typing import Self
 
 from confmig.adapters.files.beneath import open_beneath
-from confmig.adapters.files.snapshot import Ways
+from confmig.adapters.files.snapshot import ExchangeOptions
 from confmig.errors import Refused
 
 _PATIENCE = 50
@@ -23,11 +23,11 @@ class Root:
     """A directory that stays open. Use as a context manager."""
 
     def __init__(
-        self, root: str, *, size_cap: int = 8 * 1024 * 1024, ways: Ways | None = None
+        self, root: str, *, size_cap: int = 8 * 1024 * 1024, options: ExchangeOptions | None = None
     ) -> None:
         self.root = root
         self.size_cap = size_cap
-        self.ways = ways or Ways()
+        self.options = options or ExchangeOptions()
         self.replaced = False
         try:
             self.fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)

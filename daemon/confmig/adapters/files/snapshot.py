@@ -49,7 +49,7 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
-class Ways:
+class ExchangeOptions:
     """What the operator allows beyond the exchange of single files.
 
     ``weak``: link and rename where the filesystem cannot exchange. ``mounted``: write into files

@@ -87,12 +87,12 @@ class Reported:
             ((target, path, r.transaction, r.at.isoformat()) for r in times),
         )
 
-    def settled(self, target: str) -> dict[str, str]:
+    def finished(self, target: str) -> dict[str, str]:
         """The key with which nothing was due in a document without a stamp, by path."""
         rows = self._connection.read("SELECT path, key FROM settled WHERE target=?", (target,))
         return dict(rows.fetchall())
 
-    def remember_settled(self, target: str, keys: Mapping[str, str]) -> None:
+    def remember_finished(self, target: str, keys: Mapping[str, str]) -> None:
         """Store such keys."""
         self._connection.write_many(
             "INSERT OR REPLACE INTO settled(target, path, key) VALUES(?,?,?)",

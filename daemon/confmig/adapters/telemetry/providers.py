@@ -176,7 +176,7 @@ class Telemetry:
         try:
             while rows := store.events.outbox():
                 result = deliverer.deliver(rows, max(0.0, deadline - time.monotonic()))
-                settle(store, result, clock())
+                record_delivery(store, result, clock())
                 advice = result.advice
                 if result.error is not None or time.monotonic() > deadline:
                     break
@@ -208,7 +208,7 @@ class Left:
     advice: str = ""
 
 
-def settle(store: Store, result: Delivery, now: datetime) -> bool:
+def record_delivery(store: Store, result: Delivery, now: datetime) -> bool:
     """Record what a delivery proved; True if the problem of delivery is another than before."""
     changed = store.reported.state("", Subject.DELIVERY) != result.advice
     if not result.delivered and not result.rejected and not changed:

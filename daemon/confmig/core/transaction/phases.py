@@ -101,7 +101,7 @@ def after_undo(images: Iterable[Image]) -> Phase:
     return Phase.CONFLICT if mixed or half_done else Phase.ABORTED
 
 
-def settled(images: Iterable[Image]) -> Phase | None:
+def agreed_phase(images: Iterable[Image]) -> Phase | None:
     """Where ``resolve --verify-and-clear`` may end a conflict: all old or all new, else None."""
     found = set(images)
     if found <= {Image.OLD}:

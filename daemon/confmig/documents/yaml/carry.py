@@ -7,7 +7,7 @@ from confmig.documents.text.pieces import (
     Pieces,
 )
 from confmig.documents.text.slots import Span
-from confmig.documents.yaml import texts
+from confmig.documents.yaml import multiline
 from confmig.documents.yaml.stages import Stages
 
 
@@ -44,7 +44,7 @@ class Carry(Stages):
         node, home = carried.source, carried.home
         assert home is not None
         owner = home.entry
-        if node is None or node.style not in texts.BLOCK or home.entries[-1] is not carried:
+        if node is None or node.style not in multiline.BLOCK or home.entries[-1] is not carried:
             return []
         if owner is None or owner.home is None or owner.home.flow or owner.is_root:
             return []

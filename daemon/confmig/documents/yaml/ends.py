@@ -12,7 +12,7 @@ from confmig.documents.model.tree import (
     walk_entries,
 )
 from confmig.documents.text.slots import Span
-from confmig.documents.yaml import texts
+from confmig.documents.yaml import multiline
 from confmig.documents.yaml.stages import Stages
 
 
@@ -30,7 +30,7 @@ class Ends(Stages):
             return
         entry = _last_of(self.document.root_entry.source)
         node = entry.source if entry is not None else None
-        if entry is None or node is None or node.style not in texts.BLOCK:
+        if entry is None or node is None or node.style not in multiline.BLOCK:
             return
         last = self.last_now()
         if entry.node is node and last is not entry and (last is None or last.node is not node):
@@ -61,14 +61,14 @@ class Ends(Stages):
         if last is not None and last.source is entry.node:
             return 0
         node = entry.node if entry.node is not None else entry.source
-        if node is None or node.style not in texts.BLOCK:
+        if node is None or node.style not in multiline.BLOCK:
             return 0
         return len(entry.value) - len(entry.value.rstrip("\n"))
 
     def open_texts(self) -> list[Span]:
         """The block texts that keep the blank lines behind them (``|+``)."""
         if self._open_texts is None:
-            self._open_texts = [s for s in self.opaque if texts.keeps(self.text, s[0])]
+            self._open_texts = [s for s in self.opaque if multiline.keeps(self.text, s[0])]
         return self._open_texts
 
 

@@ -12,7 +12,7 @@ from confmig.documents.text.pieces import (
     join_lines,
     strip_start,
 )
-from confmig.documents.yaml import scalars, texts
+from confmig.documents.yaml import multiline, scalars
 from confmig.documents.yaml.stages import Stages
 
 
@@ -136,7 +136,7 @@ class Keep(Stages):
         if not entry.untouched:
             edits.extend(self.value_edits(entry))
         elif entry is self.open_end and isinstance(entry.value, str) and entry.node is not None:
-            block = texts.block_of(self.text, entry.node, entry.value)
+            block = multiline.block_of(self.text, entry.node, entry.value)
             if block is not None and block.sign != "-":
                 at = block.head - len(block.sign)
                 edits.append(Edit(at, block.head, ["-"]))

@@ -11,7 +11,7 @@ from confmig.documents.text.pieces import (
     join_lines,
     strip_start,
 )
-from confmig.documents.yaml import texts
+from confmig.documents.yaml import multiline
 from confmig.documents.yaml.carry import carried_by
 from confmig.documents.yaml.layout import Region
 from confmig.documents.yaml.stages import Stages
@@ -148,19 +148,19 @@ class Replace(Stages):
         assert source is not None
         if entry.node is not None or source.tag != entry.tag or not isinstance(entry.value, str):
             return None
-        block_text = source.style in texts.BLOCK
+        block_text = source.style in multiline.BLOCK
         if not block_text and "\n" not in self.text[source.start : source.end]:
             return None
-        old = texts.read(self.text, source, region.column)
+        old = multiline.read(self.text, source, region.column)
         if old is None or ("\n" in old and "\n" not in entry.value):
             return None
         if not block_text:
-            pieces = texts.continued(self.text, source, old, entry.value, region.column)
+            pieces = multiline.continued(self.text, source, old, entry.value, region.column)
             return None if pieces is None else [Edit(source.start, source.end, pieces)]
-        block = texts.block_of(self.text, source, old)
+        block = multiline.block_of(self.text, source, old)
         if block is None:
             return None
-        new = texts.changed(self.text, block, old, entry.value, region.column, self.newline)
+        new = multiline.changed(self.text, block, old, entry.value, region.column, self.newline)
         if new is None:
             return None
         head = self.text[source.start : block.head]
@@ -169,7 +169,7 @@ class Replace(Stages):
 
     def _header_comment(self, source: SourceNode) -> int | None:
         """Where a block scalar's header ends if a comment follows it, which stays on the line."""
-        if source.style not in texts.BLOCK:
+        if source.style not in multiline.BLOCK:
             return None
         line = self.text[source.start : self.layout.line_end(source.start)]
         match = re.search(r"[ \t]+#", line)
@@ -225,7 +225,7 @@ class Replace(Stages):
         ending, node = home.entries[-1], inner.source
         if ending is not inner or node is None:
             return self.layout.region(ending).last
-        if node.style in texts.BLOCK:
+        if node.style in multiline.BLOCK:
             return last
         if node.entries and not node.flow:
             return self._below_entries(carried, node, self.layout.region(ending).last)

@@ -24,7 +24,7 @@ from confmig.documents.text.pieces import Segment
 from confmig.documents.yaml import scalars
 from confmig.documents.yaml.layout import Layout
 from confmig.documents.yaml.parse import PROPERTIES, CParser, block_scalar_span, not_yaml, tagged
-from confmig.documents.yaml.second import second_opinion
+from confmig.documents.yaml.second_reader import second_opinion
 from confmig.errors import Refused
 
 _ENDS = (ev.MappingEndEvent, ev.SequenceEndEvent)

@@ -20,7 +20,7 @@ from confmig.documents.text.pieces import (
     strip_start,
     text_of,
 )
-from confmig.documents.yaml import scalars, texts
+from confmig.documents.yaml import multiline, scalars
 from confmig.documents.yaml.stages import Stages
 from confmig.errors import Refused
 
@@ -136,7 +136,7 @@ class Write(Stages):
 
     def is_text_block(self, entry: Entry) -> bool:
         """Whether a value that moved here is a block text."""
-        return entry.node is not None and entry.node.style in texts.BLOCK
+        return entry.node is not None and entry.node.style in multiline.BLOCK
 
     def inline_lines(self, entry: Entry, column: int) -> list[Pieces]:
         """The lines of a value on the line of its key or dash, in an entry at a column."""
@@ -214,11 +214,11 @@ class Write(Stages):
                 place=path_of(self.document, entry),
                 fix="write the tag and the header on one line",
             )
-        block = texts.block_of(self.text, node, str(entry.value))
+        block = multiline.block_of(self.text, node, str(entry.value))
         if block is None:
             return [[properties, scalars.double_quoted(str(entry.value))]]
         step = 2 if entry.name is None else self.style.step
         # a text that ended the file without a newline has none: elsewhere its header says so
         ends = str(entry.value).endswith("\n") or self.last_now() is entry
-        lines = texts.moved(block, block.sign if ends else "-", column, step)
+        lines = multiline.moved(block, block.sign if ends else "-", column, step)
         return [[properties, *lines[0]], *lines[1:]]

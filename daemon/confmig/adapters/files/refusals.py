@@ -27,7 +27,7 @@ def is_mount(path: str) -> Refused:
     )
 
 
-def odd(path: str, error: OSError) -> Refused | Fault:
+def refusal_of(path: str, error: OSError) -> Refused | Fault:
     """The error of the system that a file could not be opened or read with."""
     if error.errno in (errno.ELOOP, errno.EXDEV):
         return Refused(
