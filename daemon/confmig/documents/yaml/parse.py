@@ -124,8 +124,17 @@ class _Builder:
     def build(self) -> None:  # noqa: C901 - one loop over all events
         """Run the event loop and hang the tree into the document.
 
+        ==========  ===========  =============================================================
+        is_mapping  pending      what the next value is
+        ==========  ===========  =============================================================
+        no          None         an item of the list ``top``; a whole document if that is None
+        yes         None         a key of the mapping ``top``
+        yes         a key        the value of that key
+        ==========  ===========  =============================================================
+
         This loop runs for every value of every file, so it is written out: plain scalars without
-        properties, by far the most, are handled without a call.
+        properties, by far the most, are handled without a call. With the two calls that the others
+        need, parsing takes 1.4 times as long.
         """
         text, document, opaque = self.text, self.document, self.document.opaque
         resolve, dialect, first = scalars.resolve, document.dialect, scalars.FIRST

