@@ -59,32 +59,32 @@ _SHORT = re.compile(r"""[ \t]*(?:"[^"]*"|'[^']*'|\[.*\]|\{.*\}|\S+)[ \t]*(?:[#;]
 class Above:
     """The comment lines above what comes next in a text that is read from the top."""
 
+    __slots__ = ("_column", "_found")
+
     def __init__(self) -> None:
         self._column = -1
-        self._starts: list[int] = []
-        self._lines: list[str] = []
+        self._found: list[tuple[int, str]] = []
 
     def comment(self, line: int, column: int, text: str) -> None:
         """A comment line, which begins at ``line``, with its mark at a column."""
         if column != self._column:
             self.end()
             self._column = column
-        self._starts.append(line)
-        self._lines.append(text)
+        self._found.append((line, text))
 
     def end(self) -> None:
         """A blank line or an entry: what is above it belongs to nothing below it."""
-        if self._lines:
+        if self._found:
             self._column = -1
-            self._starts.clear()
-            self._lines.clear()
+            self._found = []
 
     def first_of(self, line: int, column: int) -> int:
         """Where the comment lines begin that belong to an entry; ``line`` (its own) if none do."""
-        if column != self._column or not self._lines:
+        found = self._found
+        if not found or column != self._column:
             return line
-        first = owned_from(self._lines)
-        return self._starts[first] if first < len(self._lines) else line
+        first = owned_from([text for _, text in found])
+        return found[first][0] if first < len(found) else line
 
 
 def owned_from(lines: Sequence[str], item: Callable[[str], bool] | None = None) -> int:
@@ -94,6 +94,9 @@ def owned_from(lines: Sequence[str], item: Callable[[str], bool] | None = None) 
     below it along. ``item`` says of an entry that is an item whether a line is such an item
     that was commented out (``is_item``: behind a dash; ``is_value``: in brackets).
     """
+    if len(lines) == 1:  # the usual case, without the search for deeper lines
+        line = lines[0]
+        return int(is_option(line) or (item is not None and item(line)) or is_for_tools(line))
     first = number = 0
     while number < len(lines):
         line = lines[number]

@@ -119,8 +119,9 @@ class _Scanner:
             margin = _MARGIN.match(text, at)
             assert margin is not None
             indent = margin.end() - at
-            at = self._statement(at, at + indent, above.first_of(at, indent))
+            lead = above.first_of(at, indent)
             above.end()
+            at = self._statement(at, at + indent, lead)
         self.block.end = size
         root = self.root
         assert root.source_node is not None
