@@ -26,7 +26,7 @@ _REPORT = "migrate this place by hand, and report the shape of the file as a bug
 _MANIFEST = "correct manifest.json; `confmig check` finds all problems at once"
 _MIGRATION = "correct the value in the file, or the migration"
 _SETTINGS = "correct the settings; `confmig schema settings` describes them"
-_STATE = "restore the state directory from a backup, or see docs/state.md"
+_STATE = "restore the state directory from a backup, or see docs/runbooks/state-unusable.md"
 _AGAIN = "repair the disk, then run again; that finishes or undoes the transaction first"
 
 SECTIONS: Mapping[str, Mapping[str, Code]] = {
