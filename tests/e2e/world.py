@@ -65,7 +65,7 @@ def environment(**more: str) -> dict[str, str]:
     A test writes its documents at once and knows when they are complete, so new ones need not
     settle for a second.
     """
-    strange = ("CONFMIG", "OTEL_", "TRACEPARENT", "TRACESTATE", "POD_UID", "COVERAGE")
+    strange = ("CONFMIG", "OTEL_", "TRACEPARENT", "TRACESTATE", "POD_UID")
     env = {k: v for k, v in os.environ.items() if not k.startswith(strange)}
     env["PYTHONPATH"] = os.pathsep.join([str(REPOSITORY), *filter(None, [env.get("PYTHONPATH")])])
     return env | {"CONFMIG__WATCH__SETTLE_NEW": "0"} | more
