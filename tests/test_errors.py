@@ -26,3 +26,12 @@ def test_an_error_that_names_its_file_keeps_its_message() -> None:
 
 def test_a_line_without_a_file_is_shown() -> None:
     assert Refused("not_yaml", "no", line=3).lines[0] == "line 3: no [not_yaml]"
+
+
+def test_a_file_or_an_entry_is_named_once() -> None:
+    error = Refused("document_missing", "the file does not exist", place="app.yaml")
+    error.in_file("root/app.yaml")
+    assert (error.place, error.message) == ("root/app.yaml", "the file does not exist")
+    stamp = Refused("version_missing", "there is no `v`", place="v")
+    stamp.in_file("app.yaml")
+    assert stamp.lines[0] == "app.yaml: there is no `v` [version_missing]"

@@ -96,7 +96,8 @@ class ConfmigError(Exception):
     @property
     def message(self) -> str:
         """What failed, and why."""
-        parts = (self.migration, self.operation, self.entry, self.reason)
+        entry = "" if f"`{self.entry}`" in self.reason else self.entry
+        parts = (self.migration, self.operation, entry, self.reason)
         return ": ".join(part for part in parts if part)
 
     def in_file(self, file: str) -> None:
@@ -106,7 +107,8 @@ class ConfmigError(Exception):
         the name of the file changes.
         """
         place = located(file, self.line)
-        if not self.entry and self.place not in (file, place):
+        named = self.place in (file, place) or file.endswith(f"/{self.place}")
+        if not self.entry and not named:
             self.entry = self.place
         self.place = place
 

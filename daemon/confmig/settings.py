@@ -27,7 +27,7 @@ from confmig.adapters.files.plain_file import read_plain
 from confmig.adapters.files.snapshot import ExchangeOptions
 from confmig.adapters.telemetry.endpoint import url_problem
 from confmig.adapters.workers.protocol import Worker
-from confmig.core.input_errors import problems_of
+from confmig.core.input_errors import line_of, problems_of
 from confmig.core.planning.quiet import Rule
 from confmig.core.policy.model import DURATION_SCHEMA, duration
 from confmig.documents.model.document import Caps
@@ -273,9 +273,8 @@ def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings
     def absolute(p: Path) -> Path:
         return p if p.is_absolute() else base / p
 
-    problems = _entangled(
-        absolute(settings.state_dir), [absolute(t.root) for t in settings.targets]
-    )
+    roots = {t.name: absolute(t.root) for t in settings.targets}
+    problems = _entangled(absolute(settings.state_dir), roots, path.name, found.lines)
     if problems:
         raise _invalid(problems)
     targets = tuple(
@@ -293,23 +292,32 @@ def load(path: Path, environment: Mapping[str, str], worker: Worker) -> Settings
     )
 
 
-def _entangled(state_dir: Path, roots: list[Path]) -> list[Problem]:
+def _entangled(
+    state_dir: Path,
+    roots: Mapping[str, Path],
+    file: str,
+    lines: Mapping[tuple[str | int, ...], int],
+) -> list[Problem]:
     """State and configuration must not contain each other.
 
     Confmig would migrate its own images, for ever.
     """
     out = []
     state = state_dir.resolve()
-    for root in roots:
+    for number, (name, root) in enumerate(roots.items()):
         real = root.resolve()
         if state == real or real in state.parents:
-            where = "is the root of a target" if state == real else "is inside the root of a target"
+            where = "is" if state == real else "is inside"
+            line = line_of(("state_dir",), lines)
+            message = f"`state_dir` ({state_dir}) {where} the root of the target `{name}`"
             fix = "put it outside, such as /var/lib/confmig"
-            out.append(Problem("settings_invalid", "state_dir", f"{state_dir} {where}", fix))
         elif state in real.parents:
-            fix = "put the configuration outside of state_dir"
-            message = f"{root} is inside state_dir"
-            out.append(Problem("settings_invalid", "targets: root", message, fix))
+            line = line_of(("targets", number, "root"), lines)
+            message = f"the root of the target `{name}` ({root}) is inside `state_dir`"
+            fix = "put the configuration outside of it"
+        else:
+            continue
+        out.append(Problem("settings_invalid", located(file, line or 0), message, fix))
     return out
 
 

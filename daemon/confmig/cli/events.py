@@ -72,5 +72,5 @@ def _time(text: str) -> int:
         return min(int(moment.timestamp() * 1_000_000) * 1000, _END)
     except (ValueError, OverflowError):
         raise Refused(
-            "time_invalid", f"{text!r} is not a time", fix="write 2026-11-22T08:00:00Z, or 2h"
+            "time_invalid", f"`{text}` is not a time", fix="write 2026-11-22T08:00:00Z, or 2h"
         ) from None

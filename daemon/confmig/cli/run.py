@@ -55,7 +55,7 @@ def _classes(text: str) -> frozenset[str]:
     for name in names:
         if name not in CLASSES:
             raise argparse.ArgumentTypeError(
-                f"{name!r} is not a class; name one or more of {','.join(CLASSES)}"
+                f"`{name}` is not a class; name one or more of {','.join(CLASSES)}"
             )
     return frozenset(names)
 

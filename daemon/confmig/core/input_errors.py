@@ -53,6 +53,9 @@ _LIMITS = {
 _DESCRIBED = ("string_pattern_mismatch", "too_short", *_LIMITS)
 
 
+_CORRECT = "correct this value"
+
+
 def no_lines(raw: bytes) -> Mapping[Loc, int]:
     """For a reader that shows no lines."""
     return {}
@@ -68,7 +71,7 @@ class _Found:
     kind: str
     path: Loc
     sentence: str
-    fix: str = "correct this value"
+    fix: str = _CORRECT
     meant: Loc | None = None
     name: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
@@ -195,7 +198,9 @@ def _found(
     if loc and loc[-1] == "[key]":
         words = _words(one)
         sentence = f"unknown {_what(path)} `{key}`{did_you_mean(key, words)}"
-        return _Found("key", path, sentence, f"known are {_listed(words, 'and')}")
+        meant = closest(key, words)
+        fix = f"write `{meant}`" if meant else f"known are {_listed(words, 'and')}"
+        return _Found("key", path, sentence, fix)
     if kind == "value_error":
         reason = str(one["ctx"]["error"])
         return _Found("value", path, f"{name}: {reason}" if inner else reason)
@@ -205,14 +210,15 @@ def _found(
     if len(group) > 1:
         alternatives = list(dict.fromkeys(_alternative(other) for _, other in group))
         return _Found(kind, path, f"{name} must be {' or '.join(alternatives)}")
-    return _Found(kind, path, _sentence(name, one))
+    meant = closest(one["input"], _words(one)) if _is_word(one) else None
+    return _Found(kind, path, _sentence(name, one), f"write `{meant}`" if meant else _CORRECT)
 
 
 def _sentence(name: str, one: Any) -> str:
     kind, ctx = one["type"], one.get("ctx") or {}
     if kind == "literal_error":
         return f"{name} must be {_listed(_words(one), 'or')}" + (
-            did_you_mean(one["input"], _words(one)) if isinstance(one["input"], str) else ""
+            did_you_mean(one["input"], _words(one)) if _is_word(one) else ""
         )
     if kind in _KINDS:
         return f"{name} must be {_KINDS[kind]}"
@@ -225,6 +231,11 @@ def _sentence(name: str, one: Any) -> str:
         least = ctx["min_length"]
         return f"{name} must not be empty" if least == 1 else f"{name} must have {least} entries"
     return f"{name}: {one['msg'][:1].lower()}{one['msg'][1:]}"
+
+
+def _is_word(one: Any) -> bool:
+    """Whether a word was given where one of several others is expected."""
+    return one["type"] == "literal_error" and isinstance(one["input"], str)
 
 
 def _alternative(one: Any) -> str:

@@ -74,7 +74,7 @@ def get(name: str) -> Format:
     """The format of that name. Raises ``Refused`` (``format_unknown``)."""
     if name not in _MODULES:
         raise Refused(
-            "format_unknown", f"the format {name!r} is not known", fix=f"use one of {list(FORMATS)}"
+            "format_unknown", f"the format `{name}` is not known", fix=f"use one of {list(FORMATS)}"
         )
     module, _, attribute = _MODULES[name].partition(":")
     found = import_module(module)

@@ -67,7 +67,7 @@ def config_of(bundle: Bundle, name: str | None, file: Path) -> Config:
         if name not in configs:
             raise Refused(
                 "config_unknown",
-                f"the bundle has no configuration {name!r}",
+                f"the bundle has no configuration `{name}`",
                 fix=f"use one of {', '.join(configs)}",
             )
         return configs[name]

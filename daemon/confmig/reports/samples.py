@@ -41,7 +41,7 @@ def sample_views(bundle: Bundle, size_cap: int, now: datetime) -> Iterator[View]
                 if not found:
                     raise Refused(
                         "samples_missing",
-                        f"no file matches {pattern!r}",
+                        f"no file matches `{pattern}`",
                         place=f"manifest.json: configs.{config}.samples",
                         fix="add the file, or correct the pattern",
                     )

@@ -80,7 +80,7 @@ def _modules(manifest: Manifest | None, programs: Mapping[str, Program]) -> list
         place = f"migrations/{named[0] if named else migration.id + '.py'}"
         for name in missing:
             fix = f"pip install '{migration.requires[name]}'"
-            message = f"the Python module {name!r} is missing, which {migration.id} needs"
+            message = f"the Python module `{name}` is missing, which {migration.id} needs"
             out.append(Problem("handler_module_missing", place, message, fix))
     return out
 

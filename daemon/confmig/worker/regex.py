@@ -18,7 +18,7 @@ def _compiled(pattern: str) -> Any:
         return re2.compile(pattern)
     except re2.error as error:
         raise Refused(
-            "regex_invalid", f"RE2 does not take the pattern {pattern!r}: {error}"
+            "regex_invalid", f"RE2 does not take the pattern `{pattern}`: {error}"
         ) from None
 
 
@@ -31,7 +31,7 @@ def substitute(pattern: str, replacement: str, text: str) -> str:
     except (re2.error, IndexError, ValueError) as error:
         raise Refused(
             "replacement_invalid",
-            f"the replacement {replacement!r} does not fit the pattern {pattern!r}",
+            f"the replacement `{replacement}` does not fit the pattern `{pattern}`",
             fix=r"\1 is the first group of the pattern; a backslash is written \\",
         ) from error
 

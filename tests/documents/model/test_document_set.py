@@ -227,7 +227,7 @@ def test_for_one_configuration_its_own_name_may_begin_a_path() -> None:
 def test_for_one_configuration_another_ones_name_is_refused() -> None:
     text = "move: {from: level, to: 'logging:x'}"
     _, [problem] = load(operations(text), "m", {"app": "yaml"}, ("logging",))
-    assert "does not set the configuration 'logging'" in problem.message
+    assert "does not set the configuration `logging`" in problem.message
 
 
 def test_another_colon_is_a_part_of_the_key() -> None:

@@ -117,7 +117,7 @@ def _extract(file: Path, folder: Path) -> int:
                 known = member.name == "state.db" or (part in PARTS and name not in ("", ".."))
                 if not member.isreg() or not known:
                     raise Refused(
-                        "backup_invalid", f"{member.name!r} has no place in it", place=str(file)
+                        "backup_invalid", f"`{member.name}` has no place in it", place=str(file)
                     )
                 content = tar.extractfile(member)
                 assert content is not None

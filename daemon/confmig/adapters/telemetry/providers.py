@@ -74,7 +74,7 @@ def plan(
         unknown = [part for part in wanted if part not in _EXPORTERS]
         if unknown:
             fix = f"use a list of {', '.join(_EXPORTERS)}"
-            raise _invalid(variable, f"the exporter {unknown[0]!r} is not known", fix)
+            raise _invalid(variable, f"the exporter `{unknown[0]}` is not known", fix)
         asked = bool(environment.get(variable, "").strip())
         if "otlp" in wanted and not _endpoint(name, endpoint, environment) and not asked:
             wanted.remove("otlp")

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, time, timedelta, tzinfo
 from typing import Annotated, Any, Literal
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from pydantic import (
     BaseModel,
@@ -27,9 +27,10 @@ from pydantic import (
 )
 
 from confmig.core.bundle.manifest import CLASSES
-from confmig.core.input_errors import problems_of
+from confmig.core.input_errors import line_of, problems_of
 from confmig.core.policy.windows import DAYS, Window
 from confmig.errors import Problem
+from confmig.writer import did_you_mean, located
 
 _DURATION = re.compile(r"(?:(\d+)d)?(?:(\d+)h)?(?:(\d+)m)?(?:(\d+)s)?\Z")
 _LATER = {
@@ -73,7 +74,8 @@ def _zone(text: Any) -> ZoneInfo:
             raise ValueError  # what these mean differs from machine to machine
         return ZoneInfo(text)
     except (ZoneInfoNotFoundError, ValueError, TypeError, AttributeError, OSError):
-        raise ValueError(f"{text!r} is not an IANA time zone") from None
+        meant = did_you_mean(str(text), available_timezones())
+        raise ValueError(f"`{text}` is not an IANA time zone{meant}") from None
 
 
 DURATION_SCHEMA = {
@@ -98,7 +100,7 @@ class _Model(BaseModel):
         for key in data if isinstance(data, dict) else ():
             if key in _LATER and key not in cls.model_fields:
                 raise ValueError(
-                    f"{key!r} is not supported by this version; ignoring it would be unsafe"
+                    f"`{key}` is not supported by this version; ignoring it would be unsafe"
                 )
         return data
 
@@ -159,16 +161,6 @@ class PolicyFile(_Model):
     windows: dict[str, WindowRule] = {}
     classes: dict[Literal["online", "post_deploy", "manual_backfill"], ClassRule] = {}
 
-    @model_validator(mode="after")
-    def _names(self) -> PolicyFile:
-        for name, rule in self.classes.items():
-            for window in rule.windows if rule.windows != "always" else ():
-                if window not in self.windows:
-                    raise ValueError(
-                        f"class {name} names the window {window!r}, which does not exist"
-                    )
-        return self
-
 
 @dataclass(frozen=True, slots=True)
 class ClassPolicy:
@@ -209,6 +201,23 @@ def invalid(problems: list[Problem]) -> Policy:
     return Policy("invalid", hashlib.sha256(text.encode()).hexdigest(), {}, tuple(problems))
 
 
+def _unknown_windows(
+    parsed: PolicyFile, place: str, lines: Mapping[tuple[str | int, ...], int]
+) -> list[Problem]:
+    """The windows that classes name and that the policy does not have."""
+    out = []
+    known = ", ".join(f"`{name}`" for name in parsed.windows) or "none"
+    for kind, rule in parsed.classes.items():
+        for number, window in enumerate(rule.windows if rule.windows != "always" else ()):
+            if window not in parsed.windows:
+                line = line_of(("classes", kind, "windows", number), lines)
+                message = f"class `{kind}` names the unknown window `{window}`"
+                message += did_you_mean(window, parsed.windows)
+                fix = f"known are {known}; until then nothing runs"
+                out.append(Problem("policy_invalid", located(place, line or 0), message, fix))
+    return out
+
+
 def read(data: Any, place: str, lines: Mapping[tuple[str | int, ...], int] | None = None) -> Policy:
     """The policy of a file's plain data; ``lines`` has the line of each entry."""
     if data is None:
@@ -235,6 +244,9 @@ def read(data: Any, place: str, lines: Mapping[tuple[str | int, ...], int] | Non
                 lines=lines,
             )
         )
+    unknown = _unknown_windows(parsed, place, lines or {})
+    if unknown:
+        return invalid(unknown)
     windows = {
         name: Window(
             name,

@@ -129,7 +129,7 @@ class _Scanner:
                     source_node = SourceNode(start, end, start, mark if kind == "string" else None)
                     key = (self._key(match.group(), kind, start), source_node)
                     if key[0] in top.entries:
-                        twice = f"the key {key[0]!r} occurs twice"
+                        twice = f"the key `{key[0]}` occurs twice"
                         raise self._refuse("duplicate_key", start, twice)
                     nodes += 1
                     state = COLON
@@ -150,7 +150,7 @@ class _Scanner:
             if kind == "punct" and mark in "}]":
                 closes = "}" if type(top) is Mapping else "]"
                 if top is None or mark != closes or state in (VALUE, KEY):
-                    raise self._bad(start, f"{mark!r} is not expected here")
+                    raise self._bad(start, f"`{mark}` is not expected here")
                 assert here is not None
                 here.end = end
                 value, source_node = top, here

@@ -279,7 +279,7 @@ class Builder:
         if self.left < 0:
             raise Refused("too_many_nodes", f"more than {self.document.caps.nodes} values")
         if name in table.entries:
-            raise self.refuse("duplicate_key", key.start, f"the key {name!r} occurs twice")
+            raise self.refuse("duplicate_key", key.start, f"the key `{name}` occurs twice")
         home = table.source_node
         assert home is not None
         entry = Entry(name, value, node, key, home)

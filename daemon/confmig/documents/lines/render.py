@@ -86,9 +86,9 @@ class _Writer:
             if other is not entry and (entry.name != entry.parsed or other.name != other.parsed):
                 raise Refused(
                     "same_key",
-                    f"readers take it for the key {str(other.name)!r}, which is there",
+                    f"readers take it for the key `{other.name}`, which is there",
                     place=show(self.places[id(entry)]),
-                    fix=f"name {str(other.name)!r} in the migration, as the file has it",
+                    fix=f"name `{other.name}` in the migration, as the file has it",
                 )
             if isinstance(entry.value, Mapping):
                 self._differ(entry.value)

@@ -141,7 +141,7 @@ class Document(Lookup):
         """The mapping that holds the last key of a path, created if needed, and that key."""
         segments = paths.parse(path) if isinstance(path, str) else path
         if not segments or not isinstance(segments[-1], Key):
-            raise Refused("path_invalid", f"a target must end in a key: {path!r}")
+            raise Refused("path_invalid", f"a target must end in a key: `{path}`")
         if within is MISSING and self.root is None:
             self.replace_root({})
         here: Any = self.root if within is MISSING else within
@@ -313,7 +313,7 @@ class Document(Lookup):
                     return
                 raise Refused(
                     "target_exists",
-                    f"the target {name!r} exists already",
+                    f"the target `{name}` exists already",
                     place=shown(target),
                     fix="set `on_conflict` to keep, overwrite or append",
                 )
@@ -427,7 +427,7 @@ class Document(Lookup):
         if "<<" in container and self._merged(container, str(entry.name)):
             raise Refused(
                 "merge_only_key",
-                f"without its own {entry.name!r} the mapping would show the merged one (<<)",
+                f"without its own `{entry.name}` the mapping would show the merged one (<<)",
                 place=Hit(container, entry).shown,
                 fix="migrate the merged mapping by hand",
             )

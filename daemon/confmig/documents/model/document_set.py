@@ -53,7 +53,7 @@ class DocumentSet:
             return document_of(within), path, within
         raise Refused(
             "path_invalid",
-            f"{path!r} does not name its configuration",
+            f"`{path}` does not name its configuration",
             fix=f"begin it with one of {', '.join(n + ':' for n in self.documents)}",
         )
 
@@ -164,7 +164,7 @@ class DocumentSet:
         if isinstance(target, Mapping) and name in target.entries:
             raise Refused(
                 "target_exists",
-                f"the target {name!r} exists already",
+                f"the target `{name}` exists already",
                 place=Hit(target, target.entries[name]).shown,
                 fix="set `on_conflict` to keep, overwrite or append",
             )

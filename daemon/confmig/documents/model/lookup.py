@@ -116,7 +116,7 @@ class Lookup:
         if where is not None:
             raise Refused(
                 "repeated_key",
-                f"the key {name!r} occurs more than once{where}",
+                f"the key `{name}` occurs more than once{where}",
                 place=shown(mapping),
                 fix="change these lines by hand, or leave one of them",
             )
@@ -221,7 +221,7 @@ class Lookup:
             if not lenient and self._merged(value, segment.name):
                 raise Refused(
                     "merge_only_key",
-                    f"the key {segment.name!r} exists only through a merge key (<<)",
+                    f"the key `{segment.name}` exists only through a merge key (<<)",
                     place=shown(value),
                     fix="write the key out in this mapping, or migrate the merged one by hand",
                 )

@@ -105,7 +105,7 @@ def parse(text: str) -> Path:
 def _invalid(text: str, at: int, why: str) -> Refused:
     return Refused(
         "path_invalid",
-        f"path {text!r} cannot be read at character {at + 1}: {why}",
+        f"path `{text}` cannot be read at character {at + 1}: {why}",
         fix="write keys joined by dots, [n] or [*] for list items, ['a.b'] for other keys",
     )
 

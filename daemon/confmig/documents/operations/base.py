@@ -102,13 +102,13 @@ class Addresses:
         if foreign is not None:
             name = text.partition(":")[0]
             raise ValueError(
-                f"{text!r}: the migration does not set the configuration {name!r}; add it to "
+                f"`{text}`: the migration does not set the configuration `{name}`; add it to "
                 f"`sets` in the manifest, or write a key with a colon as ['{text}']"
             )
         found = address(text, self.configs)
         if found is None and self.several and not self.relative:
             names = ", ".join(f"{name}:" for name in self.configs)
-            raise ValueError(f"{text!r}: begin the path with one of {names}")
+            raise ValueError(f"`{text}`: begin the path with one of {names}")
         path = text if found is None else found[1]
         config = text.partition(":")[0] if found is not None else self.configs[0]
         if found is not None or not self.several:
@@ -129,9 +129,9 @@ def _not_too_deep(text: str, format: str) -> None:
     limit = f"a path in a {format} file has at most {counted(deepest, 'key')}"
     names = [s.name for s in path if isinstance(s, paths.Key)]
     if len(names) != len(path):
-        raise ValueError(f"{text!r}: {limit}")
+        raise ValueError(f"`{text}`: {limit}")
     right = paths.show([*names[: deepest - 1], ".".join(names[deepest - 1 :])])
-    raise ValueError(f"{text!r}: {limit}; a key with dots is written as {right}")
+    raise ValueError(f"`{text}`: {limit}; a key with dots is written as {right}")
 
 
 def _any_path(text: str) -> None:
@@ -147,7 +147,7 @@ def _root_path(text: str) -> None:
 def _one_path(text: str) -> None:
     _any_path(text)
     if not paths.is_concrete(paths.parse(text)):
-        raise Refused("path_invalid", f"{text!r}: no wildcards here; use for_each")
+        raise Refused("path_invalid", f"`{text}`: no wildcards here; use for_each")
 
 
 def _value_error(check: Callable[[str], None]) -> Callable[[str, ValidationInfo], str]:

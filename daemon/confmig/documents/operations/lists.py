@@ -186,7 +186,7 @@ class ListToMap(Strict):
                 problem = "has no text at" if not isinstance(name, str) else "repeats"
                 raise Refused(
                     "not_keyed",
-                    f"the item {problem} {self.key!r}",
+                    f"the item {problem} `{self.key}`",
                     place=f"{hit.shown}[{number}]",
                     fix="give every item a name of its own, or migrate this place by hand",
                 )
@@ -236,7 +236,7 @@ class MapToList(Strict):
                 document.enclose(mapping, entry, self.value_key)
             if not isinstance(entry.value, Mapping) or self.key in entry.value:
                 why = (
-                    f"has a key {self.key!r} of its own"
+                    f"has a key `{self.key}` of its own"
                     if isinstance(entry.value, Mapping)
                     else f"is {described(entry.value)}, not an object"
                 )

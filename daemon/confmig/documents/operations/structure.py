@@ -243,7 +243,7 @@ class Hoist(Strict):
             if self.others == "error":
                 raise Refused(
                     "hoist_others",
-                    f"the object has other keys than {self.key!r}: {name!r}",
+                    f"the object has other keys than `{self.key}`: `{name}`",
                     place=place,
                     fix="move them away first, or set `others: drop`",
                 )

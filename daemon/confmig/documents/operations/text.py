@@ -178,7 +178,7 @@ class Split(Strict):
         if groups is None and self.otherwise == "skip":
             return
         if groups is None or unknown:
-            why = f"there is no group {unknown[0]!r}" if unknown else "the regex does not match"
+            why = f"there is no group `{unknown[0]}`" if unknown else "the regex does not match"
             raise Refused("not_splittable", why, place=hit.shown)
         if not self.keep:
             document.remove(hit.container, hit.entry)

@@ -137,7 +137,7 @@ class _Scanner:
             close = "]]" if array else "]"
             names, after = self._key(at + len(close))
             if not text.startswith(close, after):
-                raise self._bad(after, f"{close!r} is expected")
+                raise self._bad(after, f"`{close}` is expected")
             end, tail = self._line_end(after + len(close))
             self._header(names, Statement([], lead, line, end, tail, self.root, True, array))
             return end
@@ -160,7 +160,7 @@ class _Scanner:
             container = inner
         name, start, stop, style = names[-1]
         if name in container.entries:
-            raise self._refuse("duplicate_key", start, f"the key {name!r} occurs twice")
+            raise self._refuse("duplicate_key", start, f"the key `{name}` occurs twice")
         value, source_node = self._value(after, self.depths[id(container)] + 1)
         entry = self._attach(container, name, value, source_node, start, stop, style)
         pair.parts.append(Part(entry, start, stop, style))
@@ -187,7 +187,7 @@ class _Scanner:
             sequence = entry.value
             if not isinstance(sequence, Sequence) or _style(sequence) != "array":
                 raise self._refuse(
-                    "duplicate_key", start, f"the key {name!r} is not an array of tables"
+                    "duplicate_key", start, f"the key `{name}` is not an array of tables"
                 )
             table = Mapping(self.document, source_node)
             item = Entry(None, table, source_node, None, sequence.source_node)
@@ -198,7 +198,7 @@ class _Scanner:
         else:
             table = entry.value
             if not isinstance(table, Mapping) or _style(table) != "implicit":
-                raise self._refuse("duplicate_key", start, f"the table {name!r} is defined twice")
+                raise self._refuse("duplicate_key", start, f"the table `{name}` is defined twice")
             assert table.source_node is not None
             table.source_node.style = "table"
         header.parts.append(Part(entry, start, stop, style))
@@ -215,7 +215,7 @@ class _Scanner:
         if not isinstance(value, Mapping) or (
             value.source_node is not None and value.source_node.flow
         ):
-            raise self._bad(at, f"the key {entry.name!r} is not a table to which keys can be added")
+            raise self._bad(at, f"the key `{entry.name}` is not a table to which keys can be added")
         return value
 
     def _attach(
@@ -334,7 +334,7 @@ class _Scanner:
             inner = self._dotted_inline(mapping, names[:-1])
             name, begin, end, style = names[-1]
             if name in inner.entries:
-                raise self._refuse("duplicate_key", begin, f"the key {name!r} occurs twice")
+                raise self._refuse("duplicate_key", begin, f"the key `{name}` occurs twice")
             at = self._skip(after + 1)
             value, item = self._value(at, self.depths[id(inner)] + 1)
             leaf = self._attach(inner, name, value, item, begin, end, style)
@@ -369,7 +369,7 @@ class _Scanner:
                 or inner.source_node is None
                 or inner.source_node.tag != FIXED
             ):
-                raise self._refuse("duplicate_key", start, f"the key {name!r} occurs twice")
+                raise self._refuse("duplicate_key", start, f"the key `{name}` occurs twice")
             self.map.inline.setdefault(id(entry), []).append(Part(entry, start, stop, style))
             mapping = inner
         return mapping

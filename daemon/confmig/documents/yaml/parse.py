@@ -174,7 +174,7 @@ class _Builder:
                     nodes += 1
                     if raw in top.entries:
                         raise self._refuse(
-                            source_node, "duplicate_key", f"the key {raw!r} occurs twice"
+                            source_node, "duplicate_key", f"the key `{raw}` occurs twice"
                         )
                     continue
                 if source_node.anchor is not None:

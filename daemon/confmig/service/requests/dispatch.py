@@ -36,7 +36,7 @@ def execute(space: Workspace, request: Request) -> Result:
     """Run a request. Raises ``ConfmigError``."""
     name = str(request.get("command"))
     if name not in COMMANDS and name not in ANY_TARGET:
-        raise Refused("request_unknown", f"there is no command {request.get('command')!r}")
+        raise Refused("request_unknown", f"there is no command `{request.get('command')}`")
     _check(name, request)
     if name in ANY_TARGET:
         return ANY_TARGET[name](space, request)
