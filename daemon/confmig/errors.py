@@ -193,7 +193,7 @@ class Busy(Blocked):
 
 
 class Fault(ConfmigError):
-    """The disk, the network or a handler failed; nothing was changed."""
+    """The disk, the network or a handler failed. Nothing was changed, unless a subclass says so."""
 
     exit_code = FAILED
 

@@ -376,7 +376,7 @@ def test_a_late_writer_is_rescued_when_recovery_undoes_a_transaction(
     plan = two.plan()
     transactor = two.transactor()
     transactor.intend(plan, plan.files, RECORDS)
-    transactor.exchange(plan).stage()
+    transactor.exchange_for(plan).stage()
     transactor.prepare(plan)
     two.disk.exchange(plan.files[0].temporary, "a.yaml")
     two.write(document(3, 0), "b.yaml")

@@ -48,6 +48,7 @@ from confmig.adapters.state.store import Store
 from confmig.core.transaction.phases import Image, Phase
 from confmig.errors import Busy, ConfmigError, Fault, Refused, Unfinished
 from confmig.transactions import file_exchange as swap
+from confmig.transactions.conflicts import Conflicts
 from confmig.transactions.exchange import Drifted
 from confmig.transactions.file_exchange import FileExchange
 from confmig.transactions.runner import Conflict, Transactor
@@ -137,7 +138,7 @@ class World:
         plan = self.plan(*docs)
         transactor = self.transactor()
         transactor.intend(plan, plan.files, RECORDS)
-        transactor.exchange(plan).stage()
+        transactor.exchange_for(plan).stage()
         transactor.prepare(plan)
         return plan
 
@@ -518,7 +519,7 @@ def test_a_torn_file_and_an_edited_mount_are_a_conflict_that_says_so(
             "o.yaml": Image.EDITED_NEW.value,
         }
         assert [row.id for row in world.store.transactions.conflicts(TARGET)] == [plan.id]
-        world.transactor().accept(world.row(plan), {})
+        Conflicts(world.transactor()).accept(world.row(plan), {})
         assert world.read("o.yaml") == EDIT
         world.forget_rescued()
 
@@ -540,7 +541,7 @@ def test_an_edited_mount_is_never_overwritten_by_recovery(world: World, name: st
             assert world.read("o.yaml") == AND_MOUNTED.old
             assert phase in (Phase.ABORTED, Phase.CONFLICT)
             if phase is Phase.CONFLICT:
-                world.transactor().accept(world.row(plan), {})
+                Conflicts(world.transactor()).accept(world.row(plan), {})
             assert world.read("m.yaml") == edit
 
 
@@ -747,10 +748,10 @@ def test_no_way_out_of_a_conflict_overwrites_an_edited_mount(world: World, mode:
 def _resolve(world: World, plan: Planned, mode: str) -> Phase:
     transactor, row = world.transactor(), world.row(plan)
     if mode == "resume":
-        return transactor.resume(row, RECORDS)
+        return Conflicts(transactor).resume(row, RECORDS)
     if mode == "restore":
-        return transactor.restore(row)
-    return transactor.settle(row, RECORDS)
+        return Conflicts(transactor).restore(row)
+    return Conflicts(transactor).settle(row, RECORDS)
 
 
 @pytest.mark.parametrize(

@@ -22,6 +22,7 @@ from confmig.adapters.state.records import FilePlan, Transaction, TransactionPla
 from confmig.adapters.state.store import Store
 from confmig.core.transaction.phases import Image, Phase
 from confmig.errors import LATE_FAILURE, ConfmigError, Unfinished
+from confmig.transactions.conflicts import Conflicts
 from confmig.transactions.exchange import Drifted
 from confmig.transactions.file_exchange import FileExchange, replace_file
 from confmig.transactions.runner import CleanUpFailed, Conflict, Records, Transactor
@@ -121,7 +122,7 @@ def _prepared(world: World) -> Planned:
     plan = world.plan()
     transactor = world.transactor()
     transactor.intend(plan, plan.files, RECORDS)
-    transactor.exchange(plan).stage()
+    transactor.exchange_for(plan).stage()
     transactor.prepare(plan)
     return plan
 
@@ -162,7 +163,7 @@ def test_a_directory_that_vanishes_does_not_block_for_ever(world: World) -> None
     for crash in ("staged", "exchanged"):
         plan = _prepared(world)
         if crash == "exchanged":
-            world.transactor().exchange(plan).exchange()
+            world.transactor().exchange_for(plan).exchange()
         shutil.rmtree(world.root / "sub")
         phases = world.recover()
         assert phases == [Phase.ABORTED] or world.store.transactions.conflicts("home")
@@ -186,7 +187,7 @@ def test_an_edit_that_came_out_of_an_exchange_before_a_kill_is_put_back(world: W
 def test_an_aborted_staging_touches_no_target_even_if_it_equals_the_new_image(world: World) -> None:
     plan = world.plan()
     world.transactor().intend(plan, plan.files, RECORDS)
-    world.transactor().exchange(plan).stage()
+    world.transactor().exchange_for(plan).stage()
     (world.root / "a.yaml").write_bytes(b"new a.yaml")  # by an operator, on purpose
     assert world.recover() == [Phase.ABORTED]
     assert world.read("a.yaml") == b"new a.yaml"
@@ -215,11 +216,11 @@ def test_a_late_writer_keeps_his_bytes_in_the_rescue_folder_with_an_event(world:
     plan = _prepared(world)
     transactor = world.transactor()
     with (world.root / "a.yaml").open("r+b") as late:
-        transactor.exchange(plan).exchange()
+        transactor.exchange_for(plan).exchange()
         transactor.commit(plan, RECORDS)
         late.truncate(0)
         late.write(b"late bytes")
-    transactor.clean_up(plan, transactor.exchange(plan))
+    transactor.clean_up(plan, transactor.exchange_for(plan))
     assert world.read("a.yaml") == b"new a.yaml"
     assert world.rescued() == [b"late bytes"]
     assert ev.DRIFT in world.events()
@@ -311,10 +312,10 @@ def test_a_restore_after_a_resume_that_was_cut_off_sees_an_edit_of_what_that_mad
     plan = _conflict(world)
     _killed_after_the_exchange(monkeypatch, lambda: None)
     with pytest.raises(_Killed):
-        world.transactor().resume(_row(world, plan), RECORDS)
+        Conflicts(world.transactor()).resume(_row(world, plan), RECORDS)
     _by_rename(world, "sub/b.yaml", b"another edit of new")
     with pytest.raises(Conflict, match="was edited after that"):
-        world.transactor().restore(_row(world, plan))
+        Conflicts(world.transactor()).restore(_row(world, plan))
     assert _row(world, plan).phase is Phase.CONFLICT
     assert world.read("sub/b.yaml") == b"another edit of new"
 
@@ -332,7 +333,7 @@ def test_an_edit_while_a_conflict_is_restored_keeps_it_a_conflict(
 
     monkeypatch.setattr(Disk, "exchange", exchange)
     with pytest.raises(Conflict):
-        world.transactor().restore(_row(world, plan))
+        Conflicts(world.transactor()).restore(_row(world, plan))
     assert _row(world, plan).phase is Phase.CONFLICT
     assert world.read("a.yaml") == b"an edit at this moment"
 
@@ -345,9 +346,9 @@ def test_what_a_resume_that_was_cut_off_took_out_is_put_back_before_a_rollback(
         monkeypatch, lambda: _by_rename(world, "sub/b.yaml", b"the service's")
     )
     with pytest.raises(_Killed):
-        world.transactor().resume(_row(world, plan), RECORDS)
+        Conflicts(world.transactor()).resume(_row(world, plan), RECORDS)
     assert world.read("sub/b.yaml") == b"new sub/b.yaml"
-    row = world.transactor().tidy(_row(world, plan))
+    row = Conflicts(world.transactor()).prepare_for_another(_row(world, plan))
     assert world.read("sub/b.yaml") == b"the service's"
     assert world.left() == []
     assert row.phase is Phase.CONFLICT
@@ -362,7 +363,7 @@ def test_a_rescue_is_told_once_although_the_process_ends_right_after_it(
 ) -> None:
     plan = _prepared(world)
     transactor = world.transactor()
-    swap = transactor.exchange(plan)
+    swap = transactor.exchange_for(plan)
     swap.exchange()
     transactor.commit(plan, RECORDS)
     (world.root / plan.files[0].temporary).write_bytes(b"late")
@@ -375,7 +376,7 @@ def test_a_rescue_is_told_once_although_the_process_ends_right_after_it(
 
     monkeypatch.setattr(Disk, "unlink", unlink)
     with pytest.raises(_Killed):
-        transactor.clean_up(plan, transactor.exchange(plan))
+        transactor.clean_up(plan, transactor.exchange_for(plan))
     monkeypatch.setattr(Disk, "unlink", real)
     assert world.recover() == [Phase.DONE]
     assert world.rescued() == [b"late"]
@@ -384,7 +385,7 @@ def test_a_rescue_is_told_once_although_the_process_ends_right_after_it(
 
 def test_a_chmod_of_the_new_file_stays_when_it_is_taken_back(world: World) -> None:
     plan = _prepared(world)
-    swap = world.transactor().exchange(plan)
+    swap = world.transactor().exchange_for(plan)
     assert isinstance(swap, FileExchange)
     swap.swap_in(plan.files[0])
     (world.root / "a.yaml").chmod(0o600)

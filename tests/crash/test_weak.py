@@ -40,6 +40,7 @@ from confmig.adapters.state.records import FilePlan
 from confmig.core.transaction.phases import Phase
 from confmig.errors import Refused
 from confmig.transactions import file_exchange as swap
+from confmig.transactions.conflicts import Conflicts
 from confmig.transactions.exchange import Drifted
 from confmig.transactions.file_exchange import FileExchange
 from confmig.transactions.runner import Conflict, Transactor
@@ -1085,9 +1086,9 @@ def test_killed_while_a_conflict_is_restored(two: World, moments: Moments, momen
     moments[_first_links(moments), moment] = _killed_here
     [row] = two.store.transactions.conflicts("home")
     with pytest.raises(Killed):
-        two.transactor().restore(row)
+        Conflicts(two.transactor()).restore(row)
     [row] = two.store.transactions.conflicts("home")
-    assert two.transactor().restore(row) is Phase.ABORTED
+    assert Conflicts(two.transactor()).restore(row) is Phase.ABORTED
     assert kept(two) == [document(0, 0), document(0, 0)]
     at_rest(two)
     goes_on(two)
@@ -1099,9 +1100,9 @@ def test_killed_while_a_conflict_is_resumed(two: World, moments: Moments, moment
     moments[_first_links(moments), moment] = _killed_here
     [row] = two.store.transactions.conflicts("home")
     with pytest.raises(Killed):
-        two.transactor().resume(row, RECORDS)
+        Conflicts(two.transactor()).resume(row, RECORDS)
     [row] = two.store.transactions.conflicts("home")
-    assert two.transactor().resume(row, RECORDS) is Phase.COMMITTED
+    assert Conflicts(two.transactor()).resume(row, RECORDS) is Phase.COMMITTED
     assert kept(two) == [document(0, 1), document(0, 1)]
     at_rest(two)
     goes_on(two)
@@ -1116,11 +1117,11 @@ def test_killed_while_a_conflict_is_resumed_and_then_cleared(
     moments[_first_links(moments), moment] = _killed_here
     [row] = two.store.transactions.conflicts("home")
     with pytest.raises(Killed):
-        two.transactor().resume(row, RECORDS)
+        Conflicts(two.transactor()).resume(row, RECORDS)
     for name in two.names:
         in_place(two, document(0, 0), name)
     [row] = two.store.transactions.conflicts("home")
-    assert two.transactor().settle(row, RECORDS) is Phase.ABORTED
+    assert Conflicts(two.transactor()).settle(row, RECORDS) is Phase.ABORTED
     assert kept(two) == [document(0, 0), document(0, 0)]
     at_rest(two)
     goes_on(two)
@@ -1137,9 +1138,9 @@ def test_an_error_while_a_conflict_is_restored(two: World, moments: Moments, mom
     moments[_first_links(moments), moment] = fail
     [row] = two.store.transactions.conflicts("home")
     with pytest.raises(OSError, match="Input/output"):
-        two.transactor().restore(row)
+        Conflicts(two.transactor()).restore(row)
     [row] = two.store.transactions.conflicts("home")
-    assert two.transactor().restore(row) is Phase.ABORTED
+    assert Conflicts(two.transactor()).restore(row) is Phase.ABORTED
     assert kept(two) == [document(0, 0), document(0, 0)]
     at_rest(two)
 

@@ -107,7 +107,7 @@ class Whole(race.World):
         """What a kill leaves after the stage (STAGING, PREPARED) or later."""
         plan = self.plan()
         transactor = self.transactor()
-        way = transactor.exchange(plan, plan.files)
+        way = transactor.exchange_for(plan, plan.files)
         transactor.intend(plan, plan.files, RECORDS)
         way.stage()
         if phase is Phase.STAGING:

@@ -74,7 +74,7 @@ def test_the_own_name_may_begin_a_path(tmp_path: Path) -> None:
 
 def test_another_configurations_name_is_refused(tmp_path: Path) -> None:
     made = bundle(tmp_path / "b", '- move: {from: a, to: "logging:b"}\n')
-    check_says(made, "does not set the configuration 'logging'", "sets")
+    check_says(made, "does not set the configuration `logging`", "sets")
     done = migrated(tmp_path, made, "a: 1\n")
     assert (done.code, done.out) == (2, ""), done
 

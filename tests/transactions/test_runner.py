@@ -18,6 +18,7 @@ from confmig.adapters.state.records import FilePlan, Files, TransactionPlan
 from confmig.adapters.state.store import Store
 from confmig.core.transaction.phases import Image, Phase
 from confmig.errors import Busy, ConfmigError, Unfinished
+from confmig.transactions.conflicts import Conflicts
 from confmig.transactions.exchange import Drifted, Exchange
 from confmig.transactions.file_exchange import FileExchange
 from confmig.transactions.runner import Conflict, Records, Transactor
@@ -175,7 +176,7 @@ class _Link:
 
 
 class _LinkTransactor(Transactor):
-    def exchange(
+    def exchange_for(
         self, plan: TransactionPlan, files: Files | None = None, *, crashed: bool = False
     ) -> Exchange:
         assert isinstance(self.disk, MemoryDisk)
@@ -324,7 +325,7 @@ def test_a_seeded_fault_is_caught() -> None:
     class StateFirst(Transactor):
         def run(self, plan: TransactionPlan, files: Files, records: Records) -> None:
             self.intend(plan, files, records)
-            exchange = self.exchange(plan, files)
+            exchange = self.exchange_for(plan, files)
             exchange.stage()
             self.prepare(plan)
             self.commit(plan, records)
@@ -367,7 +368,7 @@ def test_a_conflict_names_what_each_file_holds() -> None:
     }
     assert world.phase() is Phase.CONFLICT
     [row] = world.store.transactions.conflicts("app")
-    assert world.transactor().accept(row, {"a.yaml": (2, "d")}) is Phase.ABORTED
+    assert Conflicts(world.transactor()).accept(row, {"a.yaml": (2, "d")}) is Phase.ABORTED
     assert world.store.documents.all("app").keys() == {"a.yaml"}
 
 

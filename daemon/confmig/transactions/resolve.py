@@ -22,6 +22,7 @@ from confmig.core.planning.segments import Segment, bound
 from confmig.core.transaction.phases import Image, Phase, agreed_phase
 from confmig.errors import ConfmigError, Refused
 from confmig.transactions import migrate as forward
+from confmig.transactions.conflicts import Conflicts
 from confmig.transactions.kinds import records_of
 from confmig.transactions.rollback import kind as backward
 from confmig.transactions.rollback import selection
@@ -67,7 +68,8 @@ class Resolution:
         self._transactor = Transactor(
             job.store, job.checkpoints, job.disk, job.clock, beat=job.beat
         )
-        self._held = self._transactor.held(row)
+        self._conflicts = Conflicts(self._transactor)
+        self._held = self._conflicts.held(row)
 
     # --- looking
 
@@ -137,14 +139,14 @@ class Resolution:
     def restore(self) -> Phase:
         """Give every file its old text, with later edits in it."""
         if Image.EDITED_NEW not in self._held.values():
-            return self._transactor.restore(self._row)
+            return self._conflicts.restore(self._row)
         self._placed()
         return Phase.ABORTED
 
     def resume(self) -> Phase:
         """Give every file its new text."""
         if Image.EDITED_OLD not in self._held.values():
-            return self._transactor.resume(self._row, records_of(self._row))
+            return self._conflicts.resume(self._row, records_of(self._row))
         segment = self._segment()  # before anything is written: the bundle must have what ran
         self._placed()
         mine = self._job
@@ -168,7 +170,7 @@ class Resolution:
 
     def verify_and_clear(self) -> Phase:
         """End the conflict if all files are old, or all new."""
-        return self._transactor.settle(self._row, records_of(self._row))
+        return self._conflicts.settle(self._row, records_of(self._row))
 
     def accept(self) -> Phase:
         """Leave the files as they are. Raises ``Refused`` (``values_lost``)."""
@@ -180,11 +182,11 @@ class Resolution:
                 fix="choose another option (--dry-run shows them), or write these values into a "
                 "file and ask again; to lose them, --discard --reason TEXT",
             )
-        return self._transactor.accept(self._row, self._versions(self._known_bundle()))
+        return self._conflicts.accept(self._row, self._versions(self._known_bundle()))
 
     def _placed(self) -> None:
         """Restore with edits, as a transaction of its own that ends the conflict."""
-        self._row = self._transactor.tidy(self._row)
+        self._row = self._conflicts.prepare_for_another(self._row)
         job = self._job
         undoing = selection.undo_one(job, self._row, self._held)
         restored = restore(job, undoing)

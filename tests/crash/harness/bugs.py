@@ -23,7 +23,7 @@ _recover = Transactor.recover
 
 
 def _half_way(self: Transactor, plan: TransactionPlan, row: Transaction) -> bool:
-    swap = self.exchange(plan)
+    swap = self.exchange_for(plan)
     return row.phase is Phase.PREPARED and Image.NEW in [
         swap.image(f) for f in self.store.transactions.files(plan)
     ]
@@ -34,7 +34,7 @@ def _temporaries_first(self: Transactor, row: Transaction, records: Records) -> 
     plan = row.plan
     if not _half_way(self, plan, row):
         return _recover(self, row, records)
-    swap = self.exchange(plan)
+    swap = self.exchange_for(plan)
     for file in self.store.transactions.files(plan):
         self.disk.unlink(file.temporary)
     for file in self.store.transactions.files(plan):
@@ -53,7 +53,7 @@ def _state_first(self: Transactor, row: Transaction, records: Records) -> Phase:
     if not _half_way(self, plan, row):
         return _recover(self, row, records)
     self.commit(plan, records)
-    swap = self.exchange(plan)
+    swap = self.exchange_for(plan)
     swap.finish()
     self.clean_up(plan, swap)
     return Phase.DONE
@@ -66,7 +66,7 @@ def _settled_first(self: Transactor, row: Transaction, records: Records) -> Phas
         return _recover(self, row, records)
     with self.store.commit():
         self.store.transactions.move(plan.id, Phase.ABORTED, now=self.clock())
-    self.exchange(plan).remove(staging=True)
+    self.exchange_for(plan).remove(staging=True)
     return Phase.ABORTED
 
 

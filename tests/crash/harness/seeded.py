@@ -23,7 +23,7 @@ from tests.crash.harness.roots import root_of
 
 def _state_first(self: Transactor, plan: TransactionPlan, files: Files, records: Records) -> None:
     self.intend(plan, files, records)
-    swap = self.exchange(plan)
+    swap = self.exchange_for(plan)
     swap.stage()
     self.prepare(plan)
     self.commit(plan, records)

@@ -509,7 +509,7 @@ def test_an_anchor_defined_twice_in_one_document_does_not_stop_edits_elsewhere()
     ("source", "message"),
     [
         ("a: 1\n---\nb: [\n---\nc: 1\n", "line 4: .* \\(column 1\\), in document 2"),
-        ("a: 1\n---\nb: 1\nb: 2\n", "line 4: the key 'b' occurs twice, in document 2"),
+        ("a: 1\n---\nb: 1\nb: 2\n", "line 4: the key `b` occurs twice, in document 2"),
         ("---\na: 1\n---\nb: 1\n  c: 2\n", "line 5: .* \\(column 4\\), in document 2"),
         ("a: 1\n---\nb: 1\n---\nc: *x\n", "line 5: .*, in document 3"),
     ],

@@ -54,7 +54,7 @@ class Image(StrEnum):
     OLD = "old"
     NEW = "new"
     TORN = "half-written by a crash"
-    EDITED_OLD = "edited; the new version was never written"
+    EDITED_OLD = "edited, and the new version was never written"
     EDITED_NEW = "has the new version and was edited after that"
 
 

@@ -42,7 +42,7 @@ class Assemble:
         if not plan.dead:
             edits = tidied(self.text, plan.edits)
             self._append(out, compose(block.start, block.end, edits), apart=False)
-            self._open = plan.opened
+            self._open = plan.blank_after
         elif self.text.endswith(BLANK_LINE, 0, block.end):
             self._open = True  # the blank line that went with it set its neighbours apart
         for text in plan.after:

@@ -3,12 +3,17 @@
 ==========  ======================================================================================
 stage       what it fills in
 ==========  ======================================================================================
-locate      ``places``, ``alive``: where every table is now
-keep        the edits of ``plans``; ``written``, ``last_pair``, ``pair_block``; the root's headers
-move        ``blocks_of``; which blocks are ``moved``, and behind or before which others they go
-write       new text in ``plans``; ``headers``
+locate      ``places``, ``located``; a block may get the table that took the place of its own
+keep        ``edits`` and ``dead`` of plans; ``written``, ``last_pair``, ``pair_block``; ``opening``
+            and ``root_header`` where the root is another table now
+move        ``blocks_of``; ``moved``, ``before`` and ``after`` of plans
+write       more of ``edits``, ``before``, ``after``; ``headers``, ``root_pairs``, ``blank_after``
 assemble    nothing: it reads the plans
 ==========  ======================================================================================
+
+Words: a *dead* block has no table any more; a *moved* one goes elsewhere as a whole; a pair *stays*
+if it and its tables are where they were; an entry is *written* if a pair that stays has its text; a
+table is *named* if a block or a pair of the text names it.
 """
 
 from __future__ import annotations
@@ -42,14 +47,14 @@ class Place:
 class Plan:
     """What happens to a block.
 
-    Its edits, and what is written before and behind it: new text, or other blocks that move
-    there. ``opened``: pairs came before the first header.
+    Its edits, and what is written before and after it: new text, or other blocks that move there.
+    ``blank_after``: a blank line must follow it, because pairs came to its end.
     """
 
     edits: list[Edit] = field(default_factory=list)
     before: list[Pieces | Block] = field(default_factory=list)
     after: list[Pieces | Block] = field(default_factory=list)
-    opened: bool = False
+    blank_after: bool = False
     moved: bool = False
     dead: bool = False
 
@@ -57,23 +62,26 @@ class Plan:
 class Draft:
     """The blocks of a source text, and what becomes of each.
 
-    The keys of the dictionaries are identities: of tables, blocks, pairs and entries.
+    The keys of the dictionaries are identities (``id``) of what the comment names.
     """
 
     def __init__(self, document: Document) -> None:
         source: SourceMap = document.source_map
+        self.root: Mapping = document.root
         self.text = document.text
         self.blocks = [replace(b) for b in source.blocks]
-        self.plans = {id(b): Plan() for b in self.blocks}
-        self.block_of = {id(b.table): b for b in self.blocks}
-        self.item_of = {id(b.table.source_node): id(b.table) for b in self.blocks}
-        self.places: dict[int, Place] = {}
-        self.alive: set[int] = set()
-        self.written: set[int] = set()  # entries whose text is in a pair that stays
-        self.last_pair: dict[int, Statement] = {}  # by table
-        self.pair_block: dict[int, Block] = {}
-        self.blocks_of: dict[int, list[Block]] = {}  # by table: its own and those below it
-        self.headers: dict[int, Pieces] = {}  # by table: those that are new
+        self.plans = {id(b): Plan() for b in self.blocks}  # by block
+        self.block_of = {id(b.table): b for b in self.blocks}  # by table
+        # by source node: the identity of the table that it became
+        self.table_of = {id(b.table.source_node): id(b.table) for b in self.blocks}
+        self.places: dict[int, Place] = {}  # by table
+        self.located: set[int] = set()  # the entries of the tables in ``places``
+        self.written: set[int] = set()  # the entries whose text is in a pair that stays
+        self.last_pair: dict[int, Statement] = {}  # by table: the last pair that stays
+        self.pair_block: dict[int, Block] = {}  # by pair that stays
+        # by container: the blocks of its own table and of all tables below it
+        self.blocks_of: dict[int, list[Block]] = {}
+        self.headers: dict[int, Pieces] = {}  # by table: the headers that are new
         # what is new at the top where the root is another table
         self.opening: Pieces = []
         self.root_pairs: Pieces = []
@@ -83,43 +91,52 @@ class Draft:
         """What happens to a block."""
         return self.plans[id(block)]
 
-    def is_array_of_tables(self, value: Sequence) -> bool:
-        """Whether a list is, or will be written as, ``[[...]]``."""
-        if not len(value) or (value.source_node is not None and value.source_node.flow):
-            return False
-        return all(isinstance(c.value, Mapping) and sectioned(c.value) for c in entries_of(value))
+    def is_named(self, container: Container) -> bool:
+        """Whether the text names a table: its block, one below it, or a pair through it.
 
-    def plain_inside(self, value: Container) -> bool:
-        """Whether everything in a new container can be written inline."""
-        stack: list[Container] = [value]
-        while stack:
-            for entry in entries_of(stack.pop()):
-                node = entry.node
-                if node is not None and not node.flow and node.entries:
-                    return False
-                if isinstance(entry.value, Mapping | Sequence):
-                    stack.append(entry.value)
-        return True
-
-    def present(self, container: Container) -> bool:
-        """Whether a table has text of its own: a block, or a pair that leads through it."""
+        Valid after the stage ``move``.
+        """
         return id(container) in self.blocks_of or id(container) in self.last_pair
 
-    def below_file_header(self, block: Block) -> int:
+    def end_of_top_comment(self, block: Block) -> int:
+        """Where the comment at the top of the file ends, with the blank lines behind it."""
         match = _FILE_HEADER.match(self.text, block.start, block.end)
         return match.end() if match else block.start
 
 
 def path_text(names: tuple[str, ...]) -> str:
+    """The path of a table as a header has it."""
     return ".".join(key_text(n, None) for n in names)
 
 
-def sectioned(table: Mapping) -> bool:
-    """Whether a table may have a header: it is not an inline one."""
+def may_have_header(table: Mapping) -> bool:
+    """Whether a table may have a header: an inline one may not."""
     return table.source_node is None or not table.source_node.flow
 
 
-def within(table: Mapping, outer: Mapping) -> bool:
+def is_array_of_tables(value: Sequence) -> bool:
+    """Whether a list is, or will be written as, ``[[...]]``."""
+    if not len(value) or (value.source_node is not None and value.source_node.flow):
+        return False
+    items = (entry.value for entry in entries_of(value))
+    return all(isinstance(item, Mapping) and may_have_header(item) for item in items)
+
+
+def plain_inside(value: Container) -> bool:
+    """Whether everything in a new container can be written inline."""
+    stack: list[Container] = [value]
+    while stack:
+        for entry in entries_of(stack.pop()):
+            node = entry.node
+            if node is not None and not node.flow and node.entries:
+                return False
+            if isinstance(entry.value, Mapping | Sequence):
+                stack.append(entry.value)
+    return True
+
+
+def is_within(table: Mapping, outer: Mapping) -> bool:
+    """Whether a table is another one, or below it."""
     here: Container | None = table
     while here is not None:
         if here is outer:

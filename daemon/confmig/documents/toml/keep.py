@@ -5,7 +5,7 @@ from __future__ import annotations
 from confmig.documents.model.path import show
 from confmig.documents.model.tree import Mapping, Sequence, entries_of, place_of
 from confmig.documents.text.pieces import Edit, Pieces
-from confmig.documents.toml.draft import Draft, Place, path_text
+from confmig.documents.toml.draft import Draft, Place, path_text, plain_inside
 from confmig.documents.toml.pairs import PairWriter
 from confmig.documents.toml.statements import Block, Statement
 from confmig.documents.toml.values import key_text
@@ -25,14 +25,15 @@ class Keep:
     def run(self) -> None:
         """Fill in the edits of the plans, and which pairs stay."""
         for block in self.draft.blocks:
-            self._pairs(block)
-            self._header(block)
+            self._edit_pairs(block)
+            self._edit_header(block)
 
-    def _pairs(self, block: Block) -> None:
+    def _edit_pairs(self, block: Block) -> None:
+        """Edit the pairs that stay, and cut the others."""
         plan = self.draft.plan_of(block)
         for pair in block.pairs:
-            table = self._stays(block, pair)
-            if table is None:
+            tables = self._tables_if_kept(block, pair)
+            if tables is None:
                 plan.edits.append(Edit(pair.lead, pair.end, []))
                 continue
             for part in pair.parts:
@@ -42,13 +43,13 @@ class Keep:
                     plan.edits.append(Edit(part.start, part.end, [name]))
             plan.edits += self.pairs.value_edits(pair.parts[-1].entry)
             if pair.parts[-1].entry.carries is not None:
-                plan.edits += self._inherited_by(pair)
+                plan.edits += self._edits_for_carried_comments(pair)
             self.draft.pair_block[id(pair)] = block
-            for container in table:
+            for container in tables:
                 self.draft.last_pair[id(container)] = pair
 
-    def _inherited_by(self, pair: Statement) -> list[Edit]:
-        """The comments of an item whose value came up into a pair."""
+    def _edits_for_carried_comments(self, pair: Statement) -> list[Edit]:
+        """The edits that put the comments of an item, whose value the pair has now, next to it."""
         entry = pair.parts[-1].entry
         above, behind = self.pairs.inherited(entry)
         if entry.source is not None and pair.tail > entry.source.end:
@@ -62,8 +63,8 @@ class Keep:
             edits.append(Edit(pair.tail, pair.tail, [p for span in behind for p in (" ", span)]))
         return edits
 
-    def _stays(self, block: Block, pair: Statement) -> list[Mapping] | None:
-        """The tables a pair leads through, if all of it is still where it was."""
+    def _tables_if_kept(self, block: Block, pair: Statement) -> list[Mapping] | None:
+        """The tables that a pair leads through, if it stays; else None."""
         if id(block.table) not in self.draft.places:
             return None
         containers = [block.table]
@@ -74,7 +75,7 @@ class Keep:
             if number + 1 == len(pair.parts):
                 value = part.entry.value
                 new = part.entry.node is None and isinstance(value, Mapping | Sequence)
-                if new and not self.draft.plain_inside(value):
+                if new and not plain_inside(value):
                     return None  # tables that have blocks took the value's place
                 return containers
             value = part.entry.value
@@ -83,7 +84,8 @@ class Keep:
             containers.append(value)
         return None
 
-    def _header(self, block: Block) -> None:
+    def _edit_header(self, block: Block) -> None:
+        """Give a header the path that its table has now; a block without a table is dead."""
         header, plan = block.header, self.draft.plan_of(block)
         place = self.draft.places.get(id(block.table))
         if header is None:
@@ -112,16 +114,15 @@ class Keep:
         left, right = ("[[", "]]") if place.item else ("[", "]")
         start = self.text.index("[", header.start)
         end = self.text.index("]", header.parts[-1].end) + (2 if header.array else 1)
-        path = ".".join(key_text(n, None) for n in place.names)
-        plan.edits.append(Edit(start, end, [left + path + right]))
+        plan.edits.append(Edit(start, end, [left + path_text(place.names) + right]))
 
     def _open_root(self, block: Block, place: Place) -> None:
         """The whole document moved below a key: its own pairs need a header."""
         root = block.table
         if len(root) and all(id(c.value) in self.draft.places for c in entries_of(root)):
             return  # the headers of its tables name it
-        staying = [p for p in block.pairs if self._stays(block, p) is not None]
-        at = staying[0].lead if staying else self.draft.below_file_header(block)
+        staying = [p for p in block.pairs if self._tables_if_kept(block, p) is not None]
+        at = staying[0].lead if staying else self.draft.end_of_top_comment(block)
         self.draft.root_header = [f"[{path_text(place.names)}]{self.newline}"]
         self.draft.opening += self.draft.root_header
         self.draft.plan_of(block).edits.append(Edit(at, at, self.draft.opening))

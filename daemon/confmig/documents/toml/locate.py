@@ -3,7 +3,13 @@
 from __future__ import annotations
 
 from confmig.documents.model.tree import Mapping, Sequence, entries_of
-from confmig.documents.toml.draft import Draft, Place, sectioned
+from confmig.documents.toml.draft import (
+    Draft,
+    Place,
+    is_array_of_tables,
+    may_have_header,
+    plain_inside,
+)
 
 
 class Locate:
@@ -13,7 +19,7 @@ class Locate:
         self.draft = draft
 
     def run(self, root: Mapping) -> None:
-        """Fill in ``places`` and ``alive``."""
+        """Fill in ``places`` and ``located``."""
         self._places(root)
         self._adopt()
 
@@ -25,12 +31,12 @@ class Locate:
             owner = id(table) if item else owner
             self.draft.places[id(table)] = Place(names, item, owner)
             for entry in entries_of(table):
-                self.draft.alive.add(id(entry))
+                self.draft.located.add(id(entry))
                 value, inner = entry.value, (*names, str(entry.name))
-                if isinstance(value, Mapping) and sectioned(value):
+                if isinstance(value, Mapping) and may_have_header(value):
                     stack.append((value, inner, False, owner))
-                elif isinstance(value, Sequence) and self.draft.is_array_of_tables(value):
-                    self.draft.alive.update(id(c) for c in entries_of(value))
+                elif isinstance(value, Sequence) and is_array_of_tables(value):
+                    self.draft.located.update(id(c) for c in entries_of(value))
                     stack.extend((c.value, inner, True, owner) for c in entries_of(value))
 
     def _adopt(self) -> None:
@@ -41,11 +47,11 @@ class Locate:
             if (
                 id(block.table) in self.draft.places
                 or entry is None
-                or id(entry) not in self.draft.alive
+                or id(entry) not in self.draft.located
             ):
                 continue
             value = entry.value
             new = id(value) in self.draft.places and value.source_node is None
-            if new and id(value) not in self.draft.block_of and self.draft.plain_inside(value):
+            if new and id(value) not in self.draft.block_of and plain_inside(value):
                 block.table = value
                 self.draft.block_of[id(value)] = block

@@ -9,7 +9,7 @@ from __future__ import annotations
 from confmig.documents.model.path import show
 from confmig.documents.model.tree import Entry, Mapping, Sequence, entries_of, place_of
 from confmig.documents.text.pieces import Edit, Pieces
-from confmig.documents.toml.draft import Draft, path_text
+from confmig.documents.toml.draft import Draft, is_array_of_tables, path_text
 from confmig.documents.toml.move import Move
 from confmig.documents.toml.pairs import PairWriter
 from confmig.documents.toml.statements import Block, Statement
@@ -31,28 +31,28 @@ class Write:
         for entry in entries_of(table):
             value = entry.value
             if isinstance(value, Mapping) and id(value) in self.draft.places:
-                if self.draft.present(value):
+                if self.draft.is_named(value):
                     self.run(value)
                 elif id(entry) in self.draft.written:
                     continue
                 elif len(value) and not self._dotted(table):
-                    self._new_block(value)
+                    self._place_new_section(value)
                 else:
                     self._new_pair(table, entry)
-            elif isinstance(value, Sequence) and self.draft.is_array_of_tables(value):
-                if id(entry) in self.draft.written and not self.draft.present(value):
+            elif isinstance(value, Sequence) and is_array_of_tables(value):
+                if id(entry) in self.draft.written and not self.draft.is_named(value):
                     continue
                 for item in entries_of(value):
-                    if self.draft.present(item.value):
-                        self._needs_header(item.value)
+                    if self.draft.is_named(item.value):
+                        self._refuse_item_without_header(item.value)
                         self.run(item.value)
                     else:
-                        self._new_block(item.value)
+                        self._place_new_section(item.value)
             elif id(entry) not in self.draft.written:
                 self._new_pair(table, entry)
 
-    def _needs_header(self, item: Mapping) -> None:
-        """An item of an array of tables begins with its own ``[[...]]``."""
+    def _refuse_item_without_header(self, item: Mapping) -> None:
+        """Raises ``Refused`` (``section_wrap``) if an item has no ``[[...]]`` of its own."""
         if (
             id(item) not in self.draft.block_of
             or self.draft.plan_of(self.draft.block_of[id(item)]).dead
@@ -65,11 +65,12 @@ class Write:
             )
 
     def _dotted(self, table: Mapping) -> bool:
+        """Whether only dotted keys (``a.b = 1``) made the table."""
         source_node = table.source_node
         return source_node is not None and source_node.style == "dotted"
 
     def _new_pair(self, table: Mapping, entry: Entry) -> None:
-        """A line behind the last pair of the table."""
+        """Write a pair behind the last one of its table, behind its header, or with a new one."""
         last = self.draft.last_pair.get(id(table))
         if last is not None:
             block = self.draft.pair_block[id(last)]
@@ -88,13 +89,13 @@ class Write:
             pieces = self.pairs.line(entry, [], indent)
             self.draft.plan_of(own).edits.append(self._insertion(at, pieces))
             return
-        self._headless(table, entry)
+        self._header_for_implicit_table(table, entry)
 
     def _first_pair(self, block: Block, entry: Entry) -> None:
         """The first pair of the document: behind the file's comments, before the first header."""
-        at = self.draft.below_file_header(block)
+        at = self.draft.end_of_top_comment(block)
         pieces = self.pairs.line(entry, [], "")
-        self.draft.plan_of(block).opened = at == block.end
+        self.draft.plan_of(block).blank_after = at == block.end
         self.draft.plan_of(block).edits.append(self._insertion(at, pieces))
 
     def _insertion(self, at: int, pieces: Pieces) -> Edit:
@@ -103,15 +104,19 @@ class Write:
             pieces = [self.newline, *pieces[:-1]]
         return Edit(at, at, pieces)
 
-    def _headless(self, table: Mapping, entry: Entry) -> None:
-        """A table that only others name gets a header of its own, before the first of them."""
+    def _header_for_implicit_table(self, table: Mapping, entry: Entry) -> None:
+        """Write a pair of a table that only headers of its sub-tables name: it gets a header.
+
+        The new header goes before the first of them. Later pairs of the table are added to the
+        same list, which is in the plan already.
+        """
         place = self.draft.places[id(table)]
         if not place.names:
             self._root_pair(entry)
             return
         made = self.draft.headers.get(id(table))
         if made is not None:
-            made += self.pairs.line(entry, [], made_indent(made) + self.pairs.unit)
+            made += self.pairs.line(entry, [], _indent_of(made) + self.pairs.unit)
             return
         first = self.draft.blocks_of[id(table)][0]
         assert first.header is not None
@@ -122,13 +127,16 @@ class Write:
         self.draft.plan_of(first).before.append(made)
 
     def _root_pair(self, entry: Entry) -> None:
-        """A pair of a new root, above the header of what was the document."""
+        """Write a pair of a new root above the header of what was the document.
+
+        ``opening`` is in an edit already: it is changed in place.
+        """
         draft = self.draft
         first = draft.blocks[0]
         if not draft.opening:
-            at = draft.below_file_header(first)
+            at = draft.end_of_top_comment(first)
             draft.plan_of(first).edits.append(Edit(at, at, draft.opening))
-            draft.plan_of(first).opened = at == first.end
+            draft.plan_of(first).blank_after = at == first.end
         draft.root_pairs += self.pairs.line(entry, [], "")
         apart = [self.newline] if draft.root_header else []
         draft.opening[:] = [*draft.root_pairs, *apart, *draft.root_header]
@@ -142,9 +150,9 @@ class Write:
                 return names
         return []
 
-    def _new_block(self, table: Mapping) -> None:
+    def _place_new_section(self, table: Mapping) -> None:
         """Write a table as a block behind the last one of its parent, or of the item before it."""
-        self.move.put(table, self._block(table, self._block_indent(table)))
+        self.move.place(table, self._section_text(table, self._block_indent(table)))
 
     def _block_indent(self, table: Mapping) -> str:
         up = table.up
@@ -159,7 +167,8 @@ class Write:
             return ""
         return self.pairs.margin(own.header) + self.pairs.unit
 
-    def _block(self, table: Mapping, indent: str) -> Pieces:
+    def _section_text(self, table: Mapping, indent: str) -> Pieces:
+        """The text of a new table: its header, its pairs, and the sub-tables without a text."""
         place = self.draft.places[id(table)]
         left, right = ("[[", "]]") if place.item else ("[", "]")
         pieces: Pieces = []
@@ -168,7 +177,7 @@ class Write:
             value = entry.value
             if isinstance(value, Mapping) and id(value) in self.draft.places and len(value):
                 later.append(value)
-            elif isinstance(value, Sequence) and self.draft.is_array_of_tables(value):
+            elif isinstance(value, Sequence) and is_array_of_tables(value):
                 later.extend(c.value for c in entries_of(value))
             else:
                 pieces += self.pairs.line(entry, [], indent + self.pairs.unit)
@@ -176,12 +185,12 @@ class Write:
             pieces = [f"{indent}{left}{path_text(place.names)}{right}{self.newline}", *pieces]
         inside = indent + self.pairs.unit if pieces else indent
         for inner in later:
-            if not self.draft.present(inner):
-                pieces += [*([self.newline] if pieces else []), *self._block(inner, inside)]
+            if not self.draft.is_named(inner):
+                pieces += [*([self.newline] if pieces else []), *self._section_text(inner, inside)]
         return pieces
 
 
-def made_indent(pieces: Pieces) -> str:
+def _indent_of(pieces: Pieces) -> str:
     """The indentation of a header that was written anew."""
     text = str(pieces[0])
     return text[: len(text) - len(text.lstrip(" \t"))]

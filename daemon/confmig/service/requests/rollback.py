@@ -10,6 +10,7 @@ from confmig.reports.diffs import masked_diffs
 from confmig.service.requests.request import Request, Result, job_of
 from confmig.service.requests.resolve import unblocked
 from confmig.settings import Target
+from confmig.transactions.conflicts import Conflicts
 from confmig.transactions.migrate import new_id
 from confmig.transactions.rollback import kind, selection
 from confmig.transactions.rollback.merge import restore
@@ -61,8 +62,8 @@ def _selected(job: selection.Job, request: Request, *, dry_run: bool) -> selecti
         row = selection.choose(job.store, job.target, transaction=request.get("transaction"))
     held = None
     if row.phase is Phase.CONFLICT:
-        transactor = Transactor(job.store, job.checkpoints, job.disk, job.clock)
+        conflicts = Conflicts(Transactor(job.store, job.checkpoints, job.disk, job.clock))
         if not dry_run:
-            row = transactor.tidy(row)  # an edit may come back to its place
-        held = transactor.held(row)
+            row = conflicts.prepare_for_another(row)  # an edit may come back to its place
+        held = conflicts.held(row)
     return selection.undo_one(job, row, held)
