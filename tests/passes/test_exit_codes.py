@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from confmig.core.planning.facts import DocumentFact
-from confmig.core.planning.segments import Outlook, Standing
+from confmig.core.planning.forecast import Outlook, Standing
 from confmig.core.policy.decide import Decision, Verdict
 from confmig.errors import Blocked, Invalid
 from confmig.passes.exit_codes import exit_code, of_error

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterable, Iterator
 
 from confmig.core.bundle.manifest import CLASSES
 from confmig.core.planning.facts import DocumentFact
-from confmig.core.planning.segments import Outlook
+from confmig.core.planning.forecast import Outlook
 from confmig.errors import (
     DEFERRED,
     DONE,

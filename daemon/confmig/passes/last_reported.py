@@ -19,7 +19,7 @@ from confmig.adapters.state.store import Store
 from confmig.adapters.workers.protocol import Bundle
 from confmig.core.bundle.manifest import CLASSES
 from confmig.core.planning.attention import cause
-from confmig.core.planning.segments import Outlook
+from confmig.core.planning.forecast import Outlook
 from confmig.core.policy import reasons
 from confmig.core.policy.model import Policy
 from confmig.errors import Invalid

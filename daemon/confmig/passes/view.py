@@ -19,8 +19,8 @@ from confmig.adapters.state.store import Store
 from confmig.adapters.workers.protocol import Bundle, Worker
 from confmig.core.bundle import history
 from confmig.core.planning.facts import DocumentFact, Observation
+from confmig.core.planning.forecast import Outlook, Standing, standings
 from confmig.core.planning.holds import Hold, failure_key
-from confmig.core.planning.segments import Outlook, Standing, standings
 from confmig.core.planning.standing import TargetFacts, outlook
 from confmig.core.policy.model import Policy
 from confmig.core.transaction.phases import EDITED

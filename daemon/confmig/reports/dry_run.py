@@ -12,7 +12,7 @@ from confmig.adapters.files.disk import Disk
 from confmig.adapters.workers.records import Transformed, Versions
 from confmig.core.bundle.manifest import Migration
 from confmig.core.planning.facts import DocumentFact
-from confmig.core.planning.segments import misfit
+from confmig.core.planning.joint import misfit
 from confmig.documents.model.path import show
 from confmig.documents.model.values import kind_of
 from confmig.errors import ConfmigError

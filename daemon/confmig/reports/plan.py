@@ -8,7 +8,8 @@ from confmig.adapters.state.connection import stamp
 from confmig.codes import CODES
 from confmig.core.bundle.manifest import Migration
 from confmig.core.planning.facts import UNREADABLE, UNSTAMPED
-from confmig.core.planning.segments import Outlook, misfit_detail
+from confmig.core.planning.forecast import Outlook
+from confmig.core.planning.joint import misfit_detail
 from confmig.core.policy import reasons
 from confmig.passes.view import View
 from confmig.reports.text import moment_text, table

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from confmig.core.planning.segments import Outlook
+from confmig.core.planning.forecast import Outlook
 from confmig.core.policy import reasons
 from confmig.errors import ConfmigError
 from confmig.passes.result import Pass

@@ -351,7 +351,7 @@ def replace_file(disk: FileSystem, snapshot: Snapshot, data: bytes, temporary: s
         with about(snapshot.path):
             disk.stage(temporary, data, snapshot.metadata)
     except BaseException:
-        disk.unlink(temporary)  # half of it, and no one's
+        disk.unlink(temporary)  # half-written, and it belongs to nobody
         raise
     failed: ConfmigError | OSError | None = None
     try:

@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from confmig.adapters.state.records import FilePlan, Transaction
 from confmig.adapters.workers.protocol import Bundle
 from confmig.adapters.workers.records import HalfDone
-from confmig.core.planning.segments import Segment, bound
+from confmig.core.planning.joint import tied_groups
+from confmig.core.planning.segments import Segment
 from confmig.core.transaction.phases import Image, Phase, agreed_phase
 from confmig.errors import ConfmigError, Refused
 from confmig.transactions import migrate as forward
@@ -215,7 +216,7 @@ class Resolution:
         known = self._known_bundle().manifest.by_id
         files = {f.path: f for f in self._files}
         steps = {p: [known[m] for m in f.migrations if m in known] for p, f in files.items()}
-        for group in dict.fromkeys(bound(steps).values()):
+        for group in dict.fromkeys(tied_groups(steps).values()):
             yield [files[path] for path in group]
 
     def _is_new(self, file: FilePlan) -> bool:

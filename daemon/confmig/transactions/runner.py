@@ -95,9 +95,7 @@ class Transactor:
 
         def keep(path: str, name: str, data: bytes) -> None:
             kept = self.checkpoints.save_rescue(name, data)
-            with (
-                self.store.commit()
-            ):  # before the bytes are removed; one event for each file
+            with self.store.commit():  # before the bytes are removed; one event for each file
                 if self.store.reported.remember_rescue(plan.target, kept):
                     event = drift(plan.target, path, "late_write")
                     self.store.events.add([event], self.clock())

@@ -10,9 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from confmig.core.bundle.manifest import Manifest, Migration
-from confmig.core.planning import segments
+from confmig.core.planning import forecast as forecasting
+from confmig.core.planning import joint, segments
 from confmig.core.planning.facts import DocumentFact, Observation, Observer, observation, placed
-from confmig.core.planning.segments import Outlook, Segment, Standing
+from confmig.core.planning.forecast import Outlook, Standing
+from confmig.core.planning.segments import Segment
 from confmig.core.policy import reasons
 from confmig.core.policy.decide import Decision
 from tests.core.builders import manifest, migration
@@ -36,8 +38,8 @@ def seen(bundle: Manifest, documents: Sequence[DocumentFact]) -> tuple[Observati
 
 def standings(bundle: Manifest, documents: Sequence[DocumentFact]) -> list[Standing]:
     full, few = seen(bundle, documents)
-    assert segments.standings(bundle, few) == segments.standings(bundle, full)
-    return segments.standings(bundle, few)
+    assert forecasting.standings(bundle, few) == forecasting.standings(bundle, full)
+    return forecasting.standings(bundle, few)
 
 
 def next_segment(
@@ -54,7 +56,7 @@ def next_segment(
 def misfit(
     wanted: Migration, documents: Sequence[DocumentFact], bundle: Manifest | None = None
 ) -> str | None:
-    found = [segments.misfit(wanted, o) for o in seen(bundle or manifest(wanted), documents)]
+    found = [joint.misfit(wanted, o) for o in seen(bundle or manifest(wanted), documents)]
     assert found[0] == found[1]
     return found[0]
 
@@ -64,7 +66,7 @@ def forecast(
     documents: Sequence[DocumentFact],
     decide: Callable[[Migration, tuple[str, ...]], Decision],
 ) -> list[Outlook]:
-    found = [segments.forecast(bundle, o, decide) for o in seen(bundle, documents)]
+    found = [forecasting.forecast(bundle, o, decide) for o in seen(bundle, documents)]
     assert found[0] == found[1]
     return found[0]
 

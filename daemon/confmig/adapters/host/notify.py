@@ -18,7 +18,7 @@ _EVERY = 5.0
 class Notify:
     """The channel to the service manager.
 
-    Errors are swallowed: it is no one's business that no one listens.
+    Errors are ignored: it does not matter if nothing listens.
     """
 
     def __init__(self, environ: Mapping[str, str], monotonic: Callable[[], float]) -> None:

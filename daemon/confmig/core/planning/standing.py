@@ -12,8 +12,8 @@ from datetime import datetime
 
 from confmig.core.bundle.manifest import Manifest, Migration
 from confmig.core.planning.facts import Observation
+from confmig.core.planning.forecast import Outlook, forecast
 from confmig.core.planning.holds import Hold, stands
-from confmig.core.planning.segments import Outlook, forecast
 from confmig.core.policy.decide import Approval, Decision, Facts, decide
 from confmig.core.policy.model import Policy
 

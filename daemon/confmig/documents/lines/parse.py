@@ -132,7 +132,7 @@ class Builder:
             self.map.separators.append(line)
             self.blank()
             return self.line_after(end)
-        self._above.comment(line, at - line, self.text[at:end])
+        self._above.add(line, at - line, self.text[at:end])
         return self.line_after(end)
 
     # --- what grammars tell
@@ -151,7 +151,7 @@ class Builder:
 
     def blank(self) -> None:
         """There is a blank line: comments above it belong to no statement below it."""
-        self._above.end()
+        self._above.reset()
 
     def note(self, start: int, end: int) -> None:
         """There is a comment."""
@@ -260,7 +260,7 @@ class Builder:
 
     def _lead(self, line: int, at: int) -> int:
         """The start of the comment lines that a statement owns, or of its line."""
-        run = self._above.first_of(line, at - line)
+        run = self._above.start_for(line, at - line)
         self.blank()
         if self._first:
             self._first = False

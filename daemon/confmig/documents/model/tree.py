@@ -7,10 +7,10 @@ value there is an ``Entry``: which source entry it came from and which source va
 * ``entry.source`` is the value's ``SourceNode`` in the text as it was parsed; it never changes.
 * ``entry.node`` is the ``SourceNode`` whose text the value still equals, or None for a new value.
 * ``entry.home`` is the source container the entry was parsed in, or None for a new entry. The
-  entry that holds a whole document has its own source_node there.
+  entry that holds a whole document has its own source node there.
 
 The renderer needs nothing else: an entry that is still in its home, with ``node is source``, is
-copied; an entry elsewhere is text that moved; an entry without source node is text to be written.
+copied; an entry elsewhere is text that moved; one whose ``node`` is None is text to be written.
 
 Changing a container through its dict or list methods goes through the ``Document`` it belongs
 to, so that every change is journalled.
@@ -67,11 +67,11 @@ class SourceNode:
         self.anchor = anchor
         self.alias = alias
         self.flow = flow
-        self.entries = _NO_CELLS
+        self.entries = _NO_ENTRIES
         self.entry: Entry | None = None
 
 
-_NO_CELLS = cast("list[Entry]", ())  # a scalar's: there are many, and no one may add to it
+_NO_ENTRIES = cast("list[Entry]", ())  # a scalar's: there are many, and no one may add to it
 
 
 class Entry:
@@ -444,7 +444,7 @@ def build(document: Owner, value: Any) -> Any:
         mapping = Mapping(document)
         for key, item in value.items():
             if not isinstance(key, str):
-                raise Refused("value_unsupported", f"a key must be a text, not {described(key)}")
+                raise Refused("value_unsupported", f"a key must be text, not {described(key)}")
             mapping.attach(Entry(key, build(document, item)))
         return mapping
     if isinstance(value, list | tuple):

@@ -1,7 +1,7 @@
 """What a comment line is about: the entry below it, the whole file, or an option that it holds.
 
-Version 2 of the ownership rule, the same in every format. Comment lines directly above an entry, at
-its column, belong to it, with these exceptions:
+The same rule in every format. Comment lines directly above an entry, at its column, belong to it,
+with these exceptions:
 
 - A block of comments at the top of a file that ends with a blank line is the file's header. So is
   what a tool reads there (an interpreter, an editor's settings, a schema, a license).
@@ -15,14 +15,14 @@ import re
 from collections.abc import Callable, Sequence
 
 _TOOLS = re.compile(
-    r"#!|[#;/!]+\s*(?:-\*-|vim?:|ex:|yaml-language-server:|\$schema\b|SPDX-|Copyright\b|\(c\)|©)",
+    r"#!|[#;/!]+\s*(?:-\*-|vim?:|ex:\s*set?\b|yaml-language-server:|\$schema\b|SPDX-|Copyright\b|\(c\)|©)",
     re.IGNORECASE,
 )
 _OPTION = re.compile(
     r"""[#;!][ \t]?             # one mark, and at most one blank
     (?:-[ \t]+)?                # an item of a list
     (?P<key>"[^"]*"|'[^']*'|[A-Za-z_][\w.\-/]*(?:\[\w*\])?)
-    [ \t]*(?P<mark>[:=])(?P<value>[ \t]*[^\s].*)?$
+    [ \t]*(?P<separator>[:=])(?P<value>[ \t]*[^\s].*)?$
     """,
     re.VERBOSE,
 )
@@ -50,14 +50,14 @@ _REMARKS = frozenset(
         "options",
     )
 )
-"""What a sentence begins with, in lower case."""
+"""Words in lower case that look like a key but begin a remark (``# note: ...``)."""
 _ITEM = re.compile(r"[#;!][ \t]?-[ \t]+(\S.*)$")
 _VALUE = re.compile(r"""[#;!][ \t]?(?:"[^"]*"|'[^']*'|\[.*\]|\{.*\}|-?\d[\w.+-]*)$""")
 _SHORT = re.compile(r"""[ \t]*(?:"[^"]*"|'[^']*'|\[.*\]|\{.*\}|\S+)[ \t]*(?:[#;].*)?$""")
 
 
 class Above:
-    """The comment lines above what comes next in a text that is read from the top."""
+    """Collects comment lines while a text is read line by line, for the entry that comes next."""
 
     __slots__ = ("_column", "_found")
 
@@ -65,21 +65,21 @@ class Above:
         self._column = -1
         self._found: list[tuple[int, str]] = []
 
-    def comment(self, line: int, column: int, text: str) -> None:
-        """A comment line, which begins at ``line``, with its mark at a column."""
+    def add(self, start: int, column: int, text: str) -> None:
+        """A comment line that starts at an offset, with its mark at a column."""
         if column != self._column:
-            self.end()
+            self.reset()
             self._column = column
-        self._found.append((line, text))
+        self._found.append((start, text))
 
-    def end(self) -> None:
+    def reset(self) -> None:
         """A blank line or an entry: what is above it belongs to nothing below it."""
         if self._found:
             self._column = -1
             self._found = []
 
-    def first_of(self, line: int, column: int) -> int:
-        """Where the comment lines begin that belong to an entry; ``line`` (its own) if none do."""
+    def start_for(self, line: int, column: int) -> int:
+        """Where the comment lines of an entry start; ``line``, where its own does, without any."""
         found = self._found
         if not found or column != self._column:
             return line
@@ -88,25 +88,26 @@ class Above:
 
 
 def owned_from(lines: Sequence[str], item: Callable[[str], bool] | None = None) -> int:
-    """Of the comment lines directly above an entry, top down.
+    """The index of the first comment line that belongs to an entry; ``len(lines)`` if none does.
 
-    The number of the first that belongs to it. What is commented out takes the deeper lines
-    below it along. ``item`` says of an entry that is an item whether a line is such an item
-    that was commented out (``is_item``: behind a dash; ``is_value``: in brackets).
+    ``lines`` are those directly above it, from top to bottom, with one mark (``#`` or ``;``) each.
+    What is commented out takes the deeper lines below it along. ``item`` is the test for a list
+    item that was commented out (``is_item``, ``is_value``); None for an entry with a key.
     """
     if len(lines) == 1:  # the usual case, without the search for deeper lines
         line = lines[0]
-        return int(is_option(line) or (item is not None and item(line)) or is_for_tools(line))
+        owned = not (is_option(line) or (item is not None and item(line)) or is_file_level(line))
+        return 0 if owned else 1
     first = number = 0
     while number < len(lines):
         line = lines[number]
         below = number + 1
         while below < len(lines) and _depth(lines[below]) > _depth(line):
             below += 1
-        opens = below > number + 1 and _opens(line)
+        opens = below > number + 1 and _opens_block(line)
         if is_option(line) or opens or (item is not None and item(line)):
             first = number = below
-        elif is_for_tools(line):
+        elif is_file_level(line):
             first = number = number + 1
         else:
             number += 1
@@ -119,13 +120,14 @@ def _depth(line: str) -> int:
     return len(text) - len(text.lstrip(" \t"))
 
 
-def _opens(line: str) -> bool:
+def _opens_block(line: str) -> bool:
+    """Whether a line is a key without a value that was commented out: ``# ports:``."""
     match = _OPTION.match(line.strip())
-    return match is not None and match["mark"] == ":" and not match["value"]
+    return match is not None and match["separator"] == ":" and not match["value"]
 
 
-def is_for_tools(line: str) -> bool:
-    """Whether a comment line is read by a tool, or says whose the file is."""
+def is_file_level(line: str) -> bool:
+    """Whether a comment line is about the whole file: a tool reads it, or it names the owner."""
     return _TOOLS.match(line.strip()) is not None
 
 
@@ -147,21 +149,22 @@ def is_value(line: str) -> bool:
 def is_option(line: str) -> bool:
     """Whether a comment line is an entry that was commented out: ``#port: 80``, ``; a = b``.
 
-    A sentence such as ``# Note: this is read at the start`` is none: behind a colon with a blank
-    before the key, the value must be one word, a quoted text, a list or an object, and the key no
-    word that introduces a remark. ``##`` begins a sentence, too.
+    With ``# key: value`` (a blank behind the mark) the value must be one word, a quoted text, a
+    list or an object, and the key must not begin with a capital letter or introduce a remark
+    (``# Note: read at the start``). With ``#key: value``, and with ``=``, nearly everything is an
+    option. ``##`` begins a sentence.
     """
     bare = line.strip()
     match = _OPTION.match(bare)
     if match is None:
         return False
     value = match["value"] or ""
-    close = bare[1:2] not in (" ", "\t")
-    if match["mark"] == "=":
-        return close or _SHORT.match(value) is not None or " = " in bare
+    no_blank = bare[1:2] not in (" ", "\t")
+    if match["separator"] == "=":
+        return no_blank or _SHORT.match(value) is not None or " = " in bare
     if value and not value.startswith((" ", "\t")):
         return False  # a URL, a time
-    if close:
+    if no_blank:
         return True
     if not value or match["key"][:1].isupper() or match["key"] in _REMARKS or "://" in value:
         return False

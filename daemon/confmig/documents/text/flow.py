@@ -97,7 +97,7 @@ class FlowEditor(CarriedComments, ABC):
     def _refilled(self, home: SourceNode, now: list[Entry]) -> list[Edit]:
         """All entries left; others may have come."""
         inner = self.fresh(now, home) if now else []
-        orphans = self.orphans(home)
+        orphans = self.ownerless(home)
         if not orphans:
             return [Edit(home.start + 1, home.end - 1, inner)]
         edits = self._cuts(home, [self.slots.slot(c) for c in home.entries], set(), set())
@@ -256,7 +256,7 @@ class FlowEditor(CarriedComments, ABC):
     def lines(self, entry: Entry, home: SourceNode, indent: str, *, comma: bool) -> list[Pieces]:
         """An entry on lines of its own, with the comments it brings along."""
         kept, behind = self.comments_of(entry)
-        kept = [*self.of_nobody_before(entry), *kept]
+        kept = [*self.ownerless_before(entry), *kept]
         above: list[Pieces] = [[indent, span] for span in kept]
         trailing: Pieces = [p for span in behind for p in (" ", span)]
         line = [indent, *self.entry_text(entry, home, indent), "," if comma else "", *trailing]
@@ -333,7 +333,7 @@ class FlowEditor(CarriedComments, ABC):
 
 
 def joined(texts: list[Pieces], separator: str) -> Pieces:
-    """Ropes one after the other with a separator between."""
+    """Several lists of pieces, with a separator between them."""
     out: Pieces = []
     for number, pieces in enumerate(texts):
         if number:

@@ -29,7 +29,7 @@ class PairWriter(ValueWriter):
         return self._pair_of.get(id(entry))
 
     def inherited(self, entry: Entry) -> tuple[list[Span], list[Span]]:
-        """See ``FlowEditor``; a pair of a table, and the table, leave their comments, too."""
+        """See ``CarriedComments``; pairs of a table, and the table, hand their comments on, too."""
         carried = entry.carries
         if carried is None or carried.home is None or carried.home.flow:
             return super().inherited(entry)
@@ -41,10 +41,10 @@ class PairWriter(ValueWriter):
             behind = self.comments_in(carried.source.end, pair.tail)
         for block in self.draft.blocks[1:]:
             if block.table.source_node is carried.home and id(block.table) not in self.draft.places:
-                above += self._of_nobody(block)
+                above += self._ownerless(block)
         return sorted(above), behind
 
-    def _of_nobody(self, block: Block) -> list[Span]:
+    def _ownerless(self, block: Block) -> list[Span]:
         """The comments in a block that belong to none of its pairs."""
         header = block.header
         assert header is not None

@@ -110,17 +110,17 @@ class _Scanner:
             blank = _BLANK.match(text, at)
             if blank is not None:
                 if blank["comment"] is None:
-                    above.end()
+                    above.reset()
                 else:
                     comments.append(blank.span("comment"))
-                    above.comment(at, blank.start("comment") - at, blank["comment"])
+                    above.add(at, blank.start("comment") - at, blank["comment"])
                 at = blank.end()
                 continue
             margin = _MARGIN.match(text, at)
             assert margin is not None
             indent = margin.end() - at
-            lead = above.first_of(at, indent)
-            above.end()
+            lead = above.start_for(at, indent)
+            above.reset()
             at = self._statement(at, at + indent, lead)
         self.block.end = size
         root = self.root

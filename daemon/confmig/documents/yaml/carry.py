@@ -15,7 +15,7 @@ class Carry(Stages):
     """Says which comments go along with an entry, and which lines stay between entries."""
 
     def comments_of(self, entry: Entry) -> tuple[list[Span], list[Span]]:
-        """See ``FlowEditor``; entries of block collections bring theirs along, too."""
+        """See ``CarriedComments``; entries of block collections bring theirs along, too."""
         if entry.home is not None or entry.carries is None:
             return super().comments_of(entry)
         above, behind = self._carried(entry.carries)
@@ -24,7 +24,7 @@ class Carry(Stages):
         return [*above, *further, *behind[:-1]], behind[-1:]
 
     def inherited(self, entry: Entry) -> tuple[list[Span], list[Span]]:
-        """See ``FlowEditor``; entries of block collections leave their comments, too."""
+        """See ``CarriedComments``; entries of block collections hand their comments on, too."""
         carried = entry.carries
         if carried is None or carried.home is None or carried.home.flow or carried.is_root:
             return super().inherited(entry)
@@ -32,7 +32,7 @@ class Carry(Stages):
         further, beside = self.inherited(carried)
         above, behind = [*above, *further, *beside], behind
         if self.is_gone(carried.home):
-            above += self._of_nobody(carried.home)
+            above += self._ownerless(carried.home)
             above += self._below_text(carried)
         return sorted(above), behind
 
@@ -50,7 +50,7 @@ class Carry(Stages):
             return []
         return self.layout.comments_between(node.end, self.layout.region(owner).last)
 
-    def _of_nobody(self, home: SourceNode) -> list[Span]:
+    def _ownerless(self, home: SourceNode) -> list[Span]:
         """The comments between the entries of a block collection that belong to none of them.
 
         Those below the last entry are not among them.
@@ -61,7 +61,7 @@ class Carry(Stages):
         return [span for low, high in gaps for span in self.layout.comments_between(low, high)]
 
     def _carried(self, carried: Entry) -> tuple[list[Span], list[Span]]:
-        """The comments above and behind an entry."""
+        """The comments above and behind an entry itself, without those that it carries."""
         if carried.is_root or carried.home is None:
             return [], []
         if carried.home.flow:
@@ -72,7 +72,7 @@ class Carry(Stages):
         first = self.layout.line_end(region.indicator)
         last = self.layout.line_end(node.end) if node.flow or not node.entries else first
         spans = self.layout.comments_between(region.indicator, max(first, last))
-        # on the line of a dash what follows the value belongs to its own first entry
+        # in `- a: 1  # x` the comment belongs to the entry `a`, not to the item
         end = node.end if node.flow or not node.entries else max(first, node.end) + 1
         return above, [(a, b) for a, b in spans if not node.outer <= a < end]
 
@@ -120,7 +120,10 @@ class Carry(Stages):
         return self.layout.value_lines_start(owner)
 
     def _left_over(self, home: SourceNode, start: int, end: int, column: int) -> list[Pieces]:
-        """The blank lines of a part of the source, and its comments if their collection is gone."""
+        """The blank lines of a part of the source, with its comments if their collection is gone.
+
+        Nothing at all if anything else is there, or comments of a collection that remains.
+        """
         text = self.text[start:end]
         if start >= end or (text.strip() and not self.is_gone(home)):
             return []

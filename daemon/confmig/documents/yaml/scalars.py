@@ -141,7 +141,9 @@ _AMBIGUOUS = re.compile(
     r"(?:[yYnN]|[-+0-9.][0-9_,]*[:.eE_xobXOB-][0-9a-fA-F_:.eE+TZ -]*|=|<<|-|\?|~)\Z"
 )
 _DATE = re.compile(r"[0-9]{4}-[0-9]{1,2}-[0-9]{1,2}")
-_DOTTED = re.compile(r"[0-9]+(?:\.[0-9]+){2,}\Z")  # addresses and versions: no one's number
+_DOTTED = re.compile(
+    r"[0-9]+(?:\.[0-9]+){2,}\Z"
+)  # addresses and versions; no reader takes a number
 _CONTROL = re.compile("[\x00-\x1f\x7f-\xa0\u2028\u2029\ufeff\ud800-\udfff\ufffe\uffff]")
 
 

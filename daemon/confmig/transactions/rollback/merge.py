@@ -15,7 +15,7 @@ from confmig.adapters.state.port import CheckpointStore
 from confmig.adapters.workers.protocol import Bundle
 from confmig.adapters.workers.records import MergePart
 from confmig.core.planning.facts import below_floor
-from confmig.core.planning.segments import bound
+from confmig.core.planning.joint import tied_groups
 from confmig.errors import Fault, Refused
 from confmig.transactions.rollback.selection import Job, Part, Undoing, bundle_of, same_migrations
 from confmig.writer import counted, located
@@ -126,7 +126,7 @@ def _bound(bundle: Bundle, parts: Sequence[Part]) -> list[tuple[str, ...]]:
     """The paths of parts, those together that a migration of several configurations binds."""
     known = bundle.manifest.by_id
     steps = {p.path: [known[m] for m in p.steps if m in known] for p in parts}
-    return list(dict.fromkeys(bound(steps).values()))
+    return list(dict.fromkeys(tied_groups(steps).values()))
 
 
 def _as_is(part: Part, now: Snapshot, how: str, merged: bytes | None = None) -> Restored:

@@ -13,7 +13,7 @@ from confmig.adapters.state.port import CheckpointStore
 from confmig.adapters.state.records import FilePlan, MigrationRecord, Transaction, TransactionPlan
 from confmig.adapters.state.store import Store
 from confmig.adapters.workers.protocol import Bundle
-from confmig.core.planning.segments import bound
+from confmig.core.planning.joint import tied_groups
 from confmig.core.transaction.phases import Image, Phase
 from confmig.errors import Refused
 from confmig_otel import spans
@@ -280,7 +280,7 @@ def _part_way(
     together = [file]
     if any(known[m].joint for m in file.migrations if m in known):
         steps = {f.path: [known[m] for m in f.migrations if m in known] for f in files}
-        mine = bound(steps)[file.path]
+        mine = tied_groups(steps)[file.path]
         together = [f for f in files if f.path in mine]
     sources = {f.config: job.checkpoints.image(f.origin) for f in together}
     ids = {m for f in together for m in f.migrations}
