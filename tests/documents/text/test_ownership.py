@@ -64,3 +64,9 @@ def test_an_entry_that_was_commented_out_stays_with_the_deeper_lines_below_it(ca
         " old: 1",
         "   more of it",
     ]
+
+
+@pytest.mark.parametrize("case", TEXTS)
+def test_an_example_is_a_remark_and_a_line_for_an_editor_is_not(case: str) -> None:
+    assert remaining(case, " ex: 10.0.0.1 or a name", " its own") == []
+    assert remaining(case, " ex: set ts=4:", " its own") == [" ex: set ts=4:"]
