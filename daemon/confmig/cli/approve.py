@@ -12,7 +12,9 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("id", metavar="ID", help="the migration, e.g. 0014_clients_runtime_sources")
     parser.add_argument("--reason", required=True, metavar="TEXT", help="why; it is recorded")
     parser.add_argument(
-        "--ttl", metavar="TIME", help="how long it counts, e.g. 4h (default: the policy's)"
+        "--ttl",
+        metavar="TIME",
+        help="how long the approval is valid, e.g. 4h (default: as the policy says)",
     )
     session.settings_argument(parser)
 

@@ -19,9 +19,11 @@ _END = (1 << 63) - 1
 def arguments(parser: argparse.ArgumentParser) -> None:
     """The words of the command."""
     parser.add_argument(
-        "--since", metavar="TIME", help="RFC 3339, e.g. 2026-11-22T08:00:00Z, or 2h: so long ago"
+        "--since",
+        metavar="TIME",
+        help="from this time: 2026-11-22T08:00:00Z, or 2h for 2 hours ago",
     )
-    parser.add_argument("--until", metavar="TIME", help="likewise; events before this time")
+    parser.add_argument("--until", metavar="TIME", help="up to this time, written alike")
     parser.add_argument(
         "--replay",
         action="store_true",

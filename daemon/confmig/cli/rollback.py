@@ -17,7 +17,7 @@ def arguments(parser: argparse.ArgumentParser) -> None:
     which = parser.add_mutually_exclusive_group(required=True)
     which.add_argument("transaction", nargs="?", metavar="TX", help="the transaction to undo")
     which.add_argument("--last", action="store_true", help="the newest one that is not undone yet")
-    which.add_argument("--checkpoint", metavar="PATH", help="the one of a rollback_checkpoint_path")
+    which.add_argument("--checkpoint", metavar="PATH", help="the checkpoint that an event names")
     which.add_argument(
         "--to", metavar="ID", help="undo all that is applied after this migration; none: everything"
     )

@@ -43,7 +43,9 @@ def settings_argument(parser: argparse.ArgumentParser, *, target: bool = True) -
     )
     parser.add_argument("--json", action="store_true", help="the answer as JSON on stdout")
     if target:
-        parser.add_argument("--target", metavar="NAME", help="which target, if there are several")
+        parser.add_argument(
+            "--target", metavar="NAME", help="the target, if the settings have several"
+        )
 
 
 def worker(remember: int = 0) -> Worker:
