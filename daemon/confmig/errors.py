@@ -103,8 +103,8 @@ class ConfmigError(Exception):
     def in_file(self, file: str) -> None:
         """Make ``file:line`` the place.
 
-        The entry of the document that was it goes into the message. The second time, only
-        the name of the file changes.
+        The entry that was the place before goes into the message. The second time, only the name
+        of the file changes.
         """
         place = located(file, self.line)
         named = self.place in (file, place) or file.endswith(f"/{self.place}")

@@ -114,9 +114,10 @@ class Telemetry(_Model):
 
 
 class Retention(_Model):
-    """What is kept: so many checkpoints, for so many days, up to so many bytes of images.
+    """What is kept: how many checkpoints, for how many days, up to how many bytes of images.
 
-    The last one of a document and unsettled ones always. Events as long, if they are delivered.
+    The last checkpoint of a document and unsettled ones are always kept. Events are kept for as
+    many days, if they are delivered.
     """
 
     checkpoints: int = Field(default=500, ge=1)
@@ -300,7 +301,7 @@ def _entangled(
 ) -> list[Problem]:
     """State and configuration must not contain each other.
 
-    Confmig would migrate its own images, for ever.
+    Otherwise confmig would migrate its own images, for ever.
     """
     out = []
     state = state_dir.resolve()

@@ -55,7 +55,7 @@ class Cutter:
 
     @contextmanager
     def within(self, seconds: float) -> Iterator[threading.Event]:
-        """Cut every connection that is still open after so many seconds; the event is set then."""
+        """Cut every connection that is still open after ``seconds``; the event is set then."""
         late = threading.Event()
         timer = threading.Timer(seconds, self._cut, [late])
         timer.daemon = True

@@ -42,7 +42,8 @@ _PATIENCE = 300.0  # seconds: no Retry-After may silence delivery for longer
 _BISECTED = frozenset((400, 413, 422))
 """Answers that may be about one record. Any other failure is about the endpoint or the moment."""
 _REFUSALS = 64
-"""So many refused requests in a bisection without one that is taken mean a wrong endpoint."""
+"""This many refused requests in a bisection, without one that is accepted, mean a wrong endpoint.
+"""
 
 Accept = Literal["proof", "any_2xx"]
 """Which answers prove a delivery: the one of OTLP, or any of success without a refusal."""
@@ -180,7 +181,7 @@ class Deliverer:
         self._answer = answer
 
     def _send(self, rows: list[Row], out: Delivery, candidates: list[tuple[int, str]]) -> bool:
-        """False: stop, the receiver is not taking anything now, or time is up.
+        """Send records; False means stop: the receiver takes nothing now, or the time is up.
 
         ``candidates`` are the single records that were refused.
         """

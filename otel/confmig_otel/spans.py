@@ -45,10 +45,10 @@ class _SilentSpan:
     context: tuple[str, str] | None = None
 
     def set(self, key: str, value: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def fail(self, error_type: str) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class Silent:
@@ -60,4 +60,4 @@ class Silent:
         yield _SilentSpan()
 
     def duration(self, seconds: float, attributes: Mapping[str, str]) -> None:
-        """Nothing."""
+        """Do nothing."""

@@ -1,4 +1,7 @@
-"""``confmig check``: is a bundle right? With ``--settings``: are settings, bundles and policies?"""
+"""``confmig check``: is a bundle right?
+
+With ``--settings``: whether settings, bundles and policies are.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _telemetry(settings: Settings) -> list[Problem]:
-    """What the settings and the environment of this process say of telemetry, and cannot be."""
+    """What is wrong with the telemetry that the settings and this process's environment ask for."""
     said = settings.telemetry
     try:
         plan(said.exporter, said.endpoint, os.environ, said.accept)

@@ -76,19 +76,19 @@ def guard() -> None:
 
 
 def width() -> int | None:
-    """The columns of the terminal that standard output is; None if it is none."""
+    """The columns of the terminal; None if standard output is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def highlighted(text: str) -> str:
-    """A word of standard error that stands out on a terminal; https://no-color.org is kept."""
+    """A word of standard error, highlighted on a terminal; https://no-color.org is respected."""
     if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb" or not sys.stderr.isatty():
         return text
     return f"\x1b[1;31m{text}\x1b[0m"
 
 
 def finish(code: int) -> int:
-    """Write what is left; the exit code of the command, given that of its work."""
+    """Write what is left; ``code`` is the exit code of the work, the result that of the command."""
     stdout = sys.stdout
     if stdout is None:
         return code

@@ -35,7 +35,8 @@ def arguments(parser: argparse.ArgumentParser) -> None:
 def newest(args: argparse.Namespace) -> str | None:
     """The transaction that ``--last`` means now, so that a later one is never meant by mistake.
 
-    None while an interrupted one must be settled first: only then it is known.
+    None while an interrupted transaction must be settled first: only then is the newest one
+    known.
     """
     settings = session.load_settings(args)
     store = Store.read_only(settings.state_dir)

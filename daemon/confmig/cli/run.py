@@ -98,7 +98,7 @@ def run(args: argparse.Namespace) -> int:
                 result = reconcile(space, target)
             except Unfinished:
                 raise
-            except ConfmigError as error:  # the other targets are not worse for it
+            except ConfmigError as error:  # this does not affect the other targets
                 report(error, target.name if len(targets) > 1 else "")
                 conflicts = space.store.transactions.conflicts(target.name)
                 codes.append(of_error(error, conflicts=bool(conflicts)))

@@ -1,4 +1,4 @@
-"""``confmig schema``."""
+"""``confmig schema``: print the JSON Schema of a kind of file."""
 
 from __future__ import annotations
 

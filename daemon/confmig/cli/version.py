@@ -1,4 +1,4 @@
-"""``confmig version``."""
+"""``confmig version``: print the version of confmig."""
 
 from __future__ import annotations
 

@@ -162,10 +162,10 @@ def line_of(path: Loc, lines: Mapping[Loc, int]) -> int | None:
 
 
 def _meant(groups: Mapping[Loc, list[tuple[Loc, Any]]]) -> dict[Loc, list[tuple[Loc, Any]]]:
-    """Without the problems of alternatives that were not meant.
+    """The problems, without those of alternatives that were not meant.
 
-    Of a choice between a word and a mapping, only what is inside of the mapping counts, if
-    there is one.
+    Where a word or a mapping may be given, only the problems inside the mapping count, if there
+    are any.
     """
     out = {}
     for path, group in groups.items():

@@ -43,7 +43,8 @@ class Format(Protocol):
     def render(self, document: Document) -> Rendered:
         """The smallest edit of the source that says what the tree says.
 
-        An independent parser has verified it. Raises ``Refused`` if there is none.
+        An independent parser has verified the result. Raises ``Refused`` if no such edit is
+        possible.
         """
 
     def comments(self, document: Document) -> list[tuple[int, int]]:
@@ -52,7 +53,7 @@ class Format(Protocol):
 
 class _Lines(Protocol):
     def parse(self, data: bytes, *, dialect: str, caps: Caps, lines: Dialect) -> Document:
-        """As of every format, with what is known of the file's readers."""
+        """As ``Format.parse``; ``lines`` is what is known of the file's readers."""
 
 
 _MODULES = {

@@ -31,7 +31,7 @@ Validate = Callable[[str, int, Document], list[SchemaError] | None]
 def known_errors(
     document: Document, config: str, versions: list[int], validate: Validate
 ) -> set[tuple[int, str]]:
-    """The errors that a document has before its migrations: none of them is to blame.
+    """The errors that a document has before its migrations, which are not to blame for them.
 
     They are those in the schema of the first of these versions that has one.
     """

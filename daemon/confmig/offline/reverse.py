@@ -1,7 +1,7 @@
 """The way back of a file without state.
 
-The source text of the run that migrated it, as its journal has it, with the edits that were made
-since.
+The result is the source text of the run that migrated it, taken from the journal of that run, with
+the edits that were made since.
 
 A file that no one edited becomes its source again, to the byte. An edited one becomes the source
 with the later edits in it, or is refused; the same rules as for a rollback (``documents.rebase``).

@@ -47,7 +47,7 @@ class LastReported:
         return self._store.reported.state(self._target, subject) != state
 
     def bundle_loaded(self, bundle: Bundle) -> None:
-        """The bundle is valid."""
+        """Report that the bundle is valid."""
         digest = bundle.manifest.digest
         state = f"loaded:{digest}"
         if self._changed(Subject.BUNDLE, state):
@@ -55,7 +55,7 @@ class LastReported:
             self._report(Subject.BUNDLE, state, ev.event(ev.BUNDLE_LOADED, attributes))
 
     def bundle_rejected(self, error: Invalid, reason: str) -> None:
-        """The bundle cannot be used; ``reason`` is why that blocks."""
+        """Report that the bundle cannot be used; ``reason`` says why that blocks."""
         codes = list(dict.fromkeys(p.code for p in error.problems)) or [error.code]
         state = "rejected:" + json.dumps(sorted(str(p) for p in error.problems))
         if self._changed(Subject.BUNDLE, state):
@@ -63,7 +63,7 @@ class LastReported:
             self._report(Subject.BUNDLE, state, ev.event(ev.BUNDLE_REJECTED, attributes))
 
     def policy(self, policy: Policy) -> None:
-        """The policy is valid, or cannot be used."""
+        """Report whether the policy is valid or cannot be used."""
         state = f"{policy.state}:{policy.digest}"
         if policy.state == "missing" or not self._changed(Subject.POLICY, state):
             return
@@ -79,7 +79,7 @@ class LastReported:
         self._report(Subject.POLICY, state, ev.event(name, attributes))
 
     def view(self, seen: View) -> None:
-        """Whether the target is blocked by a partial failure, and what is deferred."""
+        """Report whether a partial failure blocks the target, and what is deferred."""
         self.conflicts(seen.conflicts)
         if not seen.conflicts:
             for kind in CLASSES:
@@ -87,7 +87,7 @@ class LastReported:
                 self._deferred(kind, [o for o in held if not o.runs], seen.policy)
 
     def conflicts(self, conflicts: tuple[Transaction, ...]) -> None:
-        """A partial failure blocks the target, or does no longer."""
+        """Report that a partial failure blocks the target, or that it no longer does."""
         blocked = conflicts[0].id if conflicts else ""
         before = self._store.reported.state(self._target, Subject.BLOCKED)
         if blocked == before:
@@ -116,7 +116,8 @@ class LastReported:
     def _deferred(self, kind: str, held: list[Outlook], policy: Policy) -> None:
         """Report the migrations of a class that do not run now.
 
-        There is one event for each reason that holds others than last time.
+        There is one event for each reason that holds a migration which it did not hold last
+        time.
         """
         before = self._store.reported.deferred(self._target, kind)
         now: dict[str, list[Outlook]] = {}

@@ -25,7 +25,7 @@ from confmig.transactions import migrate as forward
 from confmig.transactions.runner import drift
 
 WITHIN = timedelta(minutes=10)
-"""So long after a transaction a suffix counts as late; later it is an ordinary edit."""
+"""How long after a transaction a suffix counts as late; after that it is an ordinary edit."""
 
 
 @dataclass(frozen=True, slots=True)

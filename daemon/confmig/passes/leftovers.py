@@ -26,7 +26,7 @@ Action = Literal["removed", "rescued", "busy"]
 
 @dataclass(frozen=True, slots=True)
 class Cleaned:
-    """What became of one leftover, or would.
+    """What became of one leftover, or what would become of it.
 
     ``removed`` (nothing is lost), ``rescued`` (moved to ``rescue/``) or ``busy`` (a process
     writes it; left alone). ``why`` is a clause.

@@ -21,8 +21,7 @@ _PAUSE = 0.05
 class Looks:
     """The looks of one pass.
 
-    ``again``: the seconds after which a file that was not quiet at the last look may be;
-    ``waiting``: the files that are expected to be quiet soon.
+    ``again``: the seconds after which a file that was not quiet at the last look may be quiet.
     """
 
     def __init__(

@@ -14,7 +14,7 @@ from confmig_otel import events as ev
 
 
 def remember_regressions(space: Workspace, seen: View) -> None:
-    """Record, once for each transaction of ours that another program undid, that it did."""
+    """Record regressions, once for each transaction of ours that another program undid."""
     target, now, reported = seen.target.name, space.clock(), space.store.reported
     below = [
         (d, seen.recorded[d.path])
@@ -51,7 +51,7 @@ def remember_finished(space: Workspace, seen: View) -> None:
 
 
 def remember_failure(space: Workspace, seen: View, outcome: Outcome) -> None:
-    """Hold a failed migration until something changes, and report it once for that.
+    """Hold a failed migration until something changes, and report it once until then.
 
     See ``core.planning.holds``.
     """

@@ -12,8 +12,8 @@ from confmig.transactions.migrate import Outcome
 class Pass:
     """How a pass ended.
 
-    ``look_again``: the seconds after which a file that was not quiet may be, None if all were;
-    ``waiting``: the files that are expected to be quiet soon.
+    ``look_again``: the seconds after which a file that was not quiet may be quiet; None if all
+    files were quiet.
     """
 
     view: View

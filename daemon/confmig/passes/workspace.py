@@ -158,7 +158,10 @@ class Workspace:
         return self.mode(target).open(self.settings, target, os.environ, self.say)
 
     def recover(self, target: Target, disk: FileSystem) -> None:
-        """Finish or undo what a crash left. Raises ``Conflict`` never: it is recorded."""
+        """Finish or undo what a crash left.
+
+        Never raises ``Conflict``: a conflict is recorded.
+        """
         for row in self.store.transactions.unfinished(target.name):
             transactor = Transactor(
                 self.store, self.checkpoints, disk, self.clock, beat=self.conduct.beat

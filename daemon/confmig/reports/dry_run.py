@@ -133,7 +133,7 @@ def _walk(view: View, size_cap: int, key: bytes) -> dict[str, dict[str, dict[str
 
 
 def _fill_in_diffs(view: View, walks: list[_Walk]) -> None:
-    """All at once: a secret of one text is masked in the diffs of all."""
+    """Fill in all diffs at once, because a secret of one text is masked in the diffs of all."""
     files = [Versions(w.document.path, w.document.config, tuple(w.texts)) for w in walks]
     for walk, diffs in zip(walks, view.bundle.report(files), strict=True):
         for entry, diff in zip(walk.changing, diffs, strict=True):

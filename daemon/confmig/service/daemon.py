@@ -70,7 +70,7 @@ _LOOKS = 0.25
 class Daemon:
     """The running daemon of one settings file.
 
-    ``wait``: so many seconds another daemon that is ending may take.
+    ``wait``: how many seconds to wait for another daemon that is ending.
     """
 
     def __init__(
@@ -370,7 +370,7 @@ class Daemon:
         self._trouble[target.name] = error
 
     def _bug(self, target: Target, error: Exception) -> float:
-        """Report an unexpected error of one target; when to look at it again (monotonic)."""
+        """Report an unexpected error of one target; returns when to look again (monotonic)."""
         waits = self._back_off.setdefault(target.name, BackOff())
         waits.failed(time.monotonic())
         self._troubled(target, Bug.of(error))
@@ -415,7 +415,7 @@ class Daemon:
         self._after(space)
 
     def _record_reports(self, space: Workspace) -> None:
-        """At the end: what the relay had proved by then."""
+        """Record, at the end, what the relay has proved, and refuse the requests that wait."""
         for message in self._inbox.rest():
             if isinstance(message, Delivered):
                 record_delivery(space.store, message.result, _clock())

@@ -75,7 +75,7 @@ class Inbox:
         return request.reply.get()
 
     def rest(self) -> Iterator[Message]:
-        """The messages that are waiting, for an end."""
+        """The messages that still wait when the daemon ends."""
         while True:
             try:
                 yield self._queue.get_nowait()

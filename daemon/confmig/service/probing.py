@@ -56,7 +56,7 @@ class Probes:
         return f"; probes on http://{host}:{self._server.port}" if self._server else ""
 
     def publish(self, ready: tuple[str, ...], started: tuple[str, ...], seen: Readings) -> None:
-        """What is answered from now on: what is in the way of being ready and of being started."""
+        """Set what is answered from now on: the reasons against ready and against started."""
         self._snapshot = Snapshot(ready, started, time.monotonic(), seen)
 
     def beat(self) -> None:

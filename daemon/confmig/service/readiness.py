@@ -30,10 +30,10 @@ def readiness(
     *,
     was_started: bool,
 ) -> Readiness:
-    """``passes`` has the last finished pass of a target.
+    """What the probes answer, given the last passes and errors of the targets.
 
-    ``troubles`` the error that is in the way of one since. Once started, only a blocked target
-    takes that back.
+    ``passes`` has the last finished pass of each target, ``troubles`` the error that has
+    prevented a pass since. Once started, only a blocked target takes that back.
     """
     ready: list[str] = []
     started: list[str] = []

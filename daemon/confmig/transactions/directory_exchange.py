@@ -86,7 +86,8 @@ class DirectoryExchange:
                 raise drifted
             for file, target in zip(self.files, targets, strict=True):
                 if target.lease.broken():
-                    self._swap()  # before the writer is let in: it gets the file with the name
+                    # before the writer is let in, so that it opens the file that keeps the name
+                    self._swap()
                     raise busy(file.path)
         self._sync()
 
@@ -170,7 +171,7 @@ class DirectoryExchange:
         return any(self.disk.digest(f.path) == f.new for f in self.files)
 
     def _swap(self) -> None:
-        """``remove`` keeps what others did meanwhile to the directory that was exchanged."""
+        """Exchange the two directories; ``remove`` keeps what others did in the old one."""
         try:
             with about(self.directory.path):
                 self.disk.exchange(self.directory.temporary, self.directory.path)

@@ -16,7 +16,7 @@ from confmig.errors import Refused
 
 
 class Drifted(Refused):
-    """A target was changed by another process between plan and commit; that edit stands."""
+    """A target was changed by another process between plan and commit; that edit is kept."""
 
 
 Rescue = Callable[[str, str, bytes], None]
@@ -28,7 +28,7 @@ class Exchange(Protocol):
     """Changes the files of one plan, and changes them back."""
 
     def ready(self) -> None:
-        """Raises what is in the way and can be known before anything is begun."""
+        """Raise every obstacle that can be known before anything is begun."""
 
     def stage(self) -> None:
         """Make the new images, durably, where no reader looks."""
@@ -37,7 +37,7 @@ class Exchange(Protocol):
         """Put them in place, durably; raises ``Drifted`` if a file is not what was read."""
 
     def return_edits(self) -> None:
-        """A crash may have come between an exchange and the look at what came out.
+        """Put back an edit that a crash left between an exchange and the look at what came out.
 
         If that was another process's edit, it goes back to its place before anything else
         is decided.

@@ -28,7 +28,8 @@ from confmig.transactions.exchange import Drifted, Rescue
 
 _SWAPS = 8
 MANY = 32
-"""Above this many files one flush of the whole filesystem takes the place of one a file."""
+"""Above this many files, the whole filesystem is flushed once, not each file.
+"""
 
 LINGER = 1.0
 """Seconds that clean-up waits for processes that still write into a file we exchanged."""
@@ -118,7 +119,7 @@ class FileExchange:
                 file, self.disk.content(file.path)
             ):
                 return Image.TORN
-            # after a crash nothing tells; of several files that makes a conflict
+            # after a crash this cannot be known; if there are several files, that makes a conflict
             ours = self.crashed or file.path in self._written
         return Image.EDITED_NEW if ours else Image.EDITED_OLD
 
@@ -198,8 +199,8 @@ class FileExchange:
     def restage(self, file: FilePlan, digest: str) -> None:
         """Make sure that the temporary file holds an image.
 
-        Made under another name first: a crash meanwhile must not leave half an image where an
-        edit of another process might be looked for.
+        It is made under another name first: a crash meanwhile must not leave half an image
+        where an edit of another process might be looked for.
         """
         if file.mounted:
             return
@@ -216,9 +217,9 @@ class FileExchange:
     def _rewrite(self, file: FilePlan, to: str, expected: str) -> bool:
         """Write an image over another one, itself, or what a crash left of such a writing.
 
-        Over itself, it is durable then. Returns False, and writes nothing, if another
-        process's edit is there. Owner, mode and attributes are not touched, so that those
-        of another process stay.
+        An image that is written over itself is durable afterwards. Returns False, and
+        writes nothing, if another process's edit is there. Owner, mode and attributes are
+        not touched, so that those of another process stay.
         """
 
         def choose(held: bytes, _: Metadata) -> bytes | None:
@@ -258,7 +259,7 @@ class FileExchange:
         self.disk.unlink(file.temporary)
 
     def _sync(self, *, gone_is_fine: bool = False) -> None:
-        """Make what was done to the files' names durable: a flush a directory, or one for all.
+        """Make the changes of names durable: one flush for each directory, or one for all files.
 
         What was rewritten is durable already.
         """
@@ -310,17 +311,17 @@ def linger(
 def _may_write(disk: FileSystem, name: str) -> bool:
     """Whether a late writer is there, or may be where no one can tell.
 
-    Then the wait costs less than its bytes. Without leases, as on most network filesystems,
-    only what was replaced without an exchange is waited for.
+    In that case waiting costs less than losing the bytes of the writer. Without leases, as on
+    most network filesystems, only what was replaced without an exchange is waited for.
     """
     writers = disk.writers(name)
     return writers is Writers.OPEN or (writers is Writers.UNKNOWN and disk.replaced)
 
 
 def give_back(disk: FileSystem, temporary: str, path: str, placed: str) -> None:
-    """What came out of an exchange is another process's edit.
+    """Put another process's edit, which came out of an exchange, back in its place.
 
-    Exchange until what comes out is what we put there.
+    The files are exchanged until what comes out is what we put there.
 
     ``placed`` is the hash of what we put at ``path``. If yet another edit comes out, it is the
     newer one and goes back in turn; the older one stays in ``temporary`` for ``rescue/``. Raises
@@ -343,8 +344,7 @@ def give_back(disk: FileSystem, temporary: str, path: str, placed: str) -> None:
 def replace_file(disk: FileSystem, snapshot: Snapshot, data: bytes, temporary: str) -> None:
     """Replace one file without any state, for the offline ``migrate --write``.
 
-    An edit that comes in between stands (``Drifted``); bytes that are neither the old nor the
-    new image are never unlinked: the message names the file that keeps them.
+    An edit that comes in between is kept (``Drifted``).
     """
     new = digest_of(data)
     try:

@@ -42,7 +42,7 @@ from confmig_otel import events as ev
 from confmig_otel import spans
 
 MANY = 1000
-"""Above this many documents one ``config.migrated`` a migration is written, with a count."""
+"""Above this many documents, one ``config.migrated`` with a count is written for each migration."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -355,7 +355,7 @@ def _started(plan: TransactionPlan) -> list[ev.Event]:
 
 
 def _commit(store: Store, plan: TransactionPlan, now: datetime) -> list[ev.Event]:
-    """In the one commit: applied migrations, spent approvals, and the events."""
+    """Record, in the one commit, applied migrations and spent approvals; returns the events."""
     details = plan.details
     assert isinstance(details, MigrateDetails)
     seconds = round(max(0.0, now.timestamp() - details.began), 6)
@@ -378,7 +378,7 @@ def _commit(store: Store, plan: TransactionPlan, now: datetime) -> list[ev.Event
 
 
 def record_applied(store: Store, plan: TransactionPlan, now: datetime, seconds: float) -> None:
-    """The migrations of a plan are applied, by it, and nothing holds them."""
+    """Record that a plan has applied its migrations, and clear their holds."""
     details = plan.details
     for m in details.migrations:
         applied = Applied(

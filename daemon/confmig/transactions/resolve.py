@@ -212,7 +212,7 @@ class Resolution:
         return Segment(self._plan.class_, steps, configs)
 
     def _groups(self) -> Iterator[list[FilePlan]]:
-        """The files, those together that a migration of several configurations binds."""
+        """The files in groups; joint migrations tie the files of one group together."""
         known = self._known_bundle().manifest.by_id
         files = {f.path: f for f in self._files}
         steps = {p: [known[m] for m in f.migrations if m in known] for p, f in files.items()}

@@ -70,7 +70,7 @@ class Run:
 class LoadedBundle:
     """See ``adapters.workers.protocol.Bundle``.
 
-    ``remember``: so many bytes of text whose trees are kept from ``stamp`` for the next
+    ``remember``: the trees of this many bytes of text are kept from ``stamp`` for the next
     ``transform`` of the same bytes.
     """
 
@@ -136,7 +136,7 @@ class LoadedBundle:
         exact: bool,
     ) -> list[Merged]:
         """Place the later edits of files in their old images."""
-        from confmig.worker import merge  # with the whole of rebase
+        from confmig.worker import merge  # imported here because it needs the whole package rebase
 
         return merge.merge(self, parts, companions, migrations, key, exact=exact)
 

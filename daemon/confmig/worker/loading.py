@@ -34,8 +34,8 @@ def load(
     """Read and validate a bundle.
 
     ``parameters`` are the operator's values for those it declares. ``shared``: its files may be
-    of any owner (a command on a checkout), if not everybody can write them. Raises ``Invalid``
-    with every problem, ``bundle_untrusted`` before anything is read.
+    of any owner (a command on a checkout), as long as they are not writable by everybody.
+    Raises ``Invalid`` with every problem, ``bundle_untrusted`` before anything is read.
     """
     reading.check_trust(root, shared=shared)
     files = reading.read_files(root)

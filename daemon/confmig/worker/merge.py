@@ -63,7 +63,7 @@ def merge(
 
 
 class _Merge:
-    """The image before the migrations of each configuration, in ``placed``.
+    """One merge; ``placed`` has, for each configuration, the image before its migrations.
 
     Edits are in it as far as they are placed by now.
     """
@@ -83,7 +83,7 @@ class _Merge:
         self.placed = {**companions, **{part.config: part.old for part in parts}}
 
     def results(self, *, exact: bool) -> list[Merged]:
-        """Each file."""
+        """The result for each file."""
         out = []
         again = self._forward({})
         for part in self.parts:

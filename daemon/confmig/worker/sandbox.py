@@ -1,4 +1,4 @@
-"""What a child that runs another process's Python loses before it begins.
+"""What a child process loses before it runs the Python code of a bundle.
 
 Linux; each part best effort.
 

@@ -1,7 +1,7 @@
 """What is a secret in a document: by its key, or by the contract's ``secrets``.
 
 A key that has pass, secret, token or key in it names a secret, and so does a path of the contract;
-whatever is inside such a value is one, too. A switch or nothing is none.
+whatever is inside such a value is one, too. A bool or null is not a secret.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def secret_entries(document: Document, paths: list[str]) -> list[Entry]:
 
 
 def _secret_kept(document: Document, paths: list[str]) -> list[Entry]:
-    """The same for keys that occur twice in an INI file, which are in no tree."""
+    """The secret entries of keys that occur twice in an INI file and are therefore in no tree."""
     last = {key.name for p in paths if isinstance(key := parse_path(p)[-1], Key)}
     out: list[Entry] = []
     stack = list(document.kept)
@@ -65,5 +65,5 @@ def is_telling(value: Any) -> bool:
 
 
 def is_hidden(value: Any) -> bool:
-    """A switch or nothing is not a secret; anything else under a secret's name is."""
+    """Whether a value under a secret's name is a secret: anything except a bool or null is."""
     return value is not None and not isinstance(value, bool)

@@ -15,7 +15,7 @@ from confmig.errors import Invalid, Problem
 def check_trust(root: Path, *, shared: bool) -> None:
     """Raises ``Invalid`` (``bundle_untrusted``) if others can change what is obeyed.
 
-    ``shared``: files of any owner will do, if not everybody can write them.
+    ``shared``: files of any owner are accepted, as long as they are not writable by everybody.
     """
     (trust.check_shared if shared else trust.check)("bundle_untrusted", "bundle", _obeyed(root))
 

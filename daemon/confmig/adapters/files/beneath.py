@@ -21,10 +21,10 @@ class _OpenHow(ctypes.Structure):
 
 
 def open_beneath(root: int, path: str, flags: int, more: int = 0) -> int:
-    """``openat2``.
+    """Open a path beneath a directory with ``openat2``.
 
-    With ``NO_MOUNTS`` a path that crosses a mount, or may do so, is EXDEV. Raises ``OSError``;
-    ELOOP is a symlink, EXDEV a path that leads out.
+    With ``NO_MOUNTS`` a path that crosses a mount, or may cross one, fails with EXDEV. Raises
+    ``OSError``; ELOOP is a symlink, EXDEV a path that leads out.
     """
     how = _OpenHow(flags, 0, _BENEATH | _NO_SYMLINKS | _NO_MAGICLINKS | more)
     fd = _libc.syscall(_OPENAT2, root, os.fsencode(path), ctypes.byref(how), ctypes.sizeof(how))

@@ -190,8 +190,8 @@ class Disk(Reader):
     def sync_dirs(self, paths: Iterable[str], *, gone_is_fine: bool = False) -> None:
         """Make the names in the directories of these paths durable.
 
-        A directory that another process removed has no names left: where that is not an
-        error, ``gone_is_fine``.
+        A directory that another process removed has no names left; with ``gone_is_fine``
+        that is not an error.
         """
         for folder in sorted({os.path.dirname(p) for p in paths}):
             try:
@@ -216,7 +216,7 @@ class Disk(Reader):
                     raise
 
     def check_rewritable(self, path: str, pause: Callable[[float], None]) -> None:
-        """Raises what would be in the way of ``rewrite`` now; see ``rewrite.check``."""
+        """Raise the error that ``rewrite`` would raise now; see ``rewrite.check``."""
         fd = self._open(path)
         try:
             rewrite.check(fd, path, pause)

@@ -78,7 +78,7 @@ def make_folder(folder: Path) -> None:
 
 
 def write_once(folder: Path, name: str, data: bytes) -> bool:
-    """Write a private file (0600) that never changes, durable but for its name.
+    """Write a private file (0600) that never changes; its content is durable, its name is not yet.
 
     False if it is there already.
     """
@@ -95,7 +95,7 @@ def write_once(folder: Path, name: str, data: bytes) -> bool:
             view = view[os.write(fd, view) :]
         fsync(fd)
     except BaseException:
-        temporary.unlink(missing_ok=True)  # half of it is nothing
+        temporary.unlink(missing_ok=True)  # a half-written file is useless
         raise
     finally:
         os.close(fd)

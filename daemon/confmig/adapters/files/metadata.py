@@ -1,6 +1,6 @@
 """Owner, mode and extended attributes (ACLs and labels are such).
 
-Read from one file, put on another.
+They are read from one file and put on another.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Metadata:
 
     @property
     def gives_privileges(self) -> bool:
-        """Whether a file with it runs with other rights than those of who starts it."""
+        """Whether a file with it runs with other rights than those of the user who starts it."""
         return bool(self.mode & (stat.S_ISUID | stat.S_ISGID)) or CAPABILITIES in self.xattrs
 
     def to_json(self) -> dict[str, Any]:

@@ -12,7 +12,7 @@ _REMOTE_FUSE = ("fuse.sshfs", "fuse.glusterfs", "fuse.s3fs", "fuse.rclone", "fus
 
 
 def filesystem_of(folder: Path, table: str = "/proc/self/mountinfo") -> str | None:
-    """The type of a directory's filesystem, such as ``ext4``; None if no one tells."""
+    """The type of a directory's filesystem, such as ``ext4``; None if it is not known."""
     device = os.stat(folder).st_dev
     wanted = f"{os.major(device)}:{os.minor(device)}"
     try:

@@ -41,7 +41,8 @@ def _name(part: str) -> str:
 def way(text: str) -> Callable[[str], str | None]:
     """Whether a pattern leads through a directory.
 
-    ``named`` by its own words, ``any`` through ``**``, or None.
+    Returns ``named`` if the pattern names the directory, ``any`` if ``**`` leads through it,
+    else None.
     """
     *folders, _ = text.split("/")
     deep = folders.index("**") if "**" in folders else None

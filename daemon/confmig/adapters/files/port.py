@@ -35,7 +35,7 @@ class HeldFile(Protocol):
 
     @property
     def inode(self) -> int:
-        """What identifies it among names."""
+        """The inode, which identifies the file whatever its name is."""
 
     def digest(self) -> str:
         """The hash of its content."""

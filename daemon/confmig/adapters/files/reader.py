@@ -36,7 +36,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """An open target and the lease on it; ``inode`` identifies it among names."""
+    """An open target and the lease on it; ``inode`` identifies the file whatever its name is."""
 
     fd: int
     lease: ReadLease
@@ -57,7 +57,8 @@ class Reader(Root):
     def find(self, patterns: Sequence[str]) -> list[str]:
         """Every name below the root that a pattern matches, sorted.
 
-        Directories are not entered through symlinks. What it is, ``read`` tells.
+        Directories are not entered through symlinks. ``read`` finds out what each of them
+        is.
         """
         return self._walk(patterns)[0]
 
@@ -255,8 +256,8 @@ class Reader(Root):
     def entries(self, folder: str) -> dict[str, int]:
         """All that is below a directory, by its name there.
 
-        The inode of what is not a directory, 0 for a directory, which comes before what is
-        in it. Raises ``Refused`` if one is a mount.
+        The value is the inode, or 0 for a directory; a directory comes before its content.
+        Raises ``Refused`` if one is a mount.
         """
         out: dict[str, int] = {}
         with self._folder_of(folder) as above:

@@ -1,4 +1,4 @@
-"""What may be odd about a file that should be a document, by name."""
+"""The refusals of files that cannot be documents, each with a code of its own."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from confmig.errors import Fault, Refused
 
 
 def too_large(path: str, size: int, cap: int) -> Refused:
-    """A file beyond the cap on documents."""
+    """The refusal of a file that is larger than the cap on documents."""
     return Refused(
         "file_too_large",
         f"{size} bytes are more than the cap of {cap}",
@@ -18,7 +18,7 @@ def too_large(path: str, size: int, cap: int) -> Refused:
 
 
 def is_mount(path: str) -> Refused:
-    """A file that cannot be exchanged, because it is a mount of its own."""
+    """The refusal of a file that cannot be exchanged, because it is a mount of its own."""
     return Refused(
         "target_is_mount",
         "the file is a mount of its own (a single-file bind mount, a subPath?)",
@@ -28,7 +28,7 @@ def is_mount(path: str) -> Refused:
 
 
 def refusal_of(path: str, error: OSError) -> Refused | Fault:
-    """The error of the system that a file could not be opened or read with."""
+    """What to raise for a system error that came when a file was opened or read."""
     if error.errno in (errno.ELOOP, errno.EXDEV):
         return Refused(
             "symlink",

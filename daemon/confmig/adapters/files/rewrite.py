@@ -26,7 +26,7 @@ _LOOK = 0.02
 
 
 def check(fd: int, path: str, pause: Callable[[float], None]) -> None:
-    """Raises what would be in the way of ``rewrite`` now.
+    """Raise the error that ``rewrite`` would raise now.
 
     The file is open to read only, so that no one who watches it takes that for a change.
     """

@@ -70,7 +70,7 @@ def is_ours(path: str) -> bool:
 
 @contextmanager
 def about(path: str) -> Iterator[None]:
-    """An error of the system inside names this file, not a descriptor or a temporary name."""
+    """An error of the system inside the ``with`` block names this file, not a temporary name."""
     try:
         yield
     except OSError as error:

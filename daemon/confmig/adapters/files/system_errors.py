@@ -25,7 +25,7 @@ _OTHER = "check the disk and the directory, then run again"
 def as_error(error: ConfmigError | OSError) -> ConfmigError:
     """An operating system's error as a ``Fault`` (``io_error``) with its fix.
 
-    An error of ours as it is.
+    An error of ours is returned unchanged.
     """
     if isinstance(error, ConfmigError):
         return error

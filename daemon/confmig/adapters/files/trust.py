@@ -49,7 +49,7 @@ class Part:
 def way_to(path: Path) -> tuple[list[Part], OSError | None]:
     """Every part of a path from the root on, links followed, up to one that cannot be looked at.
 
-    And why that is.
+    Also returns why that one cannot be looked at.
     """
     here = Path("/")
     out: list[Part] = []
@@ -79,7 +79,7 @@ def way_to(path: Path) -> tuple[list[Part], OSError | None]:
 
 
 def problem(path: Path, user: User, mounts: frozenset[Path] | None = None) -> str:
-    """Why a path is not to be trusted, as a sentence that names the part; empty if it is.
+    """Why a path cannot be trusted, as a sentence that names the part; empty if it can.
 
     What is not there below parts that are trusted is not a problem: only we could put something
     there.
@@ -114,8 +114,8 @@ def _writable_by_others(facts: os.stat_result, groups: set[int]) -> bool:
 def _excused(parts: list[Part], user: User, mounts: frozenset[Path]) -> int:
     """How many of the first parts are trusted because a volume begins below them.
 
-    One that is read-only here, or whose root belongs to root, with a file in it that no one
-    else writes.
+    Such a volume is read-only here, or its root belongs to root and no one else can write the
+    last part of the path in it.
     """
     if not parts:
         return 0

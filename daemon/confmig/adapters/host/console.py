@@ -13,7 +13,7 @@ from contextlib import suppress
 from confmig.writer import counted
 
 _PIECE = 4096
-"""A pipe that is ready takes so many bytes at once without blocking (PIPE_BUF)."""
+"""A pipe that is ready takes this many bytes at once without blocking (PIPE_BUF)."""
 
 
 class Console:

@@ -74,7 +74,7 @@ def ask(
 
 
 def _line(connection: socket.socket, seconds: float | None = None) -> bytes:
-    """One line, or what came of it until the peer closed or the time was up."""
+    """One line, or the part of it that arrived before the peer closed or the time was up."""
     deadline = None if seconds is None else time.monotonic() + seconds
     data = b""
     while not data.endswith(b"\n") and len(data) < _LONGEST:

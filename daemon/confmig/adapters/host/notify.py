@@ -39,7 +39,7 @@ class Notify:
         self._ready = True
 
     def stopping(self) -> None:
-        """We end when the transaction at hand has."""
+        """We end when the current transaction has ended."""
         self._send("STOPPING=1")
 
     def beat(self) -> None:

@@ -91,7 +91,7 @@ class Watcher:
         names: dict[Path, set[str]] = {}
         for file in files:
             names.setdefault(file.parent, set()).add(file.name)
-        # one entry a directory: watchdog keeps one watch for equal ones
+        # one entry for each directory: watchdog keeps only one watch for equal entries
         self._wanted: list[tuple[Path, frozenset[str] | None, bool]] = [
             *((root, None, True) for root in dict.fromkeys([*roots, *trees])),
             *((folder, frozenset(found), False) for folder, found in names.items()),

@@ -65,7 +65,7 @@ class Measured:
         return self._inner.span(kind, name, attributes)  # type: ignore[no-any-return]
 
     def duration(self, seconds: float, attributes: Mapping[str, str]) -> None:
-        """Count a transaction here and there."""
+        """Record the duration of a transaction here and in the inner recorder."""
         self._histogram.labels(
             attributes.get("config.migration.class", ""),
             attributes.get("config.migration.outcome", ""),
@@ -159,7 +159,7 @@ class ProbeServer:
             timeout = _CLIENT
 
             def log_message(self, format: str, *args: Any) -> None:
-                """Probes are not news."""
+                """Do nothing: requests to the probes are not logged."""
 
             def do_GET(self) -> None:
                 """Answer a probe."""
@@ -182,7 +182,7 @@ class ProbeServer:
                 self.do_GET()
 
             def _verdict(self, reasons: tuple[str, ...]) -> None:
-                """No reason against it: yes."""
+                """Answer yes if there is no reason against it, else no with the reasons."""
                 body: dict[str, Any] = {"status": "ok"}
                 if reasons:
                     body = {"status": "unavailable", "reasons": list(reasons)}

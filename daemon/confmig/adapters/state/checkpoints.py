@@ -96,7 +96,7 @@ class CheckpointWriter:
             discard(self._file, self._temporary)
 
     def image(self, data: bytes) -> str:
-        """Store an image; its hash."""
+        """Store an image; returns its hash."""
         return self._images.add(data)
 
     def file(self, file: FilePlan) -> None:
@@ -112,7 +112,7 @@ class CheckpointWriter:
         self._file.write(json.dumps(data, separators=(",", ":")).encode() + b"\n")
 
     def close(self) -> str:
-        """Make images and description durable; the path of the description."""
+        """Make images and description durable; returns the path of the description."""
         self._images.close()
         if self._file is None:
             data = json.dumps(self._head, separators=(",", ":")).encode() + b"\n"
@@ -145,7 +145,7 @@ class Checkpoints:
     def begin(
         self, transaction: str, target: str, migrations: Sequence[str], images: int, now: datetime
     ) -> CheckpointWriter:
-        """Begin the checkpoint of a transaction, of about so many images."""
+        """Begin the checkpoint of a transaction; ``images`` is about how many it will have."""
         return CheckpointWriter(self, transaction, target, migrations, images, now)
 
     def image(self, digest: str) -> bytes:
@@ -161,7 +161,7 @@ class Checkpoints:
         (self.folder / Path(path).name).unlink(missing_ok=True)
 
     def forget_unknown(self, known: Callable[[str], bool]) -> int:
-        """Remove checkpoints of transactions (ids) that never began; how many."""
+        """Remove checkpoints of transactions (ids) that never began; returns how many."""
         count = 0
         for file in self.folder.iterdir():
             name, _, kind = file.name.partition(".")

@@ -42,7 +42,7 @@ class Connection:
         self._failed = False
 
     def close(self) -> None:
-        """Close the file; not after a failed commit.
+        """Close the file, unless a commit failed.
 
         SQLite would write its log into the database then, and sync again what the disk did
         not take.
@@ -78,7 +78,7 @@ class Connection:
             raise
 
     def meta(self, key: str) -> str:
-        """A value that is one for the whole state."""
+        """A value that exists once for the whole state."""
         row = self.db.execute("SELECT value FROM meta WHERE key=?", (key,)).fetchone()
         return str(row[0])
 

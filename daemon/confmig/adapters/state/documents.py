@@ -27,7 +27,7 @@ class Documents:
         self._connection = connection
 
     def record(self, target: str, config: str, path: str, left: Recorded) -> None:
-        """What a transaction left a document at."""
+        """Record the version and the content at which a transaction left a document."""
         self._connection.write(
             "INSERT OR REPLACE INTO documents(target, config, path, version, digest, tx) "
             "VALUES(?,?,?,?,?,?)",

@@ -87,12 +87,12 @@ class Events:
         return int(found.fetchone()[0])
 
     def mark_delivered(self, seqs: Sequence[int], now: datetime) -> None:
-        """The receiver has these."""
+        """Mark these events as delivered: the receiver has them."""
         rows = iter([(stamp(now), seq) for seq in seqs])
         self._connection.write_many("UPDATE events SET delivered_at=? WHERE seq=?", rows)
 
     def mark_rejected(self, seqs: Sequence[int], why: str) -> None:
-        """The receiver will never take these; they are kept and counted."""
+        """Mark these events as refused for good by the receiver; they are kept and counted."""
         rows = iter([(why, seq) for seq in seqs])
         self._connection.write_many("UPDATE events SET rejected=? WHERE seq=?", rows)
 

@@ -17,7 +17,8 @@ def prepare(folder: Path, say: Callable[[str], None]) -> None:
 
     Raises ``Invalid`` (``state_untrusted``) for one of another owner, for a link, and, as root,
     for one below a directory of another user; ``Fault`` (``state_unreadable``) if it cannot be
-    made. A wider mode of a directory of ours is narrowed to 0700, which ``say`` is given.
+    made. A wider mode of a directory of ours is narrowed to 0700, and ``say`` gets a message
+    about that.
     """
     user = User.me()
     _check_way(folder, user)
@@ -67,7 +68,7 @@ def check_same(folder: Path, fd: int) -> None:
 def open_ancestors(folder: Path) -> list[Path]:
     """The directories above the state that others can write in (a Kubernetes emptyDir).
 
-    Allowed, and reported.
+    They are allowed, and reported.
     """
     parts = way_to(folder)[0][:-1]
     return [
@@ -80,7 +81,7 @@ def open_ancestors(folder: Path) -> list[Path]:
 
 
 def _check_way(folder: Path, user: User) -> None:
-    """As root, nothing above the state may belong to a third user: that one could exchange it."""
+    """For root: nothing above the state may belong to another user, who could exchange it."""
     if user.uid != 0:
         return
     parts, error = way_to(folder)

@@ -135,7 +135,7 @@ def _is_read_only(path: Path) -> bool:
 
 
 def unreadable(path: Path, error: sqlite3.Error | OSError) -> Fault:
-    """The error that a state file cannot be read, and what mends it.
+    """The error for a state file that cannot be read, with what to do about it.
 
     Only a damaged one is to be restored.
     """

@@ -26,7 +26,7 @@ class ImageWriter:
         self._pack = PackWriter(images.packs_folder, transaction) if expected > MANY else None
 
     def add(self, data: bytes) -> str:
-        """Write an image, if it does not exist yet; its hash."""
+        """Write an image, if it does not exist yet; returns its hash."""
         digest = digest_of(data)
         if self._pack is not None:
             self._pack.add(digest, data)
@@ -56,7 +56,7 @@ class Images:
         self._packs = Packs(self.packs_folder)
 
     def writer(self, transaction: str, expected: int) -> ImageWriter:
-        """Begin to store the images of a transaction, about so many."""
+        """Begin to store the images of a transaction; ``expected`` is about how many."""
         return ImageWriter(self, transaction, expected)
 
     def add(self, digest: str, data: bytes) -> bool:
@@ -101,7 +101,7 @@ class Images:
             return self._packs.size_of(digest)
 
     def drop(self, needed: Callable[[str], bool]) -> int:
-        """Remove every image, and every pack, that holds nothing needed; how many images."""
+        """Remove the images, and the packs, of which nothing is needed; returns how many images."""
         count = 0
         for file in self.objects.iterdir():
             if not file.name.startswith("tmp-") and not needed(file.name):

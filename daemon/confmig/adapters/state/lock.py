@@ -50,9 +50,10 @@ class DirectoryLock:
 class RootLock:
     """The lock of a configuration root, held until ``close`` or the end of the process.
 
-    It is taken in every directory for locks that is ours, because not every process of a user sees
-    the same ones. Where there is none it is in the state directory, which ``say`` is given: then
-    only processes with the same state keep each other out.
+    It is taken in every directory for locks that is ours, because not every process of a user
+    sees the same ones. Where there is no such directory, the lock is in the state directory,
+    and ``say`` gets a message about that: then only processes with the same state keep each
+    other out.
     """
 
     def __init__(

@@ -17,20 +17,20 @@ class CheckpointInWriting(Protocol):
     def __exit__(self, *_: object) -> None: ...
 
     def image(self, data: bytes) -> str:
-        """Store an image; its hash."""
+        """Store an image; returns its hash."""
 
     def file(self, file: FilePlan) -> None:
         """Describe a file."""
 
     def close(self) -> str:
-        """Make all of it durable; the path of the description."""
+        """Make all of it durable; returns the path of the description."""
 
 
 class ImageStore(Protocol):
     """The images of all checkpoints; see ``images.Images``."""
 
     def drop(self, needed: Callable[[str], bool]) -> int:
-        """Remove what holds nothing needed; how many images."""
+        """Remove what holds nothing that is needed; returns how many images were removed."""
 
     def size_of(self, digest: str) -> int:
         """The bytes of an image."""
@@ -46,7 +46,7 @@ class CheckpointStore(Protocol):
     def begin(
         self, transaction: str, target: str, migrations: Sequence[str], images: int, now: datetime
     ) -> CheckpointInWriting:
-        """Begin the checkpoint of a transaction, of about so many images."""
+        """Begin the checkpoint of a transaction; ``images`` is about how many it will have."""
 
     def image(self, digest: str) -> bytes:
         """An image by its hash. Raises ``Fault`` if it is missing or not intact."""
@@ -58,10 +58,10 @@ class CheckpointStore(Protocol):
         """Remove a checkpoint's file."""
 
     def forget_unknown(self, known: Callable[[str], bool]) -> int:
-        """Remove checkpoints of transactions that never began; how many."""
+        """Remove checkpoints of transactions that never began; returns how many."""
 
     def transaction_of(self, path: str) -> str:
         """The transaction that a checkpoint belongs to."""
 
     def save_rescue(self, name: str, data: bytes) -> str:
-        """Keep bytes that must not be lost; where."""
+        """Keep bytes that must not be lost; returns the path where they are."""

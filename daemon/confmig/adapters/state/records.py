@@ -66,7 +66,10 @@ class FilePlan:
 
 
 class Files(Protocol):
-    """The files of a transaction, in order. They may be rows: no one holds all of them."""
+    """The files of a transaction, in order.
+
+    They may be database rows, not all in memory.
+    """
 
     def __len__(self) -> int: ...
 
@@ -79,9 +82,9 @@ class Files(Protocol):
 class Directory:
     """A directory that is exchanged as a whole, and the one that is built beside it.
 
-    ``entries`` is all that is in it, by name below it: the inode of a file, 0 for a
-    directory. ``folders`` is the metadata of the directory and of those in it, the outer ones
-    first, by the end of their path (the directory itself: empty). What of it differs at the
+    ``entries`` is all that is in it, by name below it: the inode of a file, 0 for a directory.
+    ``folders`` is the metadata of the directory and of those in it, the outer ones first, by
+    the end of their path (the directory itself: empty). Whatever differs from this at the
     exchange was changed by another process.
     """
 
@@ -278,8 +281,9 @@ def _trace(data: Mapping[str, Any]) -> Trace | None:
 class TransactionPlan:
     """What a transaction intends.
 
-    Durable, with its files, before anything is done, and enough to finish or to undo it.
-    ``documents`` counts its files. ``directory``: the files change by the exchange of that.
+    The plan is durable, with its files, before anything is done, and is enough to finish or to
+    undo the transaction. ``documents`` counts its files. ``directory``: the files change by the
+    exchange of that.
     """
 
     id: str

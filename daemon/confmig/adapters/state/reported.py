@@ -16,7 +16,10 @@ from confmig.core.planning.regressions import Regression
 
 
 class Subject(StrEnum):
-    """What has one reported state in a target. ``DELIVERY`` belongs to no target (``""``)."""
+    """What is reported as one state of a target.
+
+    ``DELIVERY`` belongs to no target (``""``).
+    """
 
     BUNDLE = "bundle"
     POLICY = "policy"
@@ -59,7 +62,7 @@ class Reported:
     def remember_deferred(
         self, target: str, class_: str, reasons: Mapping[str, Sequence[str]]
     ) -> None:
-        """Replace them."""
+        """Replace the deferred migrations of a class."""
         self._connection.write("DELETE FROM deferred WHERE target=? AND class=?", (target, class_))
         self._connection.write_many(
             "INSERT INTO deferred(target, class, reason, migrations) VALUES(?,?,?,?)",
@@ -80,7 +83,7 @@ class Reported:
         return out
 
     def remember_regressions(self, target: str, path: str, times: Iterable[Regression]) -> None:
-        """Replace those of a document."""
+        """Replace the recorded regressions of a document."""
         self._connection.write("DELETE FROM regressions WHERE target=? AND path=?", (target, path))
         self._connection.write_many(
             "INSERT INTO regressions(target, path, tx, at) VALUES(?,?,?,?)",
@@ -93,7 +96,7 @@ class Reported:
         return dict(rows.fetchall())
 
     def remember_finished(self, target: str, keys: Mapping[str, str]) -> None:
-        """Store such keys."""
+        """Store the keys with which nothing was due, by path."""
         self._connection.write_many(
             "INSERT OR REPLACE INTO settled(target, path, key) VALUES(?,?,?)",
             ((target, path, key) for path, key in keys.items()),
@@ -115,7 +118,7 @@ class Reported:
     def remember_failure(
         self, target: str, migration: str, path: str, key: str, *, late: bool
     ) -> bool:
-        """Store such a key; False if it was reported already."""
+        """Store the key with which a migration failed; False if it was reported already."""
         if self.failures(target, late=late).get((migration, path)) == key:
             return False
         self._connection.write(

@@ -102,7 +102,7 @@ def _excess(
 
 
 def _has_uncovered(store: Store, plan: TransactionPlan) -> bool:
-    """Whether no newer transaction that stays has one of the documents."""
+    """Whether some document of the transaction is in no newer transaction that stays."""
     found = store.connection.read(
         "SELECT 1 FROM transaction_files f WHERE f.tx=? AND NOT EXISTS "
         "(SELECT 1 FROM covered c WHERE c.target=? AND c.path=f.path) LIMIT 1",

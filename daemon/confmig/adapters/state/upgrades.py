@@ -53,7 +53,7 @@ def _sets(plan: dict[str, Any], migration: dict[str, Any]) -> dict[str, int]:
 
 
 def _from_2(db: sqlite3.Connection) -> None:
-    """The list of what is applied is in for the whole list, which was not recorded."""
+    """The list of applied migrations is used in place of the whole list, which was not recorded."""
     db.execute(
         "CREATE TABLE released("
         "target TEXT NOT NULL, ord INTEGER NOT NULL, id TEXT NOT NULL, checksum TEXT NOT NULL, "

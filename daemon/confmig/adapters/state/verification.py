@@ -50,7 +50,8 @@ def _differences(store: Store, checkpoints: Checkpoints, plan: TransactionPlan) 
         described = checkpoints.described(plan.checkpoint)
         recorded = (Described.of(file) for file in store.transactions.files(plan))
         count = 0
-        for known, said in zip(recorded, described, strict=False):  # takes no line too many
+        # stops at the shorter one without reading a further line
+        for known, said in zip(recorded, described, strict=False):
             count += 1
             if said != known:
                 return [f"{about} does not describe {known.path} as it was recorded"]

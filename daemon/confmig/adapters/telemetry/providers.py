@@ -30,8 +30,8 @@ if TYPE_CHECKING:
 class Plan:
     """What will be delivered.
 
-    Each of the signals ``otlp``, ``console``, ``otlp,console`` or ``none``. ``accept``: which
-    answers prove that events arrived.
+    The value of each signal is ``otlp``, ``console``, ``otlp,console`` or ``none``. ``accept``:
+    which answers prove that events arrived.
     """
 
     logs: str
@@ -209,7 +209,7 @@ class Left:
 
 
 def record_delivery(store: Store, result: Delivery, now: datetime) -> bool:
-    """Record what a delivery proved; True if the problem of delivery is another than before."""
+    """Record what a delivery proved; True if the problem of delivery differs from the last one."""
     changed = store.reported.state("", Subject.DELIVERY) != result.advice
     if not result.delivered and not result.rejected and not changed:
         return False

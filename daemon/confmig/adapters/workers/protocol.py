@@ -118,9 +118,9 @@ class Worker(Protocol):
         """Read and validate a bundle.
 
         ``parameters`` are the operator's values for those it declares. ``shared``: its
-        files may be of any owner (a command on a checkout), if not everybody can write
-        them. Raises ``Invalid`` with every problem, ``bundle_untrusted`` before anything is
-        read.
+        files may be of any owner (a command on a checkout), as long as they are not
+        writable by everybody. Raises ``Invalid`` with every problem, ``bundle_untrusted``
+        before anything is read.
         """
 
     def check(self, data: bytes) -> Checked:

@@ -1,6 +1,7 @@
 """The contract (``migrations/schemas/contract.json``).
 
-Which schema versions exist, and their schemas. Migrations consume it and never repeat it.
+It says which schema versions exist, and has their schemas. Migrations consume it and never repeat
+it.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ class Contract(_Model):
     readers: tuple[Reader, ...] = ()
 
     def of(self, config: str) -> ConfigContract:
-        """The contract of one configuration; an unnamed one has no versions and YAML 1.2."""
+        """The contract of one configuration; one not in it has no versions, and YAML 1.2."""
         return self.configs.get(config) or ConfigContract()
 
 

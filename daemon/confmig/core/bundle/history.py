@@ -114,10 +114,10 @@ class Accepted:
 
 
 def accept(recorded: Sequence[Released], manifest: Manifest) -> Accepted | list[Problem]:
-    """Take today's list for the recorded one, or say why that would be wrong.
+    """Accept today's list in place of the recorded one, or say why that would be wrong.
 
-    An applied migration makes other versions now, so that the stamps in the files would mean
-    something else.
+    It would be wrong if an applied migration makes other versions now: the stamps in the files
+    would then mean something else.
     """
     problems, ids = [], {}
     highest = 0
@@ -145,7 +145,7 @@ def accept(recorded: Sequence[Released], manifest: Manifest) -> Accepted | list[
 
 
 def _matched(recorded: Sequence[Released], manifest: Manifest) -> dict[Released, Migration | None]:
-    """Each recorded migration that is not retired, and the one that is it now.
+    """Each recorded migration that is not retired, with the migration that it is in today's list.
 
     By id, else by its content under an id that was not recorded.
     """

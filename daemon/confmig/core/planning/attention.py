@@ -78,8 +78,8 @@ def block_reason(code: str, *, invalid: bool) -> str | None:
 def cause(decision: Decision) -> str:
     """The reason to report.
 
-    The primary one; for a migration that waits for another, the first of the reasons of that
-    one, because those are what must change.
+    It is the primary reason; for a migration that waits for another one, the first reason of
+    the other one, because that is what must change.
     """
     others = [reason for reason in decision.reasons if reason != "dependency_pending"]
     return others[0] if decision.primary == "dependency_pending" and others else decision.primary

@@ -51,9 +51,10 @@ def holds_after(code: str, *, whole: bool, begun: bool) -> bool:
 
 
 def failure_key(manifest: str, policy: str, documents: Iterable[tuple[str, str]]) -> str:
-    """Names what a migration failed with.
+    """A key that names what a migration failed with.
 
-    The digests of manifest and policy, and the documents (path and hash) that count.
+    It is made from the digests of manifest and policy, and from the documents (path and hash)
+    that count.
     """
     text = json.dumps([manifest, policy, [list(d) for d in documents]])
     return hashlib.sha256(text.encode()).hexdigest()

@@ -17,8 +17,8 @@ class Rule:
     """Seconds that a file must have been still.
 
     ``settle`` for a document that was recorded before, ``settle_new`` for a new one. ``wait``:
-    so long a file that is open for writing is waited for; then it is held, or migrated all the
-    same (``migrate_open``).
+    how long to wait for a file that is open for writing; after that it is held, or migrated all
+    the same (``migrate_open``).
     """
 
     settle: float = 0.1

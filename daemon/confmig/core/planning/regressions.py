@@ -47,7 +47,7 @@ def regressed(
 ) -> DocumentFact:
     """The document, held if it keeps falling below what was recorded.
 
-    ``version``, by ``transaction``.
+    ``version`` is what was recorded, ``transaction`` is the transaction that recorded it.
     """
     if not fact.healthy or fact.version is None or fact.version >= version:
         return fact

@@ -48,7 +48,7 @@ def standing_reasons(
 
 
 def _failed(manifest: Manifest, facts: TargetFacts) -> list[int]:
-    """The orders of the migrations that failed, as far as their holds stand."""
+    """The orders of the migrations that failed and whose holds are still in force."""
     return [
         manifest.by_id[h.migration].order
         for h in facts.holds.values()

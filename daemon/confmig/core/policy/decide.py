@@ -49,8 +49,8 @@ class Facts:
 class Decision:
     """The answer.
 
-    ``retry_at``: asking again cannot help before this instant (other reasons than time may
-    still be then); ``approvals``: the ones an allowed run consumes.
+    ``retry_at``: asking again cannot help before this instant (reasons other than time may
+    still exist then).
     """
 
     verdict: Verdict

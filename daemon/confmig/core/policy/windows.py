@@ -1,7 +1,7 @@
 """Weekly windows in local time, right across changes of the clock.
 
-A window yields half-open intervals of real time, one for each of its days. ``days`` name the day
-of the *start*; an interval may cross midnight. Where local time is not a clock's straight line:
+A window yields half-open intervals of real time, one for each of its days. ``days`` name the day of
+the *start*; an interval may cross midnight. Where the clock changes:
 
 * a start in a missing hour moves forward by the gap; in a repeated hour the first reading counts
   (RFC 5545 3.3.5); ``duration`` is elapsed time;

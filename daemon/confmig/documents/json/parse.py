@@ -55,7 +55,7 @@ def parse(data: bytes, *, grammar: str, caps: Caps) -> Document:
     document = Document(text, bom=bom, newline=newline_of(text), format=grammar, dialect="")
     document.caps = caps
     enabled = gc.isenabled()
-    gc.disable()  # a tree is all young objects: collecting meanwhile only costs
+    gc.disable()  # all objects of a tree are new: garbage collection meanwhile only costs time
     try:
         _Scanner(document, grammar, caps).scan()
     finally:

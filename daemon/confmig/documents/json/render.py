@@ -110,7 +110,8 @@ class _Writer(FlowEditor):
     def root_edits(self, entry: Entry) -> list[Edit]:
         """The edits of the whole document.
 
-        The comments of a value that took its place are above and behind it.
+        If another value became the document, the comments of that value go above and behind
+        it.
         """
         above, behind = self.inherited(entry)
         edits = self.entry_edits(entry)

@@ -1,7 +1,7 @@
 """The finished text is read back, twice.
 
-By our own scanner, which knows the text of every scalar, and by an independent reader (the standard
-library's for JSON, pyjson5 for the others).
+It is read once by our own scanner, which knows the text of every scalar, and once by an independent
+reader, which has a veto.
 """
 
 from __future__ import annotations

@@ -40,8 +40,11 @@ _HARMLESS = re.compile(r"(?:[\w./:@%+,=-]|\$\{\w++\})*+\Z")
 _LOOSE = re.compile(r"(?:[^\s#\\'\"`]|(?!\A) (?!\Z))*+\Z")
 _BLANKS = re.compile(r"[^\S\r\n]{64,}+")
 _PATIENCE = 1_000_000_000
-"""python-dotenv takes the square of a run of blanks inside a bare value: how many steps that may
-be in all, about a second's worth."""
+"""Steps that python-dotenv may take in all: about a second.
+
+Its time grows with the square of a run of blanks inside a bare value.
+
+"""
 
 
 class DotenvGrammar:
@@ -136,7 +139,8 @@ class DotenvGrammar:
                 return f"'{value}'"
         escapes = dict(_ESCAPES)
         if "\n" in spot.old and spot.newline == "\n":
-            del escapes["\n"]  # the value has line breaks as they are, and may go on so
+            # the old value has unescaped line breaks, so the new one may have them, too
+            del escapes["\n"]
         return '"' + re.sub(r'[\\"\r\n]', lambda m: escapes.get(m[0], m[0]), value) + '"'
 
     def read(self, text: str, build: Builder) -> Values:

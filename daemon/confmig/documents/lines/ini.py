@@ -381,8 +381,8 @@ class IniGrammar:
     def _plain(self, text: str) -> str:
         """The text as configparser reads it.
 
-        Without comments behind values, with joined lines indented and all others not, where
-        the dialect is another one.
+        Where the dialect is another one, comments behind values are left out, joined lines
+        are indented, and all other lines are not.
         """
         if self.dialect.continuation in ("indent", None) and not self.dialect.inline:
             return text

@@ -66,7 +66,7 @@ def build(data: bytes, grammar: Reads, caps: Caps) -> Builder:
     document.caps = caps
     document.encoding = "latin-1" if latin1 else "utf-8"
     enabled = gc.isenabled()
-    gc.disable()  # a tree is all young objects: collecting meanwhile only costs
+    gc.disable()  # all objects of a tree are new: garbage collection meanwhile only costs time
     try:
         builder = Builder(document, grammar, caps)
         builder.run()
@@ -150,11 +150,11 @@ class Builder:
         return match.end()
 
     def blank(self) -> None:
-        """There is a blank line: comments above it belong to no statement below it."""
+        """Report a blank line: comments above it belong to no statement below it."""
         self._above.reset()
 
     def note(self, start: int, end: int) -> None:
-        """There is a comment."""
+        """Report a comment."""
         self.document.comments.append((start, end))
 
     def pair(
@@ -175,11 +175,11 @@ class Builder:
         return entry
 
     def unclear(self, entry: Entry, why: str, fix: str) -> None:
-        """Readers of such files differ about what the value is."""
+        """Report a value about which the readers of such files differ."""
         self.document.unclear[id(entry)] = (why, fix)
 
     def _came_before(self, table: Mapping, name: str) -> bool:
-        """Whether a key stands for the second time at least; the first one is not an entry then."""
+        """Whether the key occurred before; the first occurrence then stops being an entry."""
         names = self.document.repeated.setdefault(id(table), {})
         if name in names:
             self._again(names, name)
@@ -197,7 +197,7 @@ class Builder:
         return True
 
     def _again(self, names: dict[str, str], name: str) -> None:
-        """Note where a key is once more."""
+        """Note where a key occurs again."""
         if not self.map.separators:
             return
         parts = self._where[name]
@@ -230,7 +230,7 @@ class Builder:
             source_node.entries = [c for c in source_node.entries if id(c) not in gone]
 
     def header(self, name: str, key: SourceNode, line: int, end: int) -> None:
-        """There is the header of a section."""
+        """Report the header of a section."""
         root = self.map.sections[0].table
         source_node = _table(key.start - 1, key.end + 1)
         table = Mapping(self.document, source_node)

@@ -46,8 +46,11 @@ _SHORT = {"\t": "\\t", "\n": "\\n", "\f": "\\f", "\r": "\\r", "\\": "\\\\"}
 _WIDE = re.compile(r"[^\x00-\x7f]")
 _BEYOND = re.compile(r"[^\x00-\xff]")
 _PATIENCE = 50_000_000
-"""javaproperties searches a value anew for each line that it goes on over: how many characters
-that may be in all, about a second's worth."""
+"""Characters that javaproperties may search in all: about a second.
+
+It searches a value again for each line that the value continues on.
+
+"""
 
 
 class PropertiesGrammar:

@@ -181,7 +181,7 @@ class _Writer:
     def _end_of_first(self, staying: list[Pair]) -> tuple[int, str]:
         """Where a new key goes in a file of several documents that has no place of its own.
 
-        To the end of the first document.
+        It goes to the end of the first document.
         """
         first = [p for p in staying if p.part == 0]
         if first:
@@ -191,8 +191,8 @@ class _Writer:
     def _front(self, number: int, staying: list[Pair]) -> tuple[int, str]:
         """Where a section begins, and the margin of a pair there.
 
-        It must not stand less deep than the header behind it, which would else go on with
-        its value.
+        The pair must not be less indented than the header behind it; otherwise readers
+        would take that header for a part of the pair's value.
         """
         if staying:
             return staying[0].lead, margin_of(self.text, staying[0])
@@ -250,7 +250,7 @@ class _Writer:
     def _pad(self, between: str, old: str) -> str:
         """What a value without text on its line lacks before a new one.
 
-        The blank that other values have there.
+        It is the blank that other values have there.
         """
         if _first_line(old) or between[-1] not in "=:":
             return ""
@@ -310,7 +310,8 @@ class _Writer:
     def _new_section(self, entry: Entry) -> Pieces:
         """A section at the end.
 
-        It must not be deeper than the pair before it, whose value it would else go on with.
+        It must not be more indented than the pair before it; otherwise readers would take
+        it for a part of that pair's value.
         """
         last: list[Pair | Section] = [self.sections[-1]]
         last += [p for s in self.sections for p in s.pairs[-1:]]

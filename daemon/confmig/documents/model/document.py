@@ -78,7 +78,7 @@ class Document(Lookup):
         self.address = ""  # what messages put before a path, where there are several documents
 
     def permit_shared(self, allowed: bool) -> None:
-        """Whether values that other places point at may be changed from now on."""
+        """Set whether values that other places point at may be changed from now on."""
         self.allow_shared = allowed
 
     # --- writing by path
@@ -211,8 +211,8 @@ class Document(Lookup):
     def remove(self, container: Container, entry: Entry, *, leave_comments: bool = False) -> None:
         """Remove an entry.
 
-        A key that hides a merged one is refused: that one would show. ``leave_comments``:
-        its comments go along with the container when that moves.
+        A key that hides a merged one is refused: the merged one would become visible.
+        ``leave_comments``: its comments go along with the container when that moves.
         """
         self.guard(container)
         self._shows_merged(container, entry)
@@ -340,7 +340,8 @@ class Document(Lookup):
     def check_target(self, hit: Hit, target: Container) -> None:
         """Raises ``Refused`` if an entry cannot move into a container.
 
-        Because that lies inside the entry, or because an alias would leave its document.
+        It cannot if the container lies inside the entry, or if an alias would leave its
+        document.
         """
         here: Container | None = target
         while here is not None:

@@ -58,7 +58,7 @@ class DocumentSet:
         )
 
     def permit_shared(self, allowed: bool) -> None:
-        """For the documents too."""
+        """Set whether shared values may be changed, in all documents of the set."""
         for document in self.documents.values():
             document.permit_shared(allowed)
 

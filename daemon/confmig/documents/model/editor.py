@@ -24,7 +24,7 @@ class Editor(Protocol):
         """The entry of the whole document."""
 
     def permit_shared(self, allowed: bool) -> None:
-        """Whether values that other places point at may be changed from now on."""
+        """Set whether values that other places point at may be changed from now on."""
 
     # --- looking up
 

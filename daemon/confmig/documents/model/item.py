@@ -28,7 +28,7 @@ class Item:
         return self._document.get(path, default, self.root)
 
     def has(self, path: str) -> bool:
-        """Whether the path names a place, be its value null."""
+        """Whether the path names a place, even if its value is null."""
         return self._document.has(path, self.root)
 
     def find(self, path: str) -> list[Hit]:

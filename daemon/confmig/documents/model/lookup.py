@@ -135,7 +135,7 @@ class Lookup:
     def _passes(self, hit: Hit, rest: Path) -> bool:
         """Whether a wildcard may pass a place by.
 
-        An alias in which the rest of the path names nothing, so that it would only be read.
+        It may skip an alias in which the rest of the path names nothing.
         """
         aliased = hit.entry.node is not None and hit.entry.node.alias is not None
         return aliased and not self._read(hit.entry.value, rest)
@@ -263,7 +263,7 @@ class Lookup:
         return default if value is MISSING else value
 
     def has(self, path: str, within: Any = MISSING) -> bool:
-        """Whether the path names a place, be its value null."""
+        """Whether the path names a place, even if its value is null."""
         return self._value(paths.parse(path), within) is not MISSING
 
     def _value(self, path: Path, within: Any) -> Any:

@@ -373,7 +373,7 @@ def _one(at: Any) -> int:
 
 
 def touch(container: Container) -> None:
-    """Mark a container and all it is in as changed: the renderer passes the others by."""
+    """Mark a container, and all that contain it, as changed: the renderer skips the others."""
     here: Container | None = container
     while here is not None and not here.changed:
         here.changed = True

@@ -121,7 +121,7 @@ class Addresses:
 
 
 def _not_too_deep(text: str, format: str) -> None:
-    """Raises ``ValueError`` for a path that can name nothing in a format, and spells it right."""
+    """Raise ``ValueError`` for a path too deep for a format; the message spells it right."""
     deepest = DEPTHS.get(format)
     path = paths.parse(text)
     if deepest is None or len(path) <= deepest:
@@ -253,7 +253,8 @@ def is_type(document: Editor, hit: Hit, wanted: str) -> bool:
 def matches(value: Any, wanted: Any) -> bool:
     """Whether a list item is meant.
 
-    An equal value, or an object that has all the keys of ``wanted`` with equal values.
+    It is meant if it is an equal value, or an object that has all the keys of ``wanted`` with
+    equal values.
     """
     if isinstance(value, dict) and isinstance(wanted, dict) and wanted:
         return all(k in value and same_value(value[k], v) for k, v in wanted.items())
@@ -261,7 +262,10 @@ def matches(value: Any, wanted: Any) -> bool:
 
 
 def the_list(document: Editor, hit: Hit) -> Sequence | None:
-    """The list at a place; a null is none. Raises ``Refused`` (``wrong_type``)."""
+    """The list at a place; None if the value is null.
+
+    Raises ``Refused`` (``wrong_type``).
+    """
     if hit.entry.value is None:
         return None
     expect(document, hit, "list")

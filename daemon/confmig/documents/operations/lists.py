@@ -1,6 +1,7 @@
 """Operations on lists.
 
-Wrap_list, unwrap_list, add_item, insert_after, remove_items, gather, list_to_map, map_to_list.
+They are wrap_list, unwrap_list, add_item, insert_after, remove_items, gather, list_to_map and
+map_to_list.
 """
 
 from __future__ import annotations
@@ -103,8 +104,8 @@ class AddItem(Strict):
 class InsertAfter(Strict):
     """Put an item into a list behind another one.
 
-    An equal item, or an object that has the keys of ``after``. ``if_missing`` says what happens
-    where that one is not in the list.
+    That one is equal to ``after``, or is an object that has all the keys of ``after`` with
+    equal values. ``if_missing`` says what happens where that one is not in the list.
     """
 
     path: OnePath
@@ -138,8 +139,8 @@ class InsertAfter(Strict):
 class RemoveItems(Strict):
     """Remove items from lists.
 
-    Those equal to one of ``values``, and objects that have all the keys of one of them with
-    equal values. ``prune_empty`` removes a list left empty by it.
+    It removes items that are equal to one of ``values``, and objects that have all the keys of
+    one of them with equal values. ``prune_empty`` removes a list left empty by it.
     """
 
     path: AnyPath

@@ -1,6 +1,6 @@
 """Operations that change where things are.
 
-Move, delete, set, default, nest, hoist and rename_section.
+They are move, delete, set, default, nest, hoist and rename_section.
 """
 
 from __future__ import annotations

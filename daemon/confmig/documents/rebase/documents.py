@@ -109,7 +109,7 @@ class _Check:
         return literal or self._only_looks(result.text, made)
 
     def _only_looks(self, text: str, made: int) -> bool:
-        """Whether at most so many values look different in the text migrated again and today's."""
+        """Whether ``text`` and today's differ only in looks, in at most ``made`` places."""
         have, want = self._without_new_lines(text)
         hunks = hunks_of(have, want)
         return len(hunks) <= made and all(
@@ -122,8 +122,8 @@ class _Check:
     def _without_new_lines(self, text: str) -> tuple[Lines, Lines]:
         """The text, migrated again, and today's, without the lines that were added to both since.
 
-        The place of a new entry among its neighbours is no promise: today it follows what a
-        migration added last, and precedes that when it is migrated again.
+        The place of a new entry among its neighbours may differ: today it follows what a
+        migration added last, but comes before that when the text is migrated again.
         """
         lines = [[line.text for line in Lines(t).lines] for t in (self.new, text, self.today)]
         new, have, want = (Counter(some) for some in lines)

@@ -40,9 +40,10 @@ Forward = Callable[[bytes], Forwarded]
 def by_values(
     base: bytes, wanted: Document, parse: Parse, forward: Forward
 ) -> tuple[bytes | None, int, list[str]]:
-    """The base with the values changed in it that differ after migrating it.
+    """The base, with those values changed that differ from the wanted ones after migrating it.
 
-    Also how many those were, and the places that have no counterpart there.
+    Also returns how many values were changed, and the places that have no counterpart in the
+    base.
     """
     try:
         document = parse(base)
@@ -133,7 +134,7 @@ class _Values:
     def _sequence(
         self, have: tree.Sequence, want: tree.Sequence, place: tuple[str | int, ...]
     ) -> None:
-        """Items are informed by their values, not by their numbers."""
+        """Items are identified by their values, not by their positions."""
         a, b = ([_key(v) for v in items] for items in (have, want))
         entries = list(entries_of(have))
         old = self._container(have)

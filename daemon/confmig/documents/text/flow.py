@@ -95,7 +95,7 @@ class FlowEditor(CarriedComments, ABC):
         return fed
 
     def _refilled(self, home: SourceNode, now: list[Entry]) -> list[Edit]:
-        """All entries left; others may have come."""
+        """The edits of a collection that lost all its old entries; new ones may have come."""
         inner = self.fresh(now, home) if now else []
         orphans = self.ownerless(home)
         if not orphans:
@@ -132,7 +132,7 @@ class FlowEditor(CarriedComments, ABC):
         return edits
 
     def _parted(self, slots: list[Slot], number: int) -> bool:
-        """Whether a comment of no one is between an entry and the one before it."""
+        """Whether a comment that belongs to no entry is between an entry and the one before it."""
         return self.slots.comment_between(slots[number - 1].tail, slots[number].lead)
 
     def _run(self, slots: list[Slot], first: int, last: int, fed: set[int]) -> list[Edit]:

@@ -134,7 +134,7 @@ def join_lines(lines: list[Pieces], newline: str) -> Pieces:
 
 
 def strip_start(source: str, pieces: Pieces) -> Pieces:
-    """The pieces without its leading spaces."""
+    """The pieces without their leading spaces."""
     out = list(pieces)
     while out:
         text = text_of(source, out[:1])

@@ -91,7 +91,7 @@ def _places(text: str, span: Span, tokens: list[str], gap: str) -> list[Span] | 
             if number == len(words) or words[number][0] != token:
                 return None
             if found and found[-1][1] != words[number].start():
-                return None  # a gap that the value has not
+                return None  # a gap that the value does not have
             found.append(words[number].span())
             number += 1
         elif not 0 < number < len(words):

@@ -22,9 +22,9 @@ class Ends(Stages):
     _open_texts: list[Span] | None = None
 
     def watch_end(self) -> None:
-        """A block text at the end of a file without a final newline has none either.
+        """Find a block text that ended the source without a newline and is not at the end any more.
 
-        Where that text does not end the result, its header must say so: have it looked at.
+        Its header must then say that it has no final newline, so it is marked as changed.
         """
         if self.text.endswith("\n") or not self.text:
             return
@@ -52,7 +52,7 @@ class Ends(Stages):
     def newlines_at_end(self) -> int:
         """How many line ends the result, but not the source, must end with.
 
-        Those of the block text that is its end.
+        They are the line ends of the block text that ends the result.
         """
         entry = self.last_now()
         if entry is None or not isinstance(entry.value, str):

@@ -2,9 +2,10 @@
 
 Block texts (``|`` and ``>``), and plain or quoted texts that continue over lines.
 
-A block text moves by another indentation. A text changes by a difference of lines (``|``) or of
-words, so that only the lines differ whose text differs. What is written is read back here, because
-only a reader knows how lines fold; a text that cannot keep its form is the caller's to quote.
+A block text that moves gets another indentation. A text changes by a difference of lines (``|``) or
+of words, so that only the lines differ whose text differs. What is written is read back here,
+because only a reader knows how lines fold; a text that cannot keep its form is the caller's to
+quote.
 """
 
 from __future__ import annotations

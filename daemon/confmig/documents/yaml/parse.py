@@ -51,7 +51,7 @@ def parse(data: bytes, *, dialect: str, caps: Caps, multi: bool = False) -> Docu
     document.stream = multi
     document.caps = caps
     enabled = gc.isenabled()
-    gc.disable()  # a tree is all young objects: collecting meanwhile only costs
+    gc.disable()  # all objects of a tree are new: garbage collection meanwhile only costs time
     builder = _Builder(document, caps)
     try:
         builder.build()
@@ -263,7 +263,7 @@ class _Builder:
                 sequence.attach(entry)
         elif self.roots:
             document.root_entry = self.roots[0]
-        else:  # nothing but comments, if that
+        else:  # the text is empty or has only comments
             empty = SourceNode(end, end, end)
             document.root_entry = empty.entry = Entry(None, None, empty, None, empty)
 

@@ -58,9 +58,10 @@ def render(document: Document, layout: Layout) -> Pieces:
 
 
 def _joined_at_end(text: str, edits: list[Edit]) -> list[Edit]:
-    """The edits of a text.
+    """The edits, without a line end that is not needed any more at the end of the text.
 
-    What is put behind a last line without a line end needs none before it if that line is cut.
+    Text that is put behind a last line without a line end begins with one; if that last line is
+    cut, this line end is dropped.
     """
     size = len(text)
     cut = any(e.end == size and not e.pieces and text[e.start - 1 : e.start] == "\n" for e in edits)

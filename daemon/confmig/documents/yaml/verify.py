@@ -52,7 +52,7 @@ def verify(
 
 
 class _Reader:
-    """Reads the result with libyaml and holds every event against the tree, in one walk.
+    """Reads the result with libyaml and compares every event with the tree, in one walk.
 
     Nothing is built. ``entry`` is what the next event must be; ``left`` are its siblings still
     to come.

@@ -83,7 +83,8 @@ class Write(Stages):
     def _moved_properties(self, entry: Entry) -> str:
         """The anchor and tag of a block value that goes below another key or dash.
 
-        Empty if it has none, not on one line, or one that others use.
+        Empty if the value has none, if they are not on one line, or if others use the
+        anchor.
         """
         node = entry.node
         if node is None or node.alias or node.outer == node.start:

@@ -56,7 +56,8 @@ def _check(name: str, request: Request) -> None:
 def answer(space: Workspace, request: Request) -> tuple[Result, int | None]:
     """``execute`` with every error as data, for the socket.
 
-    And the exit code with which the process must end, if a new one has to recover first.
+    Also returns the exit code with which the process must end if a new process has to recover
+    first.
     """
     try:
         return {"ok": True, "result": execute(space, request)}, None

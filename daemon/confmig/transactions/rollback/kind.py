@@ -1,10 +1,10 @@
 """Backward: give documents what they had before their migrations, as a transaction.
 
-A file that still holds exactly what the migration left is restored to the byte. One that was
-edited since gets the old bytes with the later edits in them (``merge``); where that cannot be,
-every place is listed and nothing is written, unless the operator discards the edits: then today's
-file is kept in ``rescue/``. Images are verified first. Policy windows never are in the way.
-Afterwards the migrations are held (``rolled_back``) until ``confmig retry``.
+A file that still holds exactly what the migration left is restored to the byte. One that was edited
+since gets the old bytes with the later edits in them (``merge``); where that cannot be, every place
+is listed and nothing is written, unless the operator discards the edits: then today's file is kept
+in ``rescue/``. Images are verified first. Policy windows never prevent a rollback. Afterwards the
+migrations are held (``rolled_back``) until ``confmig retry``.
 
 A rollback can be undone, too: what it restored to the byte comes back to the byte.
 """
@@ -205,9 +205,9 @@ def _commit(store: Store, plan: TransactionPlan, now: datetime) -> list[ev.Event
 
 
 def _in_effect_again(store: Store, name: str, plan: TransactionPlan) -> None:
-    """Undoing a rollback puts what that had undone in effect again.
+    """Undoing a rollback brings what the rollback had undone into effect again.
 
-    Undoing *that* takes it back once more.
+    If the undoing is undone, too, those transactions are taken back once more.
     """
     transactions = store.transactions
     undone = transactions.get(name)

@@ -26,8 +26,8 @@ class Restored:
     """One file as it will be.
 
     ``how`` is ``restored`` (to the byte), ``merged`` (with later edits) or ``discarded`` (later
-    edits go to ``rescue/``). ``digest`` and ``metadata`` are those of the file now; ``edited``
-    and ``merged`` have bytes that are not stored image.
+    edits go to ``rescue/``). ``edited`` and ``merged`` have bytes that are not stored as an
+    image.
     """
 
     part: Part
@@ -113,7 +113,7 @@ def _conflict(places: Mapping[str, str]) -> Refused:
 
 
 def _groups(job: Job, undoing: Undoing) -> list[list[Part]]:
-    """The parts, those together that a migration of several configurations bound."""
+    """The parts in groups; joint migrations tie the parts of one group together."""
     if job.bundle is None:
         return [[part] for part in undoing.parts]
     by_path = {p.path: p for p in undoing.parts}
@@ -123,14 +123,14 @@ def _groups(job: Job, undoing: Undoing) -> list[list[Part]]:
 
 
 def _bound(bundle: Bundle, parts: Sequence[Part]) -> list[tuple[str, ...]]:
-    """The paths of parts, those together that a migration of several configurations binds."""
+    """The paths of parts in groups; joint migrations tie those of one group together."""
     known = bundle.manifest.by_id
     steps = {p.path: [known[m] for m in p.steps if m in known] for p in parts}
     return list(dict.fromkeys(tied_groups(steps).values()))
 
 
 def _as_is(part: Part, now: Snapshot, how: str, merged: bytes | None = None) -> Restored:
-    """A file, with its bytes only if they are not stored image."""
+    """A file, with its bytes only if they are not stored as an image."""
     edited = now.data if now.digest != part.left or how == "discarded" else None
     return Restored(part, now.digest, now.metadata, now.mounted, how, edited, merged)
 

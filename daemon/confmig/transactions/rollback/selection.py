@@ -177,7 +177,8 @@ def _taken_back(job: Job, file: FilePlan, found: str | None) -> bool:
 def _changed_later(job: Job, undone: Transaction, path: str) -> str | None:
     """The later migration of a file, if there is one, edited since or not: it must be undone first.
 
-    A rollback in between is none: what it left is this transaction's result again, or older.
+    A rollback in between does not count: it left the result of this transaction, or an older
+    one.
     """
     left = job.store.documents.get(job.target, path)
     row = job.store.transactions.get(left.transaction) if left is not None else None
@@ -273,7 +274,7 @@ def _part_way(
 ) -> tuple[bytes, int]:
     """What a transaction would have left of a file if only the migrations that stay had run in it.
 
-    Also at which version.
+    Also returns the version at which it would have left the file.
     """
     known = bundle.manifest.by_id
     files = job.store.transactions.files(plan)
