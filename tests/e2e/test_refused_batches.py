@@ -665,7 +665,7 @@ def test_replay_without_a_time_that_counts_is_refused(
         before = outbox(world)
         done = world.run("events", *words)
         assert done.code in (1, 2), done
-        assert "--since" in done.err or "is no time" in done.err
+        assert "--since" in done.err or "is not a time" in done.err
         assert outbox(world) == before
 
 
@@ -989,7 +989,7 @@ MISTAKES: dict[str, tuple[str, dict[str, str], tuple[str, ...]]] = {
     "an endpoint with a strange port": (
         "{endpoint: 'http://localhost:99999'}",
         {},
-        ("telemetry.endpoint", "no URL"),
+        ("telemetry.endpoint", "not a URL"),
     ),
     "one of the environment without a host": (
         "{}",
