@@ -555,3 +555,18 @@ def test_light_commands_load_nothing_heavy(tmp_path: Path, bundle: Path, what: s
         [sys.executable, "-c", code, *words], env=environment(), capture_output=True, text=True
     )
     assert json.loads(done.stderr.splitlines()[-1]) == [0, []], done
+
+
+def test_a_state_inside_a_target_is_refused_with_line_and_target(
+    tmp_path: Path, bundle: Path
+) -> None:
+    world = small(tmp_path, bundle)
+    text = world.settings.read_text()
+    line = text.splitlines().index(next(x for x in text.splitlines() if "state_dir" in x)) + 1
+    world.settings.write_text(text.replace("state_dir: state", "state_dir: config/state"))
+    done = world.run("plan", "--json")
+    assert done.code == 2, done
+    [problem] = done.json["error"]["problems"]
+    assert problem["place"] == f"confmig.yaml:{line}"
+    assert "`state_dir`" in problem["message"]
+    assert "is inside the root of the target `app`" in problem["message"]

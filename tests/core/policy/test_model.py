@@ -515,3 +515,28 @@ def test_the_digest_changes_with_the_content(data: Any) -> None:
     got = read(data, "policy.yaml")
     assert got.state == "present"
     assert got.digest != read(good(), "policy.yaml").digest
+
+
+def test_an_unknown_window_has_its_line_and_a_suggestion() -> None:
+    data = {
+        "windows": {"nightly": {"kind": "allow", "start": "22:00", "duration": "2h"}},
+        "classes": {"online": {"windows": ["nihgtly"]}, "post_deploy": {"windows": ["x"]}},
+    }
+    lines = {("classes", "online", "windows", 0): 7, ("classes", "post_deploy"): 9}
+    got = read(data, "policy.yaml", lines)
+    assert got.state == "invalid"
+    assert [(p.place, p.message) for p in got.problems] == [
+        (
+            "policy.yaml:7",
+            "class `online` names the unknown window `nihgtly`; did you mean `nightly`?",
+        ),
+        ("policy.yaml:9", "class `post_deploy` names the unknown window `x`"),
+    ]
+    assert all(p.fix == "known are `nightly`; until then nothing runs" for p in got.problems)
+
+
+def test_a_misspelt_zone_gets_a_suggestion() -> None:
+    got = read({"timezone": "Europe/Berln"}, "policy.yaml", {("timezone",): 1})
+    [problem] = got.problems
+    assert problem.place == "policy.yaml:1"
+    assert problem.message.endswith("zone; did you mean `Europe/Berlin`?")
