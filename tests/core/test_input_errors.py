@@ -52,6 +52,14 @@ SETTINGS: dict[str, tuple[Any, list[str]]] = {
             "`watch.busy.wait`: a duration is written like 30m, 6h or 1d12h",
         ],
     ),
+    "a wrong value beside a missing and an unknown key": (
+        {"targets": [{"name": "A!", "root": "r", "zzz": "b"}], "state_dir": "s"},
+        [
+            "`targets[0].name` must be lower-case letters, digits, `.`, `_` and `-`, such as "
+            "`shop-2`",
+            "`targets[0]` takes the key `bundle`; use it instead of `zzz`",
+        ],
+    ),
     "two misspelt keys of a target": (
         {"targets": [{"nam": "a", "root": "r", "bundel": "b"}], "state_dir": "s"},
         [

@@ -91,7 +91,7 @@ def problems_of(
     """The problems of an input, in the order of the file.
 
     ``lines`` has the line of each entry, by its path; ``below``: where the input is in the file;
-    ``names`` what the entries of a list are called. ``then`` follows what to do about each.
+    ``names`` what the entries of a list are called. ``then`` is added to the fix of each.
     """
     groups: dict[Loc, list[tuple[Loc, Any]]] = {}
     for detail in error.errors(include_url=False):
@@ -129,10 +129,15 @@ def _other_keys(found: list[_Found], own: str) -> list[_Found]:
     """
     out: list[_Found] = []
     for one in found:
-        level = [o for o in found if o.path[:-1] == one.path[:-1] and o.path and one.path]
+        level = [
+            o
+            for o in found
+            if o.kind in ("missing", "unknown") and o.meant is None and o.path and one.path
+            if o.path[:-1] == one.path[:-1]
+        ]
         missing = [str(o.path[-1]) for o in level if o.kind == "missing"]
-        unknown = [str(o.path[-1]) for o in level if o.kind == "unknown" and o.meant is None]
-        if not (missing and unknown) or one.kind not in ("missing", "unknown") or one.meant:
+        unknown = [str(o.path[-1]) for o in level if o.kind == "unknown"]
+        if not (missing and unknown) or one not in level:
             out.append(one)
         elif one is level[0]:
             owner = one.name or (f"`{shown(one.path[:-1])}`" if one.path[:-1] else own)
@@ -180,7 +185,7 @@ def _meant(groups: Mapping[Loc, list[tuple[Loc, Any]]]) -> dict[Loc, list[tuple[
 def _found(
     model: type[BaseModel], path: Loc, group: list[tuple[Loc, Any]], own: str, inner: Loc
 ) -> _Found:
-    """One problem. ``inner`` is the path below ``own``, the nearest thing that has a name."""
+    """One problem. ``own`` is the nearest thing that has a name, ``inner`` the path from there."""
     # what one of the alternatives finds wrong inside says more than that no alternative fits
     loc, one = next((g for g in group if g[1]["type"] == "value_error"), group[0])
     kind, key = one["type"], str(path[-1]) if path else ""
@@ -229,7 +234,10 @@ def _sentence(name: str, one: Any) -> str:
         return f"{name} must match the pattern {ctx['pattern']}"
     if kind in ("too_short", "string_too_short"):
         least = ctx["min_length"]
-        return f"{name} must not be empty" if least == 1 else f"{name} must have {least} entries"
+        parts = "characters" if kind == "string_too_short" else "entries"
+        if least == 1:
+            return f"{name} must not be empty"
+        return f"{name} must have at least {least} {parts}"
     return f"{name}: {one['msg'][:1].lower()}{one['msg'][1:]}"
 
 
@@ -277,7 +285,7 @@ def _walk(model: type[BaseModel], loc: Sequence[str | int]) -> tuple[Loc, FieldI
         if part == "[key]":
             continue
         if len(here) > 1 and not named and not _fits(here, part):
-            named = True  # this part is that name
+            named = True  # this part is the name of the alternative, not a key
             continue
         named = False
         path.append(part)

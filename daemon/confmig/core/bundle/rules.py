@@ -33,8 +33,8 @@ class Finding:
 class Entry:
     """One entry of the list as far as it can be read.
 
-    ``name`` is its id, or its place without one; ``order`` is that of its id where the entry
-    has none; a version in ``sets`` is None where it is not a number.
+    ``name`` is its id, or its place without one; ``order`` is the number of its id where the
+    entry has none; a version in ``sets`` is None where it is not a number.
     """
 
     path: Loc
@@ -95,11 +95,12 @@ def ids(entries: Sequence[Entry]) -> Iterator[Finding]:
             )
         seen.add(entry.id)
         if MIGRATION_ID.match(entry.id) and entry.order not in (None, int(entry.id[:4])):
+            rename = f", or name it {entry.order:04d}_..." if 0 < (entry.order or 0) < 10000 else ""
             yield Finding(
                 "migration_id_invalid",
                 (*entry.path, "id"),
                 f"{entry.id}: the number of the id is not its order {entry.order}",
-                f"set `order` to {int(entry.id[:4])}, or name it {entry.order:04d}_...",
+                f"set `order` to {int(entry.id[:4])}{rename}",
             )
 
 
@@ -159,16 +160,21 @@ def dependencies(entries: Sequence[Entry], retired: Retired | None) -> Iterator[
                     "name an id of this manifest",
                 )
     for cycle in cycles(edges):
+        itself = len(cycle) == 1
         yield Finding(
             "migration_dependency_cycle",
             (*known[cycle[0]].path, "depends_on"),
-            f"these migrations depend on each other: {', '.join(cycle)}",
-            "remove one of the dependencies",
+            f"{cycle[0]} depends on itself"
+            if itself
+            else f"these migrations depend on each other: {', '.join(cycle)}",
+            "remove the dependency" if itself else "remove one of the dependencies",
         )
 
 
 def _dependency(entry: Entry, number: int, needed: Entry) -> Iterator[Finding]:
     path = (*entry.path, "depends_on", number)
+    if needed is entry:
+        return  # a cycle of one
     if entry.order is not None and needed.order is not None and needed.order >= entry.order:
         yield Finding(
             "migration_dependency_order_invalid",
@@ -182,7 +188,7 @@ def _dependency(entry: Entry, number: int, needed: Entry) -> Iterator[Finding]:
             "migration_class_order_invalid",
             path,
             f"{entry.name} is online and depends on {needed.name}, whose class is {needed.kind}",
-            "give it the later class, or remove the dependency",
+            f"give {entry.name} the class {needed.kind}, or remove the dependency",
         )
 
 
@@ -229,6 +235,7 @@ def versions(
                 break  # reported as a value; what follows cannot be counted
             if before is not None and version != before + 1:
                 wrong = f"{entry.name} skips version {before + 1} of `{config}`"
+                add = ", or add the migration that is missing" if version > before else ""
                 if version != before + 2:
                     wrong = (
                         f"{entry.name} sets `{config}` to {version}, but {earlier} set it to "
@@ -238,8 +245,8 @@ def versions(
                     "migration_version_gap",
                     (*entry.path, "sets", config),
                     wrong,
-                    f"set `sets.{config}` to {before + 1} there, or add the migration that is "
-                    "missing; later versions are checked after that",
+                    f"set `sets.{config}` to {before + 1} there{add}; the versions after it are "
+                    "checked once that is correct",
                 )
                 break
             before, earlier = version, entry.name

@@ -41,20 +41,20 @@ def read(
     retired = _retired(data.get("retired"))
     parsed, error = _parsed(data)
     findings = [] if parsed is None else list(_python_files(parsed, files))
-    names = (
-        [str(name) for name in configs] if isinstance(configs := data.get("configs"), dict) else []
-    )
+    configs, listed = data.get("configs"), isinstance(data.get("migrations"), list)
+    names = [str(name) for name in configs] if isinstance(configs, dict) else []
     findings += rules.ids(entries)
     findings += rules.orders(entries, retired)
     findings += rules.dependencies(entries, retired)
-    findings += rules.configurations(entries, names)
+    if isinstance(configs, dict):  # without it no name can be known, and that is reported
+        findings += rules.configurations(entries, names)
+        findings += _retired_configs(retired, names)
     findings += rules.versions(entries, names, retired)
-    findings += _retired_configs(retired, names)
-    around = [
-        *parity.registry(entries, files),
-        *parity.checksums(entries, files, retired),
-        *parity.schemas(entries, files, retired, contract),
-    ]
+    around: list[Problem] = []
+    if listed:  # without the list every file would be one too many
+        around += parity.registry(entries, files)
+        around += parity.checksums(entries, files, retired)
+        around += parity.schemas(entries, files, retired, contract)
     if error is not None or findings:
         at = lines(files.manifest)
         problems += _of_keys(error, entries, at) if error is not None else []
@@ -66,10 +66,9 @@ def read(
 
 
 def unlistable(files: Files) -> list[Problem]:
-    """Why the migrations of a manifest cannot be listed, for ``confmig sum``.
+    """The problems that prevent ``confmig sum`` from listing the migrations of a manifest.
 
-    Their checksums are needed while a migration is being written, with other problems around
-    it.
+    Other problems do not count: checksums are needed while a migration is still being written.
     """
     data, problems = _data(files.manifest)
     if data is None:
@@ -101,9 +100,11 @@ def _data(raw: bytes | None) -> tuple[dict[str, Any] | None, list[Problem]]:
 
     def pairs(items: list[tuple[str, Any]]) -> dict[str, Any]:
         seen: set[str] = set()
+        name = dict(items).get("id")
+        owner = f"the entry {name}" if isinstance(name, str) else "one object"
         for key, _ in items:
             if key in seen:
-                message = f"the key `{key}` occurs twice in one object"
+                message = f"the key `{key}` occurs twice in {owner}"
                 problems.append(
                     Problem("manifest_field_invalid", PLACE, message, "keep one of the two")
                 )
