@@ -190,6 +190,19 @@ def test_a_dry_run_shows_what_each_way_out_then_does(tmp_path: Path) -> None:
     assert f"confmig resolve {transaction} --restore" in text
 
 
+def test_a_resume_whose_migration_fails_says_that_the_conflict_is_over(tmp_path: Path) -> None:
+    world = half_way(tmp_path, both=True)
+    change(world, "logging.toml", lambda text: text.replace("rotate", "output"))
+    transaction = blocked(world)
+    done = world.run("resolve", transaction, "--resume", "--json")
+    assert done.code == 1, done
+    assert "every file was restored" in done.json["error"]["message"]
+    assert (world.config / "app.yaml").read_text() == edit_app(APP)
+    assert world.status()["partial_failure"]["active"] is False
+    assert world.once().code == 4
+    assert len(world.events("config.migration.unblocked")) == 1
+
+
 def test_a_rollback_of_it_reports_no_older_transaction_as_later(tmp_path: Path) -> None:
     world = half_way(tmp_path, both=True)
     transaction = blocked(world)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sqlite3
 from contextlib import closing
 from datetime import UTC, datetime
@@ -9,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.test_partial_failure import THEIRS, half_way, images
+from tests.e2e.test_partial_failure import KILL_AFTER_FIRST, THEIRS, half_way, images
 from tests.e2e.world import (
     FREE,
     TWO,
@@ -69,6 +70,8 @@ def test_an_edit_that_cannot_be_placed_stands_in_the_way_and_stays(
     assert done.json["error"]["code"] == why
     assert "a.yaml" in done.json["error"]["message"]
     assert "--dry-run" in done.json["error"]["fix"]
+    shown = world.run("resolve", transaction, "--dry-run")
+    assert "--discard-later-edits" not in shown.out  # a flag of `rollback`
     assert world.facts() == before
     assert world.status()["partial_failure"]["active"] is True
 
@@ -95,6 +98,30 @@ def test_resume_keeps_an_edit_of_a_new_file(tmp_path: Path) -> None:
     assert (world.config / "b.yaml").read_bytes() == new
     assert world.once().code == 0
     assert not list(temporaries(world.config))
+
+
+def test_a_rollback_is_not_finished_over_an_edit(tmp_path: Path) -> None:
+    bundle = write_bundle(tmp_path / "bundle", TWO)
+    documents = {"a.yaml": document("a"), "b.yaml": document("b")}
+    world = World(tmp_path / "w", bundle=bundle, policy=FREE, documents=documents)
+    assert world.once().code == 0
+    assert world.drive(KILL_AFTER_FIRST, "rollback", "--last").code == -signal.SIGKILL
+    assert (world.version("a.yaml"), world.version("b.yaml")) == (0, 2)
+    for name in documents:
+        world.put(name, (world.config / name).read_text() + "extra: 1\n")
+    assert world.once().code == 5
+    before = world.facts()
+    blocking = world.status()["partial_failure"]["transaction"]
+    words = ("resolve", blocking, "--resume", "--discard", "--reason", "CHG-1")
+    done = world.run(*words, "--json")
+    assert done.json["error"]["code"] == "files_mixed", done
+    assert "roll back again" in done.json["error"]["fix"]
+    assert world.facts() == before
+    done = world.run("resolve", blocking, "--restore", "--discard", "--reason", "CHG-1")
+    assert done.code == 0, done
+    assert (world.version("a.yaml"), world.version("b.yaml")) == (2, 2)
+    assert world.run("rollback", "--last").code == 0
+    assert (world.config / "b.yaml").read_text() == document("b") + "extra: 1\n"
 
 
 def test_resume_finishes_the_transaction(tmp_path: Path) -> None:

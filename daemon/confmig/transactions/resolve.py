@@ -4,10 +4,12 @@ A transaction that was interrupted between two exchanges, and whose files were e
 recovery, left some files new and some old. Later edits are placed as in a rollback: an edit of a
 new file goes into the old text, an edit of an old file is migrated.
 
-``restore``   every file is old; edits of new files are placed in the old text
-``resume``    every file is new; edits of new files stay, files that were edited while they were old
-              are migrated with their edits (all files are restored first, then migrated again)
-``accept``    every file stays as it is; refused if a value would be in no file
+``restore``           every file is old; edits of new files are placed in the old text
+``resume``            every file is new; edits of new files stay, files that were edited while they
+                      were old are migrated with their edits (all files are restored first, then
+                      migrated again)
+``verify_and_clear``  nothing is written; all files must be old already, or all new
+``accept_changed``    every file stays as it is; refused if a value would be in no file
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from confmig.transactions.conflicts import Conflicts
 from confmig.transactions.kinds import records_of
 from confmig.transactions.rollback import kind as backward
 from confmig.transactions.rollback import selection
-from confmig.transactions.rollback.merge import restore
+from confmig.transactions.rollback.merge import EDITS_IN_THE_WAY, restore
 from confmig.transactions.runner import Transactor
 from confmig.writer import counted
 
@@ -85,7 +87,7 @@ class Resolution:
         try:
             return look[mode]()
         except ConfmigError as error:
-            return Outcome({}, refused=error)
+            return Outcome({}, refused=_with_the_flags_of_resolve(error))
 
     def lost(self) -> tuple[str, ...]:
         """The places of values that would be in no file if the files stayed as they are."""
@@ -114,10 +116,14 @@ class Resolution:
         if Image.EDITED_OLD not in self._held.values():
             mounts = [f for f in self._files if f.mounted]
             if any(self._held[f.path] is Image.EDITED_NEW for f in mounts):
-                raise Refused("files_mixed", "an edited mount may be old or new")
+                raise Refused(
+                    "files_mixed",
+                    "a mounted file was edited, and nothing tells which version the edit is of",
+                )
             olds = (Image.OLD, Image.TORN)
             files = {f.path: f for f in self._files if self._held[f.path] in olds}
             return Outcome({path: self._image(f.new) for path, f in files.items()})
+        self._segment()
         bundle = self._known_bundle()
         old = self._restored()
         out = {}
@@ -166,6 +172,7 @@ class Resolution:
         )
         done = forward.apply(job, segment, digests, (), lambda migration: False)
         if done.error is not None:
+            done.error.reason += "; before that every file was restored, which ends the conflict"
             raise done.error
         return Phase.COMMITTED
 
@@ -199,12 +206,20 @@ class Resolution:
         if self._job.bundle is None:
             raise Refused(
                 "bundle_needed",
-                "a file was edited, and without a valid bundle the edit cannot be placed",
+                "a file was edited, and without a valid bundle it cannot be read",
                 fix="correct the bundle (`confmig check`), then ask again",
             )
         return self._job.bundle
 
     def _segment(self) -> Segment:
+        """What ran, to run again over edits of old files."""
+        if self._row.kind == "rollback":
+            raise Refused(
+                "files_mixed",
+                "a file was edited before it was rolled back, and a rollback is not finished over "
+                "an edit",
+                fix="--restore ends the conflict; then roll back again, which keeps the edits",
+            )
         bundle = self._known_bundle()
         selection.same_migrations(bundle, self._plan.details.migrations)
         steps = {f.path: tuple(bundle.manifest.by_id[m] for m in f.migrations) for f in self._files}
@@ -243,9 +258,14 @@ def resolve(resolution: Resolution, mode: str) -> Phase:
     try:
         return choices[mode]()
     except Refused as error:
-        if error.code == "rollback_conflict":
-            error.fix = (
-                "put the edit aside and run this again, choose another option (--dry-run shows "
-                "them), or add --discard --reason TEXT: today's files are kept in rescue/ then"
-            )
-        raise
+        raise _with_the_flags_of_resolve(error) from None
+
+
+def _with_the_flags_of_resolve(error: ConfmigError) -> ConfmigError:
+    """The error of a rollback that met edits, with what ``resolve`` takes to go on."""
+    if error.fix == EDITS_IN_THE_WAY:
+        error.fix = (
+            "put the edit aside and run this again, choose another option (--dry-run shows "
+            "them), or add --discard --reason TEXT: today's files are kept in rescue/ then"
+        )
+    return error

@@ -20,6 +20,12 @@ from confmig.errors import Fault, Refused
 from confmig.transactions.rollback.selection import Job, Part, Undoing, bundle_of, same_migrations
 from confmig.writer import counted, located
 
+EDITS_IN_THE_WAY = (
+    "put the edits aside and roll back again, or add --discard-later-edits: today's files are kept "
+    "in the state directory's rescue/ then"
+)
+"""What a person may do about edits that have no place in the old text."""
+
 
 @dataclass(frozen=True, slots=True)
 class Restored:
@@ -105,8 +111,7 @@ def _conflict(places: Mapping[str, str]) -> Refused:
         "rollback_conflict",
         f"{counted(len(places), 'file')} changed after the migration: {listed}",
         place=next(iter(places)),
-        fix="put the edits aside and roll back again, or add --discard-later-edits: today's "
-        "files are kept in the state directory's rescue/ then",
+        fix=EDITS_IN_THE_WAY,
     )
     refused.documents = tuple(places)
     return refused

@@ -301,7 +301,11 @@ def _part_way(
 
 def bundle_of(job: Job) -> Bundle:
     if job.bundle is None:
-        raise Refused("rollback_conflict", "edited since, and the bundle cannot be loaded")
+        raise Refused(
+            "rollback_conflict",
+            "edited since, and the bundle cannot be loaded",
+            fix="correct the bundle (`confmig check`), then ask again",
+        )
     return job.bundle
 
 
@@ -310,4 +314,8 @@ def same_migrations(bundle: Bundle, recorded: Iterable[MigrationRecord]) -> None
     for m in recorded:
         known = bundle.manifest.by_id.get(m.id)
         if known is None or known.checksum != m.checksum:
-            raise Refused("rollback_conflict", f"the bundle has another {m.id} than ran then")
+            raise Refused(
+                "rollback_conflict",
+                f"the bundle has another {m.id} than ran then",
+                fix="use the bundle that has the migration as it ran",
+            )
