@@ -1,12 +1,14 @@
 """Which values would be in no file if the files of a conflict stayed as they are.
 
-The migration took them out of a file that is new already, for one that is old still. A value that
-an old file would gain counts, unless it is in some file today, or is in the migration itself
-(then it came from no file).
+A migration moved ``x`` from a.yaml to b.yaml; a.yaml is written, b.yaml is not: ``x`` is in no
+file.
+Every value that an old file would gain counts, unless some file has the same value today, or the
+migration itself has it (then it came from no file).
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
@@ -39,7 +41,7 @@ def lost_values(bundle: Reader, files: Sequence[HalfDone]) -> tuple[str, ...]:
             (f, place, text)
             for f in group
             if f.is_new
-            for place, text in _gained(bundle, f, f.new, f.old)
+            for place, text in _only_in_second(bundle, f, f.new, f.old)
         ]
         if not any(f.is_new for f in group):
             continue
@@ -49,29 +51,36 @@ def lost_values(bundle: Reader, files: Sequence[HalfDone]) -> tuple[str, ...]:
             if file.is_new:
                 continue
             stamp = bundle.manifest.configs[file.config].stamp
-            for place, text in _gained(bundle, file, file.old, file.new):
+            for place, text in _only_in_second(bundle, file, file.old, file.new):
                 stamped = stamp is not None and place == stamp.path
                 if stamped or any(_holds(t, text) for t in today):
                     continue
-                source_node = next((t for t in taken if _holds(text, t[2])), None)
-                if source_node is not None:
-                    at = f"{source_node[0].path}: {source_node[1]}"
-                    out.append(f"{at} (it belongs to {file.path}: {place} now)")
-                elif text not in written:
+                source = next((t for t in taken if _holds(text, t[2])), None)
+                if source is not None:
+                    at = f"{source[0].path}: {source[1]}"
+                    out.append(f"{at} (taken out, and not yet written to {file.path}: {place})")
+                elif not _is_written(text, written):
                     out.append(f"{file.path}: {place}")
     return tuple(out)
 
 
-def _gained(bundle: Reader, file: HalfDone, before: bytes, after: bytes) -> list[tuple[str, str]]:
-    """The values that one text of a file has and another one does not."""
-    known = [text for _, text in _leaves_of(bundle, file, before)]
+def _only_in_second(
+    bundle: Reader, file: HalfDone, first: bytes, second: bytes
+) -> list[tuple[str, str]]:
+    """The values, with their places, that the second text of a file has and the first has not."""
+    known = [text for _, text in _leaves_of(bundle, file, first)]
     out = []
-    for place, text in _leaves_of(bundle, file, after):
+    for place, text in _leaves_of(bundle, file, second):
         if text in known:
             known.remove(text)
         else:
             out.append((place, text))
     return out
+
+
+def _is_written(value: str, text: str) -> bool:
+    """Whether a value is in the text of a migration, and not only as a part of a longer word."""
+    return re.search(rf"(?<![\w.]){re.escape(value)}(?![\w.])", text) is not None
 
 
 def _leaves_of(bundle: Reader, file: HalfDone, data: bytes) -> list[tuple[str, str]]:
