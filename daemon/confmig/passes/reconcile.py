@@ -36,8 +36,8 @@ REPLANS = 2
 """How often one pass plans again after a file drifted under it."""
 
 _SOON, _LATER = 2.0, 60.0
-"""Seconds until the next pass where one gave up because files changed under it: twice as long
-each time."""
+"""The first and the longest wait, in seconds, after a pass that gave up because files changed under
+it. It doubles while the same files do so."""
 
 GROUP = 256
 """Documents of one commit where each is migrated for itself."""
@@ -80,9 +80,21 @@ def _reconcile(space: Workspace, target: Target) -> Pass:
             span.set(ev.MANIFEST_DIGEST, f"sha256:{bundle.manifest.digest}")
             result = _Run(space, target, bundle, policy, disk).result()
         if result.exit_code not in (DONE, DEFERRED):
-            errors = [o.error.code for o in result.outcomes if o.error is not None]
-            span.fail(errors[0] if errors else "blocked_by_partial_failure")
+            span.fail(_failure(result))
         return result
+
+
+def _failure(result: Pass) -> str:
+    """The code of what is wrong after a pass."""
+    view = result.view
+    if view.conflicts:
+        return "blocked_by_partial_failure"
+    if view.policy.state == "invalid":
+        return "policy_invalid"
+    codes = [o.error.code for o in result.outcomes if o.error is not None]
+    codes += [d.problem for d in view.documents if d.problem is not None]
+    codes += [o.decision.primary for o in view.outlook if not o.runs]
+    return codes[0] if codes else f"exit_code_{result.exit_code}"
 
 
 def _bundle(space: Workspace, target: Target) -> Bundle:
@@ -104,8 +116,8 @@ def _bundle(space: Workspace, target: Target) -> Bundle:
 class _Run:
     """The work of one pass: segments, one after the other, until nothing more may run.
 
-    ``excluded``: documents that failed in this pass. ``rollout``: the id of the segments of one
-    class that are committed in groups.
+    ``excluded``: documents that failed in this pass. ``rollout``: the id that all transactions of
+    one segment share where it is committed in parts; empty between segments.
     """
 
     space: Workspace
@@ -124,7 +136,7 @@ class _Run:
 
     def result(self) -> Pass:
         """Run the pass."""
-        goes_on = True
+        goes_on = not self.space.conduct.stopping()
         while goes_on:
             seen = self.looks.when_quiet()
             if not self.outcomes:
@@ -147,18 +159,18 @@ class _Run:
         if segment is None:
             return False
         self.rollout = self.rollout or new_id(self.space.clock())
-        alone = self.target.atomic == "document"
-        part = segment.head(GROUP) if alone else segment
+        per_document = self.target.atomic == "document"
+        part = segment.head(GROUP) if per_document else segment
 
-        def late(name: str) -> bool:
-            return alone or seen.observation.any_past(self.bundle.manifest.by_id[name])
+        def fails_alone(name: str) -> bool:
+            return per_document or seen.observation.any_past(self.bundle.manifest.by_id[name])
 
         ends = len(part.steps) == len(segment.steps)
         # approvals are spent at the end
         used = tuple(a for m in segment.migrations for a in decisions[m.id].approvals)
         digests = {d.path: d.digest for d in seen.documents}
         apply = self.space.mode(self.target).apply
-        outcome = apply(self._job(), part, digests, used if ends else (), late)
+        outcome = apply(self._job(), part, digests, used if ends else (), fails_alone)
         self.outcomes.append(outcome)
         self.rollout = "" if ends else self.rollout
         return self._goes_on(seen, outcome) and not self.space.conduct.stopping()
@@ -191,11 +203,11 @@ class _Run:
         space.last_reported(self.target.name).view(seen)
         remember_finished(space, seen)
         if outcomes:
-            said = space.settings.retention
+            retention = space.settings.retention
             prune(
                 space.store,
                 space.checkpoints,
-                Keep(said.checkpoints, said.days, said.size),
+                Keep(retention.checkpoints, retention.days, retention.size),
                 space.clock(),
                 delivery=space.conduct.delivery,
                 unneeded=space.unneeded_images or any(o.kind != "committed" for o in outcomes),
@@ -218,7 +230,7 @@ class _Run:
         if not self.outcomes or self.outcomes[-1].kind not in ("drifted", "busy"):
             memory.gave_up = (frozenset(), 0.0)
             return again
-        # the last look may have been quiet: then no event need follow it
+        # the files may be quiet by now, so that no event follows: plan the next pass here
         stopped = self.outcomes[-1].segment.steps
         files = frozenset((d.path, d.digest) for d in seen.documents if d.path in stopped)
         known, wait = memory.gave_up
@@ -229,7 +241,7 @@ class _Run:
     def _late_appends(self, seen: View) -> list[Outcome]:
         """Migrate again what a writer completed after it was migrated.
 
-        No window is asked: the migrations were allowed and have run.
+        No window is checked again: the migrations were allowed and have run.
         """
         if seen.policy.state == "invalid" or seen.conflicts or self.disk.read_only():
             return []

@@ -2,7 +2,7 @@
 
 The main thread owns state, disk and decisions. File events, the timer, signals, the control
 socket and the relay only put a message into one queue. Whatever arrives, the answer is to look
-again; a tick makes a lost message harmless.
+again; the rescan makes a lost message harmless.
 """
 
 from __future__ import annotations
@@ -63,7 +63,7 @@ rescan interval of the settings."""
 _NO_STATE = ("state_unreadable", "state_untrusted")
 """Why there may be no state to work with; the daemon stays up then, so that an alert can fire."""
 
-_LOOKS = 0.25
+_LOCK_RETRY = 0.25
 """Seconds between two tries for the lock that another daemon holds (``--wait``)."""
 
 
@@ -105,7 +105,7 @@ class Daemon:
         self._started = False
         self._relay: RelayThread | None = None
         self._relay_busy = False
-        self._said = 0
+        self._printed = 0  # the newest event that --console has written
         self._stopping = False
         self._ends_at: float | None = None
 
@@ -113,17 +113,17 @@ class Daemon:
         """Run until stopped; returns the exit code."""
         settings = self._settings
         signals.install(self._stop, lambda: self._inbox.put(Wake("SIGHUP")))
-        said = settings.telemetry
-        where = plan(said.exporter, said.endpoint, os.environ, said.accept)
+        wanted = settings.telemetry
+        where = plan(wanted.exporter, wanted.endpoint, os.environ, wanted.accept)
         self._console = self._console or where.prints_events
         telemetry = Telemetry(
             where,
-            said.service_name,
+            wanted.service_name,
             instance_id(settings.state_dir, os.environ),
             os.environ.get("TRACEPARENT"),
         )
         recorder = Measured(telemetry.recorder)
-        left = said.drain_seconds
+        left = wanted.drain_seconds
         try:
             space = self._open(telemetry, recorder)
             if space is None:
@@ -170,7 +170,7 @@ class Daemon:
                         raise
                     if not waited:
                         self._log(f"waits for the other confmig to end ({error.place})")
-                    waited, pause = True, _LOOKS
+                    waited, pause = True, _LOCK_RETRY
                 elif self._exit_on_block or not (busy or error.code in _NO_STATE):
                     raise
                 else:
@@ -203,7 +203,7 @@ class Daemon:
                 for t in self._targets
                 for f in (
                     t.policy,
-                    t.bundle,  # it may be exchanged as a whole
+                    t.bundle,  # the whole directory may be replaced
                     t.bundle / "manifest.json",
                     t.bundle / "manifest.sum",
                 )
@@ -221,7 +221,7 @@ class Daemon:
         )
         watcher.start()
         self._start_relay(telemetry)
-        self._said = space.store.events.newest()
+        self._printed = space.store.events.newest()
         roots = ", ".join(str(t.root) for t in self._targets)
         self._log(f"watching {roots}{self._probes.address}")
         try:
@@ -250,6 +250,7 @@ class Daemon:
             self._publish(space, telemetry)
             message = self._next(rescan)
             if self._stopping:
+                self._put_back(message)
                 return DONE
             if message is None:
                 self._probes.beat()
@@ -281,7 +282,12 @@ class Daemon:
                 return None
             if due == rescan:
                 self._watcher.retry()
-            return Wake("rescan" if due == rescan else "a file that was not quiet")
+            return Wake("rescan" if due == rescan else "retry")
+
+    def _put_back(self, message: Message | None) -> None:
+        """Leave a message to the end, which answers what waits (``_record_reports``)."""
+        if message is not None:
+            self._inbox.put(message)
 
     def _quiet(self, space: Workspace) -> bool:
         """Wait until file events pause; True if asked to stop meanwhile."""
@@ -293,9 +299,10 @@ class Daemon:
             except queue.Empty:
                 break
             if self._stopping:
+                self._put_back(message)
                 return True
             if isinstance(message, Request):
-                self._inbox.put(message)  # not lost, only not in the middle of a settling file
+                self._put_back(message)  # look now; the request is the next message
                 return False
             if isinstance(message, Delivered):
                 self._delivered(space, message.result)
@@ -323,8 +330,10 @@ class Daemon:
         """One pass over every target; an exit code ends the daemon."""
         moments = []
         again: list[float] = []
-        self._watcher.retry()  # what was exchanged is another directory now
+        self._watcher.retry()  # a directory that was replaced needs a new watch
         for target in self._targets:
+            if self._stopping:
+                break
             waits = self._back_off.get(target.name, BackOff())
             if time.monotonic() < waits.until:
                 again.append(waits.until)
@@ -341,7 +350,7 @@ class Daemon:
                     conflicts = space.store.transactions.conflicts(target.name)
                     return of_error(error, conflicts=bool(conflicts))
                 retry = self._retries.setdefault(target.name, BackOff())
-                retry.failed(time.monotonic())  # a wake-up still looks at once
+                retry.failed(time.monotonic())  # only plans a pass: a wake-up still looks at once
                 again.append(retry.until)
                 continue
             except Exception as error:  # noqa: BLE001 - a bug with one target must not end the others
@@ -379,10 +388,10 @@ class Daemon:
     def _after(self, space: Workspace) -> None:
         """Hand new events to the relay and, if asked, to people."""
         if self._console:
-            while rows := space.store.events.following(self._said):
+            while rows := space.store.events.following(self._printed):
                 for row in rows:
                     self._out.line(event_text(row))
-                self._said = rows[-1]["seq"]
+                self._printed = rows[-1]["seq"]
         if self._relay is not None and not self._relay_busy:
             waiting = space.store.events.outbox()
             if waiting:
@@ -409,13 +418,13 @@ class Daemon:
         if result.rejected:
             self._log(
                 f"the receiver refused {counted(len(result.rejected), 'event')} for good; "
-                "`confmig events --replay` sends what was refused again"
+                "to send the refused events once more, run `confmig events --replay`"
             )
         self._relay_busy = False
         self._after(space)
 
     def _record_reports(self, space: Workspace) -> None:
-        """Record, at the end, what the relay has proved, and refuse the requests that wait."""
+        """Record, at the end, which events were delivered, and refuse the requests that wait."""
         for message in self._inbox.rest():
             if isinstance(message, Delivered):
                 record_delivery(space.store, message.result, _clock())
@@ -428,7 +437,7 @@ class Daemon:
 
     def _publish(self, space: Workspace, telemetry: Telemetry) -> None:
         names = [t.name for t in self._targets]
-        found = readiness(names, self._passes, self._trouble, was_started=self._started)
+        found = readiness(names, self._passes, self._trouble)
         views = {name: result.view for name, result in self._passes.items()}
         delivery = space.conduct.delivery
         policies = space.policies()
@@ -439,7 +448,8 @@ class Daemon:
         if not found.ready:
             self._notify.ready()
         self._notify.status("; ".join(found.started) or "everything is in order")
-        self._probes.publish(found.ready, found.started, seen)
+        # once started, only a blocked target takes that back
+        self._probes.publish(found.ready, found.ready if self._started else found.started, seen)
 
     def _unready(self, error: ConfmigError, telemetry: Telemetry) -> None:
         """Without a state nothing is known but that every target is blocked."""

@@ -1,7 +1,7 @@
 """What a daemon writes to its log: one line for each thing that happens to a target, on change.
 
-Pure: results of passes in, lines out. It remembers what it said last, so that a pass that finds
-everything as before says nothing.
+No input and no output: results of passes in, lines out. It remembers what it said last, so that a
+pass that finds everything as before says nothing.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ class _Target:
     conflicts: frozenset[str] = frozenset()
     documents: dict[str, list[str]] = field(default_factory=dict)
     waits: dict[str, str] = field(default_factory=dict)
-    failures: frozenset[str] = frozenset()
-    failed: set[str] = field(default_factory=set)
+    failures: frozenset[str] = frozenset()  # lines
+    failed: set[str] = field(default_factory=set)  # documents
 
 
 @dataclass(slots=True)
@@ -71,13 +71,16 @@ class Narrator:
             if outcome.error is not None:
                 if outcome.document is not None and outcome.kind not in ("drifted", "busy"):
                     last.failed.add(outcome.document)
-                failures.add(said[0])
-                if said[0] in last.failures:
+                if said[0] in last.failures or said[0] in failures:
                     continue
+                failures.add(said[0])
             lines += said
             lines += [escaped(remark) for remark in outcome.remarks]
             again = sorted(last.failed.intersection(outcome.changed))
-            lines += [f"{escaped(path)}: fine again" for path in again]
+            # `_documents` says it of those whose problem it named
+            lines += [
+                f"{escaped(path)}: fine again" for path in again if path not in last.documents
+            ]
             last.failed.difference_update(again)
         last.failures = frozenset(failures)
         return lines
@@ -101,7 +104,8 @@ class Narrator:
                 f"[blocked_by_partial_failure] {files}",
                 f"  help: `confmig resolve {name} --dry-run` shows the outcome of each choice",
             ]
-        lines += [f"unblocked: {name} is resolved" for name in last.conflicts - now.keys()]
+        ended = sorted(last.conflicts - now.keys())
+        lines += [f"unblocked: the partial failure of {name} has ended" for name in ended]
         last.conflicts = frozenset(now)
         return lines
 
@@ -129,7 +133,7 @@ class Narrator:
             line for path, text in now.items() if last.documents.get(path) != text for line in text
         ]
         found = {d.path for d in result.view.documents}
-        for path in last.documents.keys() - now.keys():
+        for path in sorted(last.documents.keys() - now.keys()):
             lines.append(f"{escaped(path)}: {'fine again' if path in found else 'gone'}")
         last.documents = now
         return lines

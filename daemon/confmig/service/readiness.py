@@ -27,13 +27,11 @@ def readiness(
     targets: Iterable[str],
     passes: Mapping[str, Pass],
     troubles: Mapping[str, ConfmigError | None],
-    *,
-    was_started: bool,
 ) -> Readiness:
-    """What the probes answer, given the last passes and errors of the targets.
+    """What speaks against ready and against started, from the last passes and errors.
 
     ``passes`` has the last finished pass of each target, ``troubles`` the error that has
-    prevented a pass since. Once started, only a blocked target takes that back.
+    prevented a pass since.
     """
     ready: list[str] = []
     started: list[str] = []
@@ -51,7 +49,7 @@ def readiness(
             if not (blocks or reasons) and result.exit_code not in (DONE, DEFERRED):
                 reasons = [f"exit_code_{result.exit_code}"]  # a no always has a reason
             started += [f"{name}: {why}" for why in reasons]
-    return Readiness(tuple(ready), (*ready, *([] if was_started else started)))
+    return Readiness(tuple(ready), (*ready, *started))
 
 
 def _blocks(result: Pass) -> list[str]:

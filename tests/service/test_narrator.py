@@ -1,0 +1,35 @@
+"""The lines of the daemon's log, from passes on the simulators."""
+
+from __future__ import annotations
+
+from confmig.service.narrator import Narrator
+from tests.core.builders import manifest, migration
+from tests.simulators.bundle import document
+from tests.simulators.workspace import Simulated
+
+
+def test_a_file_that_never_rests_is_one_line_of_a_pass() -> None:
+    world = Simulated(manifest(migration(1)))
+    world.disk.put("app/a.yaml", document(0))
+
+    def edit(number: int, name: str) -> None:
+        if name == "exchange app/a.yaml":
+            world.disk.put("app/a.yaml", document(0))
+
+    world.steps.before = edit
+    result = world.run()
+    assert [o.kind for o in result.outcomes] == ["drifted"] * 3
+    lines = Narrator().passed("app", result)
+    assert len([line for line in lines if "[target_drifted]" in line]) == 1, lines
+
+
+def test_a_document_that_failed_is_fine_again_once() -> None:
+    world = Simulated(
+        manifest(migration(1)), broken=frozenset(("0001_m",)), options={"atomic": "document"}
+    )
+    world.disk.put("app/a.yaml", document(0, x="bad"))
+    narrator = Narrator()
+    assert any("failed" in line for line in narrator.passed("app", world.run()))
+    world.disk.put("app/a.yaml", document(0))
+    lines = narrator.passed("app", world.run())
+    assert len([line for line in lines if "fine again" in line]) == 1, lines
