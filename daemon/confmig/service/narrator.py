@@ -15,6 +15,7 @@ from confmig.passes.result import Pass
 from confmig.reports.plan import explanation
 from confmig.reports.text import edit_text, moment_text
 from confmig.transactions.migrate import Outcome
+from confmig.transactions.runner import listed
 from confmig.writer import counted, error_lines, escaped
 
 
@@ -94,14 +95,15 @@ class Narrator:
             ids = ", ".join(row.plan.migration_ids)
             held = result.view.found.get(name, {})
             zone, edits = result.view.policy.zone, result.view.edits
-            files = "; ".join(
-                f"{escaped(path)}: {image}"
+            files = {
+                escaped(path): held[path]
                 + edit_text(edits[path].to_json() if path in edits else None, zone)
-                for path, image in held.items()
-            )
+                for path in sorted(held, key=lambda path: path not in edits)  # the edited first
+            }
+            what = "the rollback" if row.kind == "rollback" else "the migration"
             lines += [
-                f"BLOCKED: {row.kind} {name} ({ids}) changed only some of its files "
-                f"[blocked_by_partial_failure] {files}",
+                f"BLOCKED: {what} of {ids} changed only some of its files, and no migration of the "
+                f"target runs (transaction {name}) [blocked_by_partial_failure] {listed(files)}",
                 f"  help: `confmig resolve {name} --dry-run` shows the outcome of each choice",
             ]
         ended = sorted(last.conflicts - now.keys())
