@@ -118,9 +118,9 @@ def test_a_missing_module_is_one_sentence_with_the_file_and_the_way_out(command:
     assert done.returncode == 2, done
     text = done.stdout + done.stderr
     assert "migrations/handlers/hash_password.py" in text
-    assert "the Python module 'bcrypt' is missing" in text
+    assert "the Python module `bcrypt` is missing" in text
     assert "pip install 'confmig[reference]'" in text
-    assert text.count("bcrypt' is missing") == 1
+    assert text.count("bcrypt` is missing") == 1
     assert "Traceback" not in text
 
 
