@@ -260,8 +260,7 @@ class Builder:
 
     def _lead(self, line: int, at: int) -> int:
         """The start of the comment lines that a statement owns, or of its line."""
-        run = self._above.start_for(line, at - line)
-        self.blank()
+        run = self._above.take(line, at - line)
         if self._first:
             self._first = False
             self.map.roof = run

@@ -73,17 +73,23 @@ class Above:
         self._found.append((start, text))
 
     def reset(self) -> None:
-        """A blank line or an entry: what is above it belongs to nothing below it."""
+        """A blank line: what is above it belongs to nothing below it."""
         if self._found:
             self._column = -1
             self._found = []
 
-    def start_for(self, line: int, column: int) -> int:
-        """Where the comment lines of an entry start; ``line``, where its own does, without any."""
+    def take(self, line: int, column: int) -> int:
+        """Where the comment lines of an entry start; ``line``, where its own does, without any.
+
+        They belong to nothing else then.
+        """
         found = self._found
-        if not found or column != self._column:
+        if not found:
             return line
-        first = owned_from([text for _, text in found])
+        here = column == self._column
+        self._column = -1
+        self._found = []
+        first = owned_from([text for _, text in found]) if here else len(found)
         return found[first][0] if first < len(found) else line
 
 

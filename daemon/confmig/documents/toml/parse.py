@@ -119,8 +119,7 @@ class _Scanner:
             margin = _MARGIN.match(text, at)
             assert margin is not None
             indent = margin.end() - at
-            lead = above.start_for(at, indent)
-            above.reset()
+            lead = above.take(at, indent)
             at = self._statement(at, at + indent, lead)
         self.block.end = size
         root = self.root
