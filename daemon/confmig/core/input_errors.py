@@ -1,4 +1,4 @@
-"""What a library finds wrong with input that people wrote, in words for them. Pure.
+"""What pydantic finds wrong with input that people wrote, in words for them. Pure.
 
 Each problem names the place in the file, the key and what it should be; a misspelt key or word gets
 "did you mean". A problem that only follows from another one (a key is missing because it is
@@ -21,7 +21,7 @@ from confmig.writer import closest, did_you_mean
 Loc = tuple[str | int, ...]
 # the line of each entry of a JSON text, by its path
 Lines = Callable[[bytes], Mapping[Loc, int]]
-# the code of a problem from its path, the library's word for its kind, and the value there
+# the code of a problem from its path, pydantic's type of error (`string_type`), and the value there
 Coded = Callable[[Loc, str, object], str]
 
 _KINDS = {
@@ -275,7 +275,7 @@ def _what(path: Loc) -> str:
 def _walk(model: type[BaseModel], loc: Sequence[str | int]) -> tuple[Loc, FieldInfo]:
     """The path of a location in the input, and the field there.
 
-    A location also has the names that the library gives to alternatives; the path does not.
+    A location also has the names that pydantic gives to alternatives; the path does not.
     """
     field = FieldInfo.from_annotation(model)
     path: list[str | int] = []

@@ -80,7 +80,7 @@ class View:
 
     @property
     def failure_key(self) -> str:
-        """Names what a migration would fail with now."""
+        """Digest of bundle, policy and documents: while it is the same, a failure stays held."""
         return _failure_key(self.bundle, self.policy, self.observation)
 
 
@@ -116,14 +116,14 @@ def view(  # noqa: PLR0913 - what a look needs, each by its name
     )
     holds = store.holds.all(target.name) if store is not None else {}
     conflicts = tuple(store.transactions.conflicts(target.name)) if store is not None else ()
-    against = {
+    blocks = {
         "blocked_by_partial_failure": bool(conflicts),
         "outbox_full": outbox_full,
         "target_read_only": disk.read_only(),
     }
     facts = TargetFacts(
         target.name,
-        tuple(reason for reason, holds_now in against.items() if holds_now),
+        tuple(reason for reason, holds_now in blocks.items() if holds_now),
         holds,
         _failure_key(bundle, policy, seen),
         store.approvals.unspent(target.name) if store is not None else (),

@@ -1,4 +1,4 @@
-"""The ends of a conflict: all files old, all new, or as they are."""
+"""Four ways to end a conflict: as the files agree, all new, all old, or as they are."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Conflicts:
         if phase is None:
             raise self._mixed(row, "the files are neither all old nor all new")
         if phase is Phase.COMMITTED:
-            exchange.finish()  # there is nothing to do but to make it durable
+            exchange.finish()  # all files are new already: this only makes them durable
             self._runner.commit(plan, records)
             self._runner.clean_up(plan, exchange)
         else:
@@ -49,7 +49,9 @@ class Conflicts:
             raise self._mixed(row, "a file that is old still was edited")
         files = self._runner.store.transactions.files(plan)
         if any(f.mounted and held[f.path] is Image.EDITED_NEW for f in files):
-            raise self._mixed(row, "an edited mount may be old or new")
+            raise self._mixed(
+                row, "a mounted file was edited, and nothing tells which version the edit is of"
+            )
         exchange.finish()
         self._runner.commit(plan, records)
         self._runner.clean_up(plan, exchange)
@@ -67,7 +69,7 @@ class Conflicts:
             raise self._mixed(row, "a file that is new already was edited")
         exchange.put_back()
         if set(self.held(row).values()) & {Image.NEW, Image.TORN, Image.EDITED_NEW}:
-            raise self._mixed(row, "a file was edited meanwhile")
+            raise self._mixed(row, "a file was edited while the others were put back")
         self._abort(plan, exchange)
         return Phase.ABORTED
 
@@ -75,7 +77,7 @@ class Conflicts:
         """End a conflict and leave the files as they are.
 
         ``versions`` has the version and hash of each file that can be read: they are recorded.
-        The transaction is ABORTED, because it is not true as a whole.
+        The transaction is ABORTED, because not all of its files have the new version.
         """
         plan = row.plan
 
@@ -137,8 +139,8 @@ class Conflicts:
         return Conflict(
             "files_mixed",
             f"{why}: {listed(held)}",
-            fix=f"`confmig resolve {row.id} --dry-run` shows what each does; the images are "
-            f"named in {row.plan.checkpoint}",
+            fix=f"`confmig resolve {row.id} --dry-run` shows what each option does; old and new "
+            f"contents are listed in {row.plan.checkpoint}",
         )
 
     def _abort(

@@ -70,8 +70,8 @@ class Run:
 class LoadedBundle:
     """See ``adapters.workers.protocol.Bundle``.
 
-    ``remember``: the trees of this many bytes of text are kept from ``stamp`` for the next
-    ``transform`` of the same bytes.
+    ``remember`` is a limit in bytes: ``stamp`` keeps the trees of texts up to it, so that the next
+    ``transform`` of the same bytes need not parse them again. Each ``run`` forgets them.
     """
 
     root: Path
@@ -94,7 +94,8 @@ class LoadedBundle:
             name: replace(config, files=files.get(name, ()))
             for name, config in self.manifest.configs.items()
         }
-        return replace(self, manifest=replace(self.manifest, configs=configs))
+        manifest = replace(self.manifest, configs=configs)
+        return replace(self, manifest=manifest, _versions={}, _trees={})  # the dialect may differ
 
     def has_handler(self, migration: str) -> bool:
         """Whether a migration runs Python code of the bundle."""
@@ -104,8 +105,8 @@ class LoadedBundle:
     def stamp(self, config: str, data: bytes, digest: str) -> Stamp:
         """What a document says of itself.
 
-        A pass asks about the same contents several times: what a content (by its hash) says
-        is remembered.
+        A pass asks about the same contents several times: the version in a content (by its hash) is
+        remembered. Without a stamp the chain runs each time.
         """
         known = self.manifest.configs[config]
         empty = holds_nothing(data.decode("utf-8", "replace"), known.format)
@@ -136,7 +137,7 @@ class LoadedBundle:
         exact: bool,
     ) -> list[Merged]:
         """Place the later edits of files in their old images."""
-        from confmig.worker import merge  # imported here because it needs the whole package rebase
+        from confmig.worker import merge  # here, because it is slow to import and rarely needed
 
         return merge.merge(self, parts, companions, migrations, key, exact=exact)
 
@@ -237,8 +238,8 @@ class LoadedBundle:
 
         The whole chain runs, in memory.
 
-        Raises ``Refused``: ``not_idempotent`` if a second run would change something again, as
-        nothing would tell that the first one was.
+        Raises ``Refused``: ``not_idempotent`` if a second run would change something again, because
+        without a stamp nothing records that the first run took place.
         """
         steps = self.manifest.chain(config.name)
         if any(m.joint for m in steps):
@@ -262,7 +263,7 @@ class LoadedBundle:
         return tuple(s.migration.id for s in result.steps if s.changes)
 
     def _remembered(self, config: str, data: bytes) -> Document | None:
-        """The tree of the bytes, if it was kept; it is changed by what follows."""
+        """The tree of the bytes, if it was kept, for the caller to change."""
         return self._trees.pop((config, data), None)
 
     def _keep(self, config: str, data: bytes, document: Document) -> None:
@@ -285,7 +286,8 @@ class LoadedBundle:
         """The line of the entry that an error is about, if the source has that entry."""
         for name in error.documents:
             place = error.place.removeprefix(f"{name}:") if len(sources) > 1 else error.place
-            if error.line or not place or (len(sources) > 1 and place == error.place):
+            of_another = len(sources) > 1 and place == error.place
+            if error.line or not place or of_another:
                 continue
             document = self.parse(self.manifest.configs[name], sources[name])
             error.line = line_of_entry(document, place)
