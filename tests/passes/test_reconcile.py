@@ -288,3 +288,20 @@ def test_a_missing_image_is_found_before_anything_is_exchanged() -> None:
     assert outcome.kind == "failed"
     assert isinstance(outcome.error, Fault)
     assert world.disk.nodes["app/a.yaml"].data == document(0)
+
+
+def test_a_bug_in_a_pass_is_the_trouble_of_its_target() -> None:
+    world = simulated()
+    world.disk.put("app/a.yaml", document(0))
+
+    def bug(number: int, name: str) -> None:
+        if name == "exchange app/a.yaml":
+            raise KeyError("secret")
+
+    world.steps.before = bug
+    with pytest.raises(KeyError):
+        world.run()
+    trouble = world.space.troubles()["app"]
+    assert trouble is not None
+    assert trouble.code == "bug"
+    assert "secret" not in str(trouble)

@@ -18,7 +18,7 @@ from confmig.core.planning.attention import block_reason
 from confmig.core.planning.segments import next_segment
 from confmig.core.policy.decide import Decision
 from confmig.core.policy.model import Policy
-from confmig.errors import DEFERRED, DONE, ConfmigError, Invalid
+from confmig.errors import DEFERRED, DONE, Bug, ConfmigError, Invalid
 from confmig.passes import late_append
 from confmig.passes.exit_codes import exit_code
 from confmig.passes.load_policy import load_policy
@@ -57,6 +57,9 @@ def reconcile(space: Workspace, target: Target) -> Pass:
         result = _reconcile(space, target)
     except ConfmigError as error:
         memory.trouble = error
+        raise
+    except Exception as error:
+        memory.trouble = Bug.of(error)
         raise
     memory.trouble = None
     memory.view = result.view
