@@ -11,7 +11,7 @@ from tests.simulators.steps import Killed
 from tests.simulators.workspace import Simulated
 
 
-def test_a_file_that_never_rests_is_one_line_of_a_pass() -> None:
+def test_a_file_that_never_rests_is_one_line() -> None:
     world = Simulated(manifest(migration(1)))
     world.disk.put("app/a.yaml", document(0))
 
@@ -20,9 +20,12 @@ def test_a_file_that_never_rests_is_one_line_of_a_pass() -> None:
             world.disk.put("app/a.yaml", document(0))
 
     world.steps.before = edit
-    result = world.run()
-    assert [o.kind for o in result.outcomes] == ["drifted"] * 3
-    lines = Narrator().passed("app", result)
+    narrator = Narrator()
+    lines = []
+    for _ in range(4):
+        result = world.run()
+        assert [o.kind for o in result.outcomes] == ["drifted"] * 3
+        lines += narrator.passed("app", result)
     assert len([line for line in lines if "[target_drifted]" in line]) == 1, lines
 
 

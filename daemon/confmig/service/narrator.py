@@ -72,9 +72,10 @@ class Narrator:
             if outcome.error is not None:
                 if outcome.document is not None and outcome.kind not in ("drifted", "busy"):
                     last.failed.add(outcome.document)
-                if said[0] in last.failures or said[0] in failures:
-                    continue
+                repeated = said[0] in last.failures or said[0] in failures
                 failures.add(said[0])
+                if repeated:
+                    continue
             lines += said
             lines += [escaped(remark) for remark in outcome.remarks]
             again = sorted(last.failed.intersection(outcome.changed))
