@@ -65,6 +65,17 @@ def text_of(source: str, pieces: Pieces) -> str:
     return "".join(p if isinstance(p, str) else source[p[0] : p[1]] for p in pieces)
 
 
+def without_last_newline(source: str, pieces: Pieces) -> Pieces:
+    """The pieces without a newline at their end, as in a source that has none there."""
+    tail = text_of(source, pieces[-1:])
+    if not tail.endswith("\n"):
+        return pieces
+    cut = 2 if tail.endswith("\r\n") else 1
+    last = pieces[-1]
+    short: Piece = last[:-cut] if isinstance(last, str) else (last[0], last[1] - cut)
+    return [*pieces[:-1], short]
+
+
 def segments_of(pieces: Pieces) -> list[Segment]:
     """The copied spans in the order of the result; neighbours are joined."""
     out: list[Segment] = []

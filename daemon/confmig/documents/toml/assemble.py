@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from confmig.documents.model.document import Document
 from confmig.documents.text.blank_lines import tidied, without_blank_ends
-from confmig.documents.text.pieces import Piece, Pieces, compose, text_of
+from confmig.documents.text.pieces import Pieces, compose, text_of, without_last_newline
 from confmig.documents.toml.draft import Draft
 from confmig.documents.toml.statements import Block
 
@@ -32,7 +32,7 @@ class Assemble:
         if self.document.changes:
             out = without_blank_ends(self.text, out)
         if self.text and not self.text.endswith("\n"):
-            out = self._without_last_newline(out)
+            out = without_last_newline(self.text, out)
         return out
 
     def _emit(self, out: Pieces, block: Block) -> None:
@@ -81,12 +81,3 @@ class Assemble:
             blank = [self.text.endswith(BLANK_LINE, 0, at) for at in heads[:200]]
             self._airy = not blank or any(blank)
         return self._airy
-
-    def _without_last_newline(self, pieces: Pieces) -> Pieces:
-        tail = text_of(self.text, pieces[-1:])
-        if not tail.endswith("\n"):
-            return pieces
-        cut = 2 if tail.endswith("\r\n") else 1
-        last = pieces[-1]
-        short: Piece = last[:-cut] if isinstance(last, str) else (last[0], last[1] - cut)
-        return [*pieces[:-1], short]

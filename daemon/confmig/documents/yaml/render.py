@@ -10,7 +10,7 @@ from __future__ import annotations
 from confmig.documents.model.document import Document
 from confmig.documents.model.tree import entries_of
 from confmig.documents.text.blank_lines import tidied
-from confmig.documents.text.pieces import Edit, Piece, Pieces, compose, text_of
+from confmig.documents.text.pieces import Edit, Pieces, compose, text_of, without_last_newline
 from confmig.documents.yaml.carry import Carry
 from confmig.documents.yaml.ends import Ends
 from confmig.documents.yaml.keep import Keep
@@ -49,7 +49,7 @@ def render(document: Document, layout: Layout) -> Pieces:
     if text and not text.endswith("\n"):
         needed = writer.newlines_at_end()
         if not needed:
-            return _without_final_newline(text, pieces)
+            return without_last_newline(text, pieces)
         # without them readers would differ about the text
         end = text_of(text, pieces[-3:])
         missing = needed - (len(end) - len(end.rstrip("\r\n"))) // len(document.newline)
@@ -73,13 +73,3 @@ def _joined_at_end(text: str, edits: list[Edit]) -> list[Edit]:
         else e
         for e in edits
     ]
-
-
-def _without_final_newline(source: str, pieces: Pieces) -> Pieces:
-    tail = text_of(source, pieces[-1:])
-    if not tail.endswith("\n"):
-        return pieces
-    cut = 2 if tail.endswith("\r\n") else 1
-    last = pieces[-1]
-    short: Piece = last[:-cut] if isinstance(last, str) else (last[0], last[1] - cut)
-    return [*pieces[:-1], short]
