@@ -112,6 +112,8 @@ def test_a_rollback_is_not_finished_over_an_edit(tmp_path: Path) -> None:
     assert world.once().code == 5
     before = world.facts()
     blocking = world.status()["partial_failure"]["transaction"]
+    shown = world.run("resolve", blocking, "--dry-run", "--discard", "--json").json["choices"]
+    assert "a rollback is not finished over an edit" in shown["resume"]["why_not"]
     words = ("resolve", blocking, "--resume", "--discard", "--reason", "CHG-1")
     done = world.run(*words, "--json")
     assert done.json["error"]["code"] == "files_mixed", done

@@ -32,6 +32,7 @@ def test_files_that_fail_at_the_same_key_are_all_named(
     job = Job.__new__(Job)
     object.__setattr__(job, "bundle", None)
     object.__setattr__(job, "disk", _Readable())
+    object.__setattr__(job, "edits_fix", "put the edits aside")
     with pytest.raises(Refused) as caught:
         merge.restore(job, Undoing(None, parts, (), ("tx",)))  # type: ignore[arg-type]
     assert caught.value.documents == ("a.yaml", "b.yaml", "c.yaml")

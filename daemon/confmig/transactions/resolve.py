@@ -15,7 +15,7 @@ new file goes into the old text, an edit of an old file is migrated.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from confmig.adapters.state.records import FilePlan, Transaction
 from confmig.adapters.workers.protocol import Bundle
@@ -29,9 +29,15 @@ from confmig.transactions.conflicts import Conflicts
 from confmig.transactions.kinds import records_of
 from confmig.transactions.rollback import kind as backward
 from confmig.transactions.rollback import selection
-from confmig.transactions.rollback.merge import EDITS_IN_THE_WAY, restore
+from confmig.transactions.rollback.merge import restore
 from confmig.transactions.runner import Transactor
 from confmig.writer import counted
+
+_EDITS_FIX = (
+    "put the edit aside and run this again, choose another option (--dry-run shows them), or add "
+    "--discard --reason TEXT: today's files are kept in rescue/ then"
+)
+"""What ``resolve`` takes where later edits have no place in the old text."""
 
 MODES = ("restore", "resume", "verify_and_clear", "accept_changed")
 
@@ -63,7 +69,7 @@ class Resolution:
         row: Transaction,
         versions: Callable[[Bundle], Mapping[str, tuple[int, str]]],
     ) -> None:
-        self._job = job
+        self._job = replace(job, edits_fix=_EDITS_FIX)
         self._row = row
         self._plan = row.plan
         self._files = job.store.transactions.files(row.plan)
@@ -87,7 +93,7 @@ class Resolution:
         try:
             return look[mode]()
         except ConfmigError as error:
-            return Outcome({}, refused=_with_the_flags_of_resolve(error))
+            return Outcome({}, refused=error)
 
     def lost(self) -> tuple[str, ...]:
         """The places of values that would be in no file if the files stayed as they are."""
@@ -255,17 +261,4 @@ def resolve(resolution: Resolution, mode: str) -> Phase:
         "verify_and_clear": resolution.verify_and_clear,
         "accept_changed": resolution.accept,
     }
-    try:
-        return choices[mode]()
-    except Refused as error:
-        raise _with_the_flags_of_resolve(error) from None
-
-
-def _with_the_flags_of_resolve(error: ConfmigError) -> ConfmigError:
-    """The error of a rollback that met edits, with what ``resolve`` takes to go on."""
-    if error.fix == EDITS_IN_THE_WAY:
-        error.fix = (
-            "put the edit aside and run this again, choose another option (--dry-run shows "
-            "them), or add --discard --reason TEXT: today's files are kept in rescue/ then"
-        )
-    return error
+    return choices[mode]()

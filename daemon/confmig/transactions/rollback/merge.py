@@ -20,12 +20,6 @@ from confmig.errors import Fault, Refused
 from confmig.transactions.rollback.selection import Job, Part, Undoing, bundle_of, same_migrations
 from confmig.writer import counted, located
 
-EDITS_IN_THE_WAY = (
-    "put the edits aside and roll back again, or add --discard-later-edits: today's files are kept "
-    "in the state directory's rescue/ then"
-)
-"""What a person may do about edits that have no place in the old text."""
-
 
 @dataclass(frozen=True, slots=True)
 class Restored:
@@ -88,7 +82,7 @@ def restore(job: Job, undoing: Undoing) -> list[Restored]:
     if unreadable:
         raise _unreadable(unreadable)
     if conflicts:
-        raise _conflict(conflicts)
+        raise _conflict(conflicts, job.edits_fix)
     return out
 
 
@@ -105,13 +99,13 @@ def _unreadable(errors: Sequence[Refused]) -> Refused:
     )
 
 
-def _conflict(places: Mapping[str, str]) -> Refused:
+def _conflict(places: Mapping[str, str], fix: str) -> Refused:
     listed = ", ".join(f"{place} ({message})" for place, message in places.items())
     refused = Refused(
         "rollback_conflict",
         f"{counted(len(places), 'file')} changed after the migration: {listed}",
         place=next(iter(places)),
-        fix=EDITS_IN_THE_WAY,
+        fix=fix,
     )
     refused.documents = tuple(places)
     return refused

@@ -24,7 +24,8 @@ class Job:
     """What one rollback works with.
 
     ``bundle`` is needed for edited files and for ``undo_to``; it is None if it cannot be
-    loaded. ``discard``: later edits are put aside, not placed.
+    loaded. ``discard``: later edits are put aside, not placed. ``edits_fix``: what to do about
+    edits that have no place in the old text.
     """
 
     target: str
@@ -37,6 +38,10 @@ class Job:
     bundle: Bundle | None
     discard: bool = False
     beat: Callable[[], None] = lambda: None
+    edits_fix: str = (
+        "put the edits aside and roll back again, or add --discard-later-edits: today's files are "
+        "kept in the state directory's rescue/ then"
+    )
 
 
 @dataclass(frozen=True, slots=True)
