@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from confmig.adapters.files.metadata import Metadata
 from confmig.adapters.state.reported import Subject
 from confmig.core.bundle.manifest import Manifest
-from confmig.errors import DEFERRED, DONE, FAILED, REFUSED, Fault, Invalid, Problem
+from confmig.errors import DEFERRED, DONE, FAILED, INVALID, REFUSED, Fault, Invalid, Problem
 from confmig_otel import events as ev
+from confmig_otel import spans
 from tests.core.builders import manifest, migration
 from tests.simulators.bundle import document
 from tests.simulators.steps import Killed, kill_at
@@ -305,3 +311,101 @@ def test_a_bug_in_a_pass_is_the_trouble_of_its_target() -> None:
     assert trouble is not None
     assert trouble.code == "bug"
     assert "secret" not in str(trouble)
+
+
+@dataclass
+class Failures(spans.Silent):
+    """Remembers with what each kind of span failed."""
+
+    of: dict[str, list[str]] = field(default_factory=dict)
+
+    @contextmanager
+    def span(self, kind: str, name: str, attributes: Mapping[str, Any]) -> Iterator[spans.Span]:
+        """A span whose failure is remembered."""
+        failed = self.of.setdefault(kind, [])
+        with super().span(kind, name, attributes) as inner:
+
+            class Span:
+                context = inner.context
+                set = staticmethod(inner.set)
+                fail = staticmethod(failed.append)
+
+            yield Span()
+
+
+def _refused(world: Simulated) -> None:
+    world.disk.put("app/b.yaml", document(9))
+
+
+def _drifted_and_refused(world: Simulated) -> None:
+    _refused(world)
+    done: list[int] = []
+
+    def edit(number: int, name: str) -> None:
+        if name == "exchange app/a.yaml" and not done:
+            done.append(1)
+            world.disk.put("app/a.yaml", document(0, edited="1"))
+
+    world.steps.before = edit
+
+
+def _held(world: Simulated) -> None:
+    world.disk.put("app/a.yaml", document(0, x="bad"))
+    world.run()  # the second pass finds only the hold
+
+
+def _blocked(world: Simulated) -> None:
+    world.disk.put("app/c.yaml", document(0))
+    done: list[str] = []
+
+    def interrupt(number: int, name: str) -> None:
+        if name.startswith("exchange") and done:
+            world.disk.put("app/a.yaml", document(1, edited="1"))
+            raise Killed
+        done.extend([name] if name.startswith("exchange") else [])
+
+    world.steps.before = interrupt
+    with pytest.raises(Killed):
+        world.run()
+    world.steps.before = lambda number, name: None
+    world.space = world.started()
+
+
+@pytest.mark.parametrize(
+    ("prepare", "reason"),
+    [
+        (lambda world: None, None),
+        (_blocked, "blocked_by_partial_failure"),
+        (_refused, "document_newer"),
+        (_drifted_and_refused, "document_newer"),
+        (_held, "document_failed"),
+    ],
+    ids=["nothing", "blocked", "refused", "drifted and refused", "held"],
+)
+def test_the_span_of_a_pass_names_what_is_wrong(
+    prepare: Callable[[Simulated], None], reason: str | None
+) -> None:
+    world = simulated(LATER, "0001_m")
+    world.disk.put("app/a.yaml", document(0))
+    prepare(world)
+    recorder = Failures()
+    world.space.recorder = recorder
+    world.run()
+    assert recorder.of[spans.RUN] == ([] if reason is None else [reason])
+
+
+def test_the_span_of_a_pass_names_an_invalid_policy(tmp_path: Path) -> None:
+    world = simulated(LATER, policy=str(tmp_path / "not-there.yaml"))
+    world.disk.put("app/b.yaml", document(9))
+    recorder = Failures()
+    world.space.recorder = recorder
+    assert world.run().exit_code == INVALID
+    assert recorder.of[spans.RUN] == ["policy_invalid"]
+
+
+def test_a_stop_before_a_pass_prevents_its_first_transaction() -> None:
+    world = simulated()
+    world.disk.put("app/a.yaml", document(0))
+    world.space.conduct.stopping = lambda: True
+    assert world.run().outcomes == ()
+    assert world.disk.nodes["app/a.yaml"].data == document(0)

@@ -42,6 +42,12 @@ def test_a_document_that_waits_for_a_person_stops_the_start_and_not_the_readines
     assert found.started == ("app: app/b.yaml: document_newer",)
 
 
+def test_a_name_from_outside_is_escaped() -> None:
+    world = Simulated(TWO)
+    world.disk.put("app/e\x1b[31m\nvil.yaml", document(9))
+    assert asked(world).started == ("app: app/e\\x1b[31m\\nvil.yaml: document_newer",)
+
+
 def test_a_failed_migration_stops_the_start() -> None:
     world = Simulated(TWO, frozenset(("0001_m",)))
     world.disk.put("app/a.yaml", document(0, x="bad"))

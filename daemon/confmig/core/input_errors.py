@@ -233,11 +233,7 @@ def _sentence(name: str, one: Any) -> str:
     if kind == "string_pattern_mismatch":
         return f"{name} must match the pattern {ctx['pattern']}"
     if kind in ("too_short", "string_too_short"):
-        least = ctx["min_length"]
-        parts = "characters" if kind == "string_too_short" else "entries"
-        if least == 1:
-            return f"{name} must not be empty"
-        return f"{name} must have at least {least} {parts}"
+        return f"{name} must not be empty"  # the only least length that our models ask for
     return f"{name}: {one['msg'][:1].lower()}{one['msg'][1:]}"
 
 

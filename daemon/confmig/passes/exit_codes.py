@@ -36,7 +36,8 @@ DOCUMENTS = {
 }
 """The problem of a document -> code; another problem is REFUSED."""
 
-_FAILURES = frozenset(("document_failed", "dependency_failed"))
+FAILURES = ("document_failed", "dependency_failed")
+"""The reasons of a pending migration that make a pass fail; the second follows from the first."""
 
 
 def exit_code(
@@ -79,7 +80,7 @@ def _pending(outlook: Iterable[Outlook], classes: Collection[str]) -> Iterator[i
             continue  # it is listed, and no more
         if some:  # what it waits for may be of another class
             yield FAILED if "document_failed" in reasons else DEFERRED
-        elif reasons & _FAILURES:
+        elif not reasons.isdisjoint(FAILURES):
             yield FAILED
         elif one.decision.verdict != "block":
             yield DEFERRED

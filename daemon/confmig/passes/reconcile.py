@@ -18,9 +18,9 @@ from confmig.core.planning.attention import block_reason
 from confmig.core.planning.segments import next_segment
 from confmig.core.policy.decide import Decision
 from confmig.core.policy.model import Policy
-from confmig.errors import DEFERRED, DONE, Bug, ConfmigError, Invalid
+from confmig.errors import DEFERRED, DONE, REFUSED, Bug, ConfmigError, Invalid
 from confmig.passes import late_append
-from confmig.passes.exit_codes import exit_code
+from confmig.passes.exit_codes import DOCUMENTS, FAILURES, exit_code
 from confmig.passes.load_policy import load_policy
 from confmig.passes.looks import Looks
 from confmig.passes.remember import remember_failure, remember_finished, remember_regressions
@@ -88,15 +88,18 @@ def _reconcile(space: Workspace, target: Target) -> Pass:
 
 
 def _failure(result: Pass) -> str:
-    """The code of what is wrong after a pass."""
+    """What is wrong after a pass that failed: a reason or an error code."""
     view = result.view
     if view.conflicts:
         return "blocked_by_partial_failure"
     if view.policy.state == "invalid":
         return "policy_invalid"
-    codes = [o.error.code for o in result.outcomes if o.error is not None]
-    codes += [d.problem for d in view.documents if d.problem is not None]
-    codes += [o.decision.primary for o in view.outlook if not o.runs]
+    failed = [o for o in result.outcomes if o.kind not in ("drifted", "busy")]  # planned again
+    codes = [o.error.code for o in failed if o.error is not None]
+    problems = [d.problem for d in view.documents if d.problem is not None]
+    codes += [p for p in problems if DOCUMENTS.get(p, REFUSED) != DEFERRED]
+    reasons = {reason for o in view.outlook for reason in o.decision.reasons}
+    codes += [reason for reason in FAILURES if reason in reasons]
     return codes[0] if codes else f"exit_code_{result.exit_code}"
 
 

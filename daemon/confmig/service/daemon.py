@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import queue
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
@@ -65,6 +66,9 @@ _NO_STATE = ("state_unreadable", "state_untrusted")
 
 _LOCK_RETRY = 0.25
 """Seconds between two tries for the lock that another daemon holds (``--wait``)."""
+
+_SUMMED = 10
+"""The most reasons in the status for the service manager."""
 
 
 class Daemon:
@@ -447,7 +451,7 @@ class Daemon:
         self._started = self._started or not found.started
         if not found.ready:
             self._notify.ready()
-        self._notify.status("; ".join(found.started) or "everything is in order")
+        self._notify.status(_summary(found.started))
         # once started, only a blocked target takes that back
         self._probes.publish(found.ready, found.ready if self._started else found.started, seen)
 
@@ -468,6 +472,13 @@ class Daemon:
 
     def _log(self, line: str) -> None:
         self._err.line(f"confmig: {line}")
+
+
+def _summary(reasons: Sequence[str]) -> str:
+    """One line for ``systemctl status``, short enough for one datagram."""
+    rest = len(reasons) - _SUMMED
+    shown = [*reasons[:_SUMMED], *([f"and {rest} more"] if rest > 0 else [])]
+    return "; ".join(shown) or "everything is in order"
 
 
 def _clock() -> datetime:

@@ -13,11 +13,15 @@ from dataclasses import dataclass
 from confmig.core.planning.attention import attention
 from confmig.errors import DEFERRED, DONE, INVALID, PARTIAL_FAILURE, ConfmigError
 from confmig.passes.result import Pass
+from confmig.writer import escaped
 
 
 @dataclass(frozen=True, slots=True)
 class Readiness:
-    """The reasons against ready and against started; without any the answer is yes."""
+    """The reasons against ready and against started; without any the answer is yes.
+
+    Names from outside are escaped in them.
+    """
 
     ready: tuple[str, ...]
     started: tuple[str, ...]
@@ -49,6 +53,7 @@ def readiness(
             if not (blocks or reasons) and result.exit_code not in (DONE, DEFERRED):
                 reasons = [f"exit_code_{result.exit_code}"]  # a no always has a reason
             started += [f"{name}: {why}" for why in reasons]
+    ready, started = [escaped(why) for why in ready], [escaped(why) for why in started]
     return Readiness(tuple(ready), (*ready, *started))
 
 

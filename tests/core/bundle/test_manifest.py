@@ -196,6 +196,12 @@ def test_a_misspelt_key_of_the_manifest_is_the_only_problem(key: str) -> None:
     assert key in found[0].fix
 
 
+def test_a_key_that_occurs_twice_names_its_entry() -> None:
+    text = json.dumps(raw_manifest(raw_entry(1))).replace('"order": 1', '"order": 1, "order": 1')
+    found = problems(bundle(raw_manifest(raw_entry(1)), raw=text.encode()))
+    assert [p.message for p in found] == ["the key `order` occurs twice in the entry 0001_m"]
+
+
 def test_a_repeated_version_needs_no_other_migration() -> None:
     [found] = of(raw_entry(1), raw_entry(2, sets={"app": 1}))
     assert found.code == "migration_version_gap"
